@@ -1,0 +1,21 @@
+# The commands of the project; CMake and Ninja do the work.
+.PHONY: build test install format clean deps
+
+build: deps
+	@cmake --preset release >build.configure.log 2>&1 || { cat build.configure.log; exit 1; }
+	@cmake --build build
+
+deps:
+	@dev/deps
+
+test: build
+	@tests/run
+
+install: build
+	cmake --install build
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+clean:
+	rm -rf build build-debug build-asan build-tsan build-hostile build.configure.log

@@ -1,0 +1,86 @@
+#include "base/mem.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+
+/* Fault injection for tests is the one process-wide switch: every allocation passes here. */
+static atomic_int_fast64_t mem_countdown;
+
+static int mem_fails(void)
+{
+    if (atomic_load_explicit(&mem_countdown, memory_order_relaxed) == 0) {
+        return 0;
+    }
+    return atomic_fetch_sub(&mem_countdown, 1) == 1;
+}
+
+void *mem_alloc(size_t size)
+{
+    return mem_fails() ? NULL : malloc(size > 0 ? size : 1);
+}
+
+void *mem_calloc(size_t count, size_t size)
+{
+    return mem_fails() ? NULL : calloc(count > 0 ? count : 1, size > 0 ? size : 1);
+}
+
+void *mem_realloc(void *old, size_t size)
+{
+    return mem_fails() ? NULL : realloc(old, size > 0 ? size : 1);
+}
+
+void mem_free(void *memory)
+{
+    free(memory);
+}
+
+void *mem_need(size_t size)
+{
+    void *memory = mem_calloc(1, size);
+    ASSERT(memory != NULL);
+    return memory;
+}
+
+int mem_grow(void **array, size_t *capacity, size_t count, size_t element_size)
+{
+    if (count <= *capacity) {
+        return 0;
+    }
+    size_t wanted = *capacity < 8 ? 8 : *capacity;
+    while (wanted < count) {
+        if (wanted > SIZE_MAX / 2) {
+            return -1;
+        }
+        wanted *= 2;
+    }
+    if (wanted > SIZE_MAX / element_size) {
+        return -1;
+    }
+    void *grown = mem_realloc(*array, wanted * element_size);
+    if (grown == NULL) {
+        return -1;
+    }
+    *array = grown;
+    *capacity = wanted;
+    return 0;
+}
+
+char *mem_strndup(const char *text, size_t size)
+{
+    char *copy = mem_alloc(size + 1);
+    if (copy != NULL) {
+        if (size > 0) {
+            memcpy(copy, text, size);
+        }
+        copy[size] = '\0';
+    }
+    return copy;
+}
+
+void mem_fail_after(int64_t countdown)
+{
+    atomic_store(&mem_countdown, countdown);
+}

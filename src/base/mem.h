@@ -1,0 +1,21 @@
+/* mem.h: the only caller of malloc. Can be made to fail for tests.
+ * Thread: any. A NULL result means out of memory; mem_need aborts instead (start-up only). */
+#ifndef BNB_BASE_MEM_H
+#define BNB_BASE_MEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+void *mem_alloc(size_t size);
+void *mem_calloc(size_t count, size_t size);
+void *mem_realloc(void *old, size_t size);
+void mem_free(void *memory);
+/* Never NULL; zeroed. For objects whose absence would end the process anyway. */
+void *mem_need(size_t size);
+/* Grows an array of element_size to hold at least count elements, doubling; 0 or ERR_NOMEM. */
+int mem_grow(void **array, size_t *capacity, size_t count, size_t element_size);
+char *mem_strndup(const char *text, size_t size);
+/* Fails the countdown-th allocation from now on; 0 turns it off. Tests only. */
+void mem_fail_after(int64_t countdown);
+
+#endif

@@ -1,0 +1,169 @@
+#include "base/writer.h"
+
+#include "base/assert.h"
+#include "base/mem.h"
+
+void writer_init(struct writer *writer, size_t max_bytes)
+{
+    *writer = (struct writer){.max_bytes = max_bytes};
+}
+
+void writer_init_fixed(struct writer *writer, void *memory, size_t capacity)
+{
+    *writer = (struct writer){
+        .data = memory, .capacity = capacity, .max_bytes = capacity, .fixed = true};
+}
+
+void writer_release(struct writer *writer)
+{
+    if (!writer->fixed) {
+        mem_free(writer->data);
+    }
+    mem_free(writer->splices);
+    *writer = (struct writer){0};
+}
+
+uint8_t *writer_take(struct writer *writer, size_t *size)
+{
+    ASSERT(!writer->failed && !writer->fixed);
+    uint8_t *data = writer->data;
+    *size = writer->size;
+    writer->data = NULL;
+    writer->size = writer->capacity = 0;
+    return data;
+}
+
+uint8_t *writer_reserve(struct writer *writer, size_t size)
+{
+    if (writer->failed || size > writer->max_bytes - writer->size) {
+        writer->failed = true;
+        return NULL;
+    }
+    if (size > writer->capacity - writer->size) {
+        void *data = writer->data;
+        if (writer->fixed || mem_grow(&data, &writer->capacity, writer->size + size, 1) != 0) {
+            writer->failed = true;
+            return NULL;
+        }
+        writer->data = data;
+    }
+    uint8_t *place = writer->data + writer->size;
+    writer->size += size;
+    return place;
+}
+
+void writer_bytes(struct writer *writer, const void *data, size_t size)
+{
+    uint8_t *place = size > 0 ? writer_reserve(writer, size) : NULL;
+    if (place != NULL) {
+        memcpy(place, data, size);
+    }
+}
+
+void writer_splice(struct writer *writer, const void *source, size_t size)
+{
+    void *splices = writer->splices;
+    if (writer->failed || mem_grow(&splices, &writer->splice_capacity, writer->splice_count + 1,
+                                   sizeof writer->splices[0]) != 0) {
+        writer->failed = true;
+        return;
+    }
+    writer->splices = splices;
+    writer->splices[writer->splice_count++] = (struct writer_splice){writer->size, source, size};
+    writer->splice_bytes += size;
+}
+
+static void writer_big_endian(struct writer *writer, uint64_t value, size_t size)
+{
+    uint8_t *place = writer_reserve(writer, size);
+    for (size_t i = 0; place != NULL && i < size; i++) {
+        place[i] = (uint8_t)(value >> (8 * (size - 1 - i)));
+    }
+}
+
+void writer_i8(struct writer *writer, int8_t value)
+{
+    writer_big_endian(writer, (uint8_t)value, 1);
+}
+void writer_bool(struct writer *writer, bool value)
+{
+    writer_big_endian(writer, value ? 1 : 0, 1);
+}
+void writer_i16(struct writer *writer, int16_t value)
+{
+    writer_big_endian(writer, (uint16_t)value, 2);
+}
+void writer_u16(struct writer *writer, uint16_t value)
+{
+    writer_big_endian(writer, value, 2);
+}
+void writer_i32(struct writer *writer, int32_t value)
+{
+    writer_big_endian(writer, (uint32_t)value, 4);
+}
+void writer_u32(struct writer *writer, uint32_t value)
+{
+    writer_big_endian(writer, value, 4);
+}
+void writer_i64(struct writer *writer, int64_t value)
+{
+    writer_big_endian(writer, (uint64_t)value, 8);
+}
+void writer_uuid(struct writer *writer, struct uuid id)
+{
+    writer_bytes(writer, id.bytes, 16);
+}
+
+void writer_f64(struct writer *writer, double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    writer_big_endian(writer, bits, 8);
+}
+
+static void writer_leb128(struct writer *writer, uint64_t value)
+{
+    uint8_t bytes[10];
+    size_t size = 0;
+    do {
+        bytes[size++] = (uint8_t)((value & 0x7f) | (value > 0x7f ? 0x80 : 0));
+        value >>= 7;
+    } while (value != 0);
+    writer_bytes(writer, bytes, size);
+}
+
+void writer_uvarint(struct writer *writer, uint32_t value)
+{
+    writer_leb128(writer, value);
+}
+
+void writer_varint(struct writer *writer, int32_t value)
+{
+    writer_leb128(writer, (uint32_t)value << 1 ^ (uint32_t)(value >> 31));
+}
+
+void writer_varlong(struct writer *writer, int64_t value)
+{
+    writer_leb128(writer, (uint64_t)value << 1 ^ (uint64_t)(value >> 63));
+}
+
+void writer_patch_i32(struct writer *writer, size_t position, int32_t value)
+{
+    if (writer->failed) {
+        return;
+    }
+    ASSERT(position + 4 <= writer->size);
+    for (size_t i = 0; i < 4; i++) {
+        writer->data[position + i] = (uint8_t)((uint32_t)value >> (24 - 8 * i));
+    }
+}
+
+size_t uvarint_bytes(uint32_t value)
+{
+    size_t size = 1;
+    while (value > 0x7f) {
+        value >>= 7;
+        size++;
+    }
+    return size;
+}
