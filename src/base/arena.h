@@ -1,7 +1,7 @@
 /* arena.h: memory that is freed all at once: a request, a decode, a start-up phase.
  *
  * Owner frees with release; reset keeps the first chunk. Memory is zeroed and 16-byte aligned.
- * Bounds: bytes_max in all; beyond it arena_alloc returns NULL and failed stays set. Thread: one. */
+ * Owner frees with release; reset keeps one chunk. Memory is zeroed and 16-byte aligned.
 #ifndef BNB_BASE_ARENA_H
 #define BNB_BASE_ARENA_H
 
