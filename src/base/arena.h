@@ -1,7 +1,8 @@
 /* arena.h: memory that is freed all at once: a request, a decode, a start-up phase.
  *
- * Owner frees with release; reset keeps the first chunk. Memory is zeroed and 16-byte aligned.
  * Owner frees with release; reset keeps one chunk. Memory is zeroed and 16-byte aligned.
+ * Bounds: max_bytes in all; beyond it arena_alloc returns NULL and failed stays set.
+ * Thread: one. */
 #ifndef BNB_BASE_ARENA_H
 #define BNB_BASE_ARENA_H
 
