@@ -1,0 +1,213 @@
+#include "protocol/record/batch.h"
+
+#include "base/assert.h"
+#include "base/crc32c.h"
+#include "base/err.h"
+#include "base/reader.h"
+
+/* The smallest length that any format has; checked before the magic is even looked at. */
+#define BATCH_LENGTH_MIN 14
+#define BATCH_MAGIC_POSITION 16
+#define BATCH_CRC_POSITION 17
+#define BATCH_ATTRIBUTES_POSITION 21
+#define BATCH_MAX_TIMESTAMP_POSITION 35
+
+static void batch_store(uint8_t *place, uint64_t value, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        place[i] = (uint8_t)(value >> (8 * (size - 1 - i)));
+    }
+}
+
+int64_t batch_view_size(const uint8_t *data, size_t size)
+{
+    struct reader reader;
+    if (size < BATCH_PREFIX_BYTES) {
+        return 0;
+    }
+    reader_init(&reader, data + 8, 4);
+    int32_t length = reader_i32(&reader);
+    return length < BATCH_LENGTH_MIN ? ERR_CORRUPT : (int64_t)length + BATCH_PREFIX_BYTES;
+}
+
+int batch_decode(const uint8_t *data, size_t size, struct batch *batch)
+{
+    int64_t whole = batch_view_size(data, size);
+    if (whole <= 0 || (uint64_t)whole > size) {
+        return ERR_CORRUPT;
+    }
+    if (data[BATCH_MAGIC_POSITION] != BATCH_MAGIC) {
+        return ERR_UNSUPPORTED;
+    }
+    if (whole < BATCH_HEADER_BYTES) {
+        return ERR_CORRUPT;
+    }
+    struct reader reader;
+    reader_init(&reader, data, BATCH_HEADER_BYTES);
+    batch->base_offset = reader_i64(&reader);
+    batch->size_bytes = (uint32_t)reader_i32(&reader) + BATCH_PREFIX_BYTES;
+    batch->partition_leader_epoch = reader_i32(&reader);
+    (void)reader_i8(&reader);
+    batch->crc = reader_u32(&reader);
+    batch->attributes = reader_u16(&reader);
+    batch->last_offset_delta = reader_i32(&reader);
+    batch->base_timestamp_ms = reader_i64(&reader);
+    batch->max_timestamp_ms = reader_i64(&reader);
+    batch->producer_id = reader_i64(&reader);
+    batch->producer_epoch = reader_i16(&reader);
+    batch->base_sequence = reader_i32(&reader);
+    batch->record_count = reader_i32(&reader);
+    batch->records = data + BATCH_HEADER_BYTES;
+    return 0;
+}
+
+static uint32_t batch_crc(const uint8_t *data, size_t size_bytes)
+{
+    return crc32c(0, data + BATCH_ATTRIBUTES_POSITION, size_bytes - BATCH_ATTRIBUTES_POSITION);
+}
+
+bool batch_crc_holds(const uint8_t *data, const struct batch *batch)
+{
+    return batch_crc(data, batch->size_bytes) == batch->crc;
+}
+
+int32_t batch_sequence_add(int32_t sequence, int32_t delta)
+{
+    return (int32_t)(((int64_t)sequence + delta) & INT32_MAX);
+}
+
+void batch_patch_base_offset(uint8_t *data, int64_t base_offset)
+{
+    batch_store(data, (uint64_t)base_offset, 8);
+}
+
+void batch_patch_leader_epoch(uint8_t *data, int32_t partition_leader_epoch)
+{
+    batch_store(data + BATCH_PREFIX_BYTES, (uint32_t)partition_leader_epoch, 4);
+}
+
+void batch_patch_timestamp(uint8_t *data, bool log_append_time, int64_t max_timestamp_ms)
+{
+    struct batch batch;
+    int64_t whole = batch_view_size(data, BATCH_HEADER_BYTES);
+    ASSERT(whole >= BATCH_HEADER_BYTES); /* the caller decoded it before */
+    int error = batch_decode(data, (size_t)whole, &batch);
+    ASSERT(error == 0);
+    uint16_t attributes = (uint16_t)(batch.attributes & ~BATCH_LOG_APPEND_TIME) |
+                          (log_append_time ? BATCH_LOG_APPEND_TIME : 0);
+    if (attributes == batch.attributes && max_timestamp_ms == batch.max_timestamp_ms) {
+        return;
+    }
+    batch_store(data + BATCH_ATTRIBUTES_POSITION, attributes, 2);
+    batch_store(data + BATCH_MAX_TIMESTAMP_POSITION, (uint64_t)max_timestamp_ms, 8);
+    batch_store(data + BATCH_CRC_POSITION, batch_crc(data, batch.size_bytes), 4);
+}
+
+struct batch batch_header_empty(int64_t base_offset)
+{
+    return (struct batch){.base_offset = base_offset,
+                          .partition_leader_epoch = -1,
+                          .base_timestamp_ms = -1,
+                          .max_timestamp_ms = -1,
+                          .producer_id = -1,
+                          .producer_epoch = -1,
+                          .base_sequence = -1};
+}
+
+void batch_builder_init(struct batch_builder *builder, struct writer *writer,
+                        const struct batch *header)
+{
+    *builder = (struct batch_builder){writer, writer->size, *header};
+    builder->header.record_count = 0;
+    builder->header.last_offset_delta = -1;
+    (void)writer_reserve(writer, BATCH_HEADER_BYTES);
+}
+
+static size_t batch_varlong_bytes(int64_t value)
+{
+    uint64_t bits = (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
+    size_t size = 1;
+    while (bits > 0x7f) {
+        bits >>= 7;
+        size++;
+    }
+    return size;
+}
+
+static size_t batch_blob_bytes(struct bytes_view blob)
+{
+    return blob.data == NULL ? 1 : batch_varlong_bytes((int64_t)blob.size) + blob.size;
+}
+
+static void batch_write_blob(struct writer *writer, struct bytes_view blob)
+{
+    writer_varint(writer, blob.data == NULL ? -1 : (int32_t)blob.size);
+    writer_bytes(writer, blob.data, blob.data == NULL ? 0 : blob.size);
+}
+
+void batch_builder_add(struct batch_builder *builder, const struct record *record)
+{
+    struct batch *header = &builder->header;
+    struct writer *writer = builder->writer;
+    if (header->record_count == 0 && header->base_timestamp_ms < 0) {
+        header->base_timestamp_ms = record->timestamp_ms;
+    }
+    int64_t timestamp_delta = record->timestamp_ms - header->base_timestamp_ms;
+    int32_t offset_delta = (int32_t)(record->offset - header->base_offset);
+    ASSERT(offset_delta > header->last_offset_delta);
+
+    size_t size = 1 + batch_varlong_bytes(timestamp_delta) + batch_varlong_bytes(offset_delta) +
+                  batch_blob_bytes(record->key) + batch_blob_bytes(record->value) +
+                  batch_varlong_bytes(record->header_count);
+    for (int32_t i = 0; i < record->header_count; i++) {
+        const struct record_header *extra = &record->headers[i];
+        size += batch_varlong_bytes((int64_t)extra->key.size) + extra->key.size;
+        size += batch_blob_bytes(extra->value);
+    }
+    writer_varint(writer, (int32_t)size);
+    writer_i8(writer, 0);
+    writer_varlong(writer, timestamp_delta);
+    writer_varint(writer, offset_delta);
+    batch_write_blob(writer, record->key);
+    batch_write_blob(writer, record->value);
+    writer_varint(writer, record->header_count);
+    for (int32_t i = 0; i < record->header_count; i++) {
+        const struct record_header *extra = &record->headers[i];
+        writer_varint(writer, (int32_t)extra->key.size);
+        writer_bytes(writer, extra->key.data, extra->key.size);
+        batch_write_blob(writer, extra->value);
+    }
+    header->record_count++;
+    header->last_offset_delta = offset_delta;
+    if (record->timestamp_ms > header->max_timestamp_ms) {
+        header->max_timestamp_ms = record->timestamp_ms;
+    }
+}
+
+int batch_builder_finish(struct batch_builder *builder)
+{
+    if (builder->writer->failed) {
+        return ERR_NOMEM;
+    }
+    const struct batch *header = &builder->header;
+    uint8_t *data = builder->writer->data + builder->start;
+    size_t size_bytes = builder->writer->size - builder->start;
+    struct writer fields;
+    writer_init_fixed(&fields, data, BATCH_HEADER_BYTES);
+    writer_i64(&fields, header->base_offset);
+    writer_i32(&fields, (int32_t)(size_bytes - BATCH_PREFIX_BYTES));
+    writer_i32(&fields, header->partition_leader_epoch);
+    writer_i8(&fields, BATCH_MAGIC);
+    writer_u32(&fields, 0);
+    writer_u16(&fields, header->attributes);
+    writer_i32(&fields, header->last_offset_delta);
+    writer_i64(&fields, header->base_timestamp_ms);
+    writer_i64(&fields, header->max_timestamp_ms);
+    writer_i64(&fields, header->producer_id);
+    writer_i16(&fields, header->producer_epoch);
+    writer_i32(&fields, header->base_sequence);
+    writer_i32(&fields, header->record_count);
+    ASSERT(!fields.failed && fields.size == BATCH_HEADER_BYTES);
+    batch_store(data + BATCH_CRC_POSITION, batch_crc(data, size_bytes), 4);
+    return 0;
+}

@@ -1,0 +1,27 @@
+/* iter.h: walks the records of one batch without building them.
+ *
+ * Reads uncompressed record bytes; keys, values and headers are borrowed from them. Framing is
+ * checked in full: each record fills its length exactly, and nothing follows the last one.
+ * Thread: one. Errors: ERR_CORRUPT, after which the walk is over. */
+#ifndef BNB_PROTOCOL_RECORD_ITER_H
+#define BNB_PROTOCOL_RECORD_ITER_H
+
+#include "base/reader.h"
+#include "protocol/record/batch.h"
+
+struct record_iter {
+    const struct batch *batch;
+    struct reader reader;
+    int32_t next_index;
+    struct reader headers; /* of the last record */
+};
+
+/* records: the uncompressed payload of batch. Both must outlive the walk. */
+void record_iter_init(struct record_iter *iter, const struct batch *batch,
+                      struct bytes_view records);
+/* 1 with the next record (its headers member stays NULL), 0 at the end, or ERR_CORRUPT. */
+int record_iter_next(struct record_iter *iter, struct record *record);
+/* The headers of the last record, one after the other: 1, 0 at the end. */
+int record_iter_next_header(struct record_iter *iter, struct record_header *header);
+
+#endif
