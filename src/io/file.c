@@ -1,0 +1,151 @@
+#include "io/file.h"
+
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+
+#define IO_PATH_BYTES 4096
+
+int io_file_open(struct io_fs *fs, const char *path, unsigned flags, struct io_file *file)
+{
+    *file = (struct io_file){.fs = fs, .descriptor = -1};
+    return fs->operations->open(fs, path, flags, file);
+}
+
+void io_file_close(struct io_file *file)
+{
+    if (file->fs != NULL) {
+        file->fs->operations->close(file);
+        *file = (struct io_file){.descriptor = -1};
+    }
+}
+
+int64_t io_file_read(struct io_file *file, void *data, size_t size, int64_t position)
+{
+    return file->fs->operations->read(file, data, size, position);
+}
+
+int io_file_write(struct io_file *file, const void *data, size_t size, int64_t position)
+{
+    return file->fs->operations->write(file, data, size, position);
+}
+
+int io_file_sync(struct io_file *file)
+{
+    return file->fs->operations->sync(file);
+}
+
+int io_file_truncate(struct io_file *file, int64_t size)
+{
+    return file->fs->operations->truncate(file, size);
+}
+
+int64_t io_file_size(struct io_file *file)
+{
+    return file->fs->operations->size(file);
+}
+
+int io_file_lock(struct io_file *file)
+{
+    return file->fs->operations->lock(file);
+}
+
+int io_rename(struct io_fs *fs, const char *from, const char *to)
+{
+    return fs->operations->rename(fs, from, to);
+}
+
+int io_remove(struct io_fs *fs, const char *path)
+{
+    return fs->operations->remove(fs, path);
+}
+
+int io_make_directory(struct io_fs *fs, const char *path)
+{
+    return fs->operations->make_directory(fs, path);
+}
+
+int io_remove_directory(struct io_fs *fs, const char *path)
+{
+    return fs->operations->remove_directory(fs, path);
+}
+
+int io_sync_directory(struct io_fs *fs, const char *path)
+{
+    return fs->operations->sync_directory(fs, path);
+}
+
+int io_list(struct io_fs *fs, const char *path,
+            int (*visit)(void *context, const char *name, bool is_directory), void *context)
+{
+    return fs->operations->list(fs, path, visit, context);
+}
+
+int io_read_whole(struct io_fs *fs, const char *path, size_t max_bytes, uint8_t **data,
+                  size_t *size)
+{
+    struct io_file file;
+    int error = io_file_open(fs, path, IO_OPEN_READ, &file);
+    if (error != 0) {
+        return error;
+    }
+    int64_t length = io_file_size(&file);
+    if (length < 0 || (uint64_t)length > max_bytes) {
+        io_file_close(&file);
+        return length < 0 ? (int)length : ERR_RANGE;
+    }
+    uint8_t *bytes = mem_alloc((size_t)length + 1);
+    int64_t got = bytes == NULL ? ERR_NOMEM : io_file_read(&file, bytes, (size_t)length, 0);
+    io_file_close(&file);
+    if (got < 0) {
+        mem_free(bytes);
+        return (int)got;
+    }
+    bytes[got] = '\0';
+    *data = bytes;
+    *size = (size_t)got;
+    return 0;
+}
+
+/* The directory part of path; "." without one. */
+static void io_parent(const char *path, char parent[IO_PATH_BYTES])
+{
+    const char *slash = strrchr(path, '/');
+    size_t size = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
+    if (size == 0 || size >= IO_PATH_BYTES) {
+        memcpy(parent, ".", 2);
+        return;
+    }
+    memcpy(parent, path, size);
+    parent[size] = '\0';
+}
+
+int io_write_atomically(struct io_fs *fs, const char *path, const void *data, size_t size)
+{
+    char temporary[IO_PATH_BYTES];
+    char parent[IO_PATH_BYTES];
+    int length = snprintf(temporary, sizeof temporary, "%s.tmp", path);
+    if (length < 0 || (size_t)length >= sizeof temporary) {
+        return ERR_INVALID;
+    }
+    struct io_file file;
+    int error = io_file_open(fs, temporary, IO_OPEN_WRITE | IO_OPEN_CREATE | IO_OPEN_TRUNCATE,
+                             &file);
+    if (error != 0) {
+        return error;
+    }
+    error = io_file_write(&file, data, size, 0);
+    if (error == 0) {
+        error = io_file_sync(&file);
+    }
+    io_file_close(&file);
+    if (error == 0) {
+        error = io_rename(fs, temporary, path);
+    }
+    if (error == 0) {
+        io_parent(path, parent);
+        error = io_sync_directory(fs, parent);
+    }
+    return error;
+}

@@ -1,0 +1,89 @@
+/* file.h: files and directories as an interface, so that a simulated disk fits behind it.
+ *
+ * A struct io_fs is a table of operations and a context. Files are opened by path and owned by who
+ * opened them; ranges for sendfile name the descriptor of an open file. Calls return when the
+ * operation has reached the page cache; only sync and sync_directory reach the disk.
+ * Thread: any, one at a time per file, except that reads may run beside each other.
+ * Errors: internal codes from errno; a short read is not an error, it means the end of the file. */
+#ifndef BNB_IO_FILE_H
+#define BNB_IO_FILE_H
+
+#include "base/view.h"
+
+struct io_fs;
+struct io_file {
+    struct io_fs *fs;
+    int descriptor; /* for sendfile; -1 when the file is simulated */
+    void *state;    /* of the implementation */
+};
+
+enum io_open_flag {
+    IO_OPEN_READ = 0,
+    IO_OPEN_WRITE = 1,
+    IO_OPEN_CREATE = 2,
+    IO_OPEN_EXCLUSIVE = 4,
+    IO_OPEN_TRUNCATE = 8,
+};
+
+/* A part of an open file; whoever holds it calls release once. */
+struct io_file_range {
+    struct io_file *file;
+    int64_t position;
+    size_t size;
+    void (*release)(struct io_file_range *range);
+    void *owner;
+};
+
+struct io_operations {
+    int (*open)(struct io_fs *fs, const char *path, unsigned flags, struct io_file *file);
+    void (*close)(struct io_file *file);
+    int64_t (*read)(struct io_file *file, void *data, size_t size, int64_t position);
+    int (*write)(struct io_file *file, const void *data, size_t size, int64_t position);
+    int (*sync)(struct io_file *file);
+    int (*truncate)(struct io_file *file, int64_t size);
+    int64_t (*size)(struct io_file *file);
+    int (*lock)(struct io_file *file);
+    int (*rename)(struct io_fs *fs, const char *from, const char *to);
+    int (*remove)(struct io_fs *fs, const char *path);
+    int (*make_directory)(struct io_fs *fs, const char *path);
+    int (*remove_directory)(struct io_fs *fs, const char *path);
+    int (*sync_directory)(struct io_fs *fs, const char *path);
+    int (*list)(struct io_fs *fs, const char *path,
+                int (*visit)(void *context, const char *name, bool is_directory), void *context);
+};
+struct io_fs {
+    const struct io_operations *operations;
+    void *state;
+};
+
+/* The real one. */
+struct io_fs io_fs_linux(void);
+
+int io_file_open(struct io_fs *fs, const char *path, unsigned flags, struct io_file *file);
+void io_file_close(struct io_file *file);
+/* Bytes read, fewer than size only at the end of the file, or an error. */
+int64_t io_file_read(struct io_file *file, void *data, size_t size, int64_t position);
+/* Writes all of it or fails: ERR_NO_SPACE, ERR_IO, ERR_ACCESS. */
+int io_file_write(struct io_file *file, const void *data, size_t size, int64_t position);
+/* After a failed sync the file's content on disk is unknown: never retry, take it offline. */
+int io_file_sync(struct io_file *file);
+int io_file_truncate(struct io_file *file, int64_t size);
+int64_t io_file_size(struct io_file *file);
+/* An exclusive lock against other processes, until close; ERR_BUSY when somebody has it. */
+int io_file_lock(struct io_file *file);
+int io_rename(struct io_fs *fs, const char *from, const char *to);
+int io_remove(struct io_fs *fs, const char *path);
+int io_make_directory(struct io_fs *fs, const char *path);
+int io_remove_directory(struct io_fs *fs, const char *path);
+int io_sync_directory(struct io_fs *fs, const char *path);
+/* Calls visit for each entry but . and .., in no order, until it returns non-zero (returned). */
+int io_list(struct io_fs *fs, const char *path,
+            int (*visit)(void *context, const char *name, bool is_directory), void *context);
+/* Reads a small file whole: 0 and mem_free-able bytes, NUL behind them; ERR_RANGE above max_bytes. */
+int io_read_whole(struct io_fs *fs, const char *path, size_t max_bytes, uint8_t **data,
+                  size_t *size);
+/* Replaces a file so that after a crash either the old or the new content is there: writes
+ * path.tmp, syncs it, renames it, syncs the directory. */
+int io_write_atomically(struct io_fs *fs, const char *path, const void *data, size_t size);
+
+#endif

@@ -1,0 +1,168 @@
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "io/file.h"
+
+static int linux_result(int result)
+{
+    return result == 0 ? 0 : err_from_errno(errno);
+}
+
+static int linux_open(struct io_fs *fs, const char *path, unsigned flags, struct io_file *file)
+{
+    (void)fs;
+    int mode = O_CLOEXEC | (flags & IO_OPEN_WRITE ? O_RDWR : O_RDONLY);
+    mode |= flags & IO_OPEN_CREATE ? O_CREAT : 0;
+    mode |= flags & IO_OPEN_EXCLUSIVE ? O_EXCL : 0;
+    mode |= flags & IO_OPEN_TRUNCATE ? O_TRUNC : 0;
+    file->descriptor = open(path, mode, 0644);
+    return file->descriptor >= 0 ? 0 : err_from_errno(errno);
+}
+
+static void linux_close(struct io_file *file)
+{
+    close(file->descriptor);
+}
+
+static int64_t linux_read(struct io_file *file, void *data, size_t size, int64_t position)
+{
+    size_t done = 0;
+    while (done < size) {
+        ssize_t got = pread(file->descriptor, (uint8_t *)data + done, size - done,
+                            position + (int64_t)done);
+        if (got == 0) {
+            break;
+        }
+        if (got < 0 && errno != EINTR) {
+            return err_from_errno(errno);
+        }
+        done += got > 0 ? (size_t)got : 0;
+    }
+    return (int64_t)done;
+}
+
+static int linux_write(struct io_file *file, const void *data, size_t size, int64_t position)
+{
+    size_t done = 0;
+    while (done < size) {
+        ssize_t put = pwrite(file->descriptor, (const uint8_t *)data + done, size - done,
+                             position + (int64_t)done);
+        if (put < 0 && errno != EINTR) {
+            return err_from_errno(errno);
+        }
+        done += put > 0 ? (size_t)put : 0;
+    }
+    return 0;
+}
+
+static int linux_sync(struct io_file *file)
+{
+    return linux_result(fdatasync(file->descriptor));
+}
+
+static int linux_truncate(struct io_file *file, int64_t size)
+{
+    return linux_result(ftruncate(file->descriptor, size));
+}
+
+static int64_t linux_size(struct io_file *file)
+{
+    struct stat facts;
+    return fstat(file->descriptor, &facts) == 0 ? (int64_t)facts.st_size : err_from_errno(errno);
+}
+
+/* A POSIX record lock over the whole file: what Java's FileChannel.tryLock takes. */
+static int linux_lock(struct io_file *file)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fcntl(file->descriptor, F_SETLK, &lock) == 0) {
+        return 0;
+    }
+    return errno == EAGAIN || errno == EACCES ? ERR_BUSY : err_from_errno(errno);
+}
+
+static int linux_rename(struct io_fs *fs, const char *from, const char *to)
+{
+    (void)fs;
+    return linux_result(rename(from, to));
+}
+
+static int linux_remove(struct io_fs *fs, const char *path)
+{
+    (void)fs;
+    return linux_result(unlink(path));
+}
+
+static int linux_make_directory(struct io_fs *fs, const char *path)
+{
+    (void)fs;
+    return linux_result(mkdir(path, 0755));
+}
+
+static int linux_remove_directory(struct io_fs *fs, const char *path)
+{
+    (void)fs;
+    return linux_result(rmdir(path));
+}
+
+static int linux_sync_directory(struct io_fs *fs, const char *path)
+{
+    (void)fs;
+    int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor < 0) {
+        return err_from_errno(errno);
+    }
+    int error = linux_result(fsync(descriptor));
+    close(descriptor);
+    return error;
+}
+
+static int linux_list(struct io_fs *fs, const char *path,
+                      int (*visit)(void *context, const char *name, bool is_directory),
+                      void *context)
+{
+    (void)fs;
+    DIR *directory = opendir(path);
+    if (directory == NULL) {
+        return err_from_errno(errno);
+    }
+    int result = 0;
+    struct dirent *entry;
+    while (result == 0 && (entry = readdir(directory)) != NULL) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) {
+            continue;
+        }
+        struct stat facts;
+        bool is_directory = fstatat(dirfd(directory), entry->d_name, &facts, 0) == 0 &&
+                            S_ISDIR(facts.st_mode);
+        result = visit(context, entry->d_name, is_directory);
+    }
+    closedir(directory);
+    return result;
+}
+
+struct io_fs io_fs_linux(void)
+{
+    static const struct io_operations operations = {
+        .open = linux_open,
+        .close = linux_close,
+        .read = linux_read,
+        .write = linux_write,
+        .sync = linux_sync,
+        .truncate = linux_truncate,
+        .size = linux_size,
+        .lock = linux_lock,
+        .rename = linux_rename,
+        .remove = linux_remove,
+        .make_directory = linux_make_directory,
+        .remove_directory = linux_remove_directory,
+        .sync_directory = linux_sync_directory,
+        .list = linux_list,
+    };
+    return (struct io_fs){&operations, NULL};
+}

@@ -1,0 +1,86 @@
+/* The Linux half of the file interface does what the header says. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "io/file.h"
+
+static char directory[64];
+
+static int make(void **state)
+{
+    (void)state;
+    snprintf(directory, sizeof directory, "/tmp/barnabas-file-XXXXXX");
+    return mkdtemp(directory) == NULL;
+}
+
+static const char *path_of(const char *name)
+{
+    static char path[128];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    return path;
+}
+
+static void file__reads_back_what_was_written_and_ends_short(void **state)
+{
+    (void)state;
+    struct io_fs fs = io_fs_linux();
+    struct io_file file;
+    char read[10];
+    assert_int_equal(io_file_open(&fs, path_of("a"), IO_OPEN_READ, &file), ERR_NOT_FOUND);
+    assert_int_equal(io_file_open(&fs, path_of("a"), IO_OPEN_WRITE | IO_OPEN_CREATE, &file), 0);
+    assert_int_equal(io_file_write(&file, "hello", 5, 3), 0);
+    assert_int_equal(io_file_size(&file), 8);
+    assert_int_equal(io_file_read(&file, read, sizeof read, 3), 5);
+    assert_memory_equal(read, "hello", 5);
+    assert_int_equal(io_file_truncate(&file, 4), 0);
+    assert_int_equal(io_file_read(&file, read, sizeof read, 4), 0);
+    assert_int_equal(io_file_sync(&file), 0);
+    io_file_close(&file);
+    unsigned exclusive = IO_OPEN_WRITE | IO_OPEN_CREATE | IO_OPEN_EXCLUSIVE;
+    assert_int_equal(io_file_open(&fs, path_of("a"), exclusive, &file), ERR_EXISTS);
+    assert_int_equal(io_remove(&fs, path_of("a")), 0);
+}
+
+static int count_entries(void *context, const char *name, bool is_directory)
+{
+    (void)is_directory;
+    assert_string_not_equal(name, ".");
+    ++*(int *)context;
+    return 0;
+}
+
+static void file__atomic_write_replaces_and_leaves_no_rest(void **state)
+{
+    (void)state;
+    struct io_fs fs = io_fs_linux();
+    uint8_t *data;
+    size_t size;
+    int entries = 0;
+    assert_int_equal(io_write_atomically(&fs, path_of("b"), "first", 5), 0);
+    assert_int_equal(io_write_atomically(&fs, path_of("b"), "2nd", 3), 0);
+    assert_int_equal(io_read_whole(&fs, path_of("b"), 100, &data, &size), 0);
+    assert_int_equal(size, 3);
+    assert_string_equal((char *)data, "2nd");
+    mem_free(data);
+    assert_int_equal(io_read_whole(&fs, path_of("b"), 2, &data, &size), ERR_RANGE);
+    assert_int_equal(io_list(&fs, directory, count_entries, &entries), 0);
+    assert_int_equal(entries, 1);
+    assert_int_equal(io_remove(&fs, path_of("b")), 0);
+    assert_int_equal(io_remove_directory(&fs, directory), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(file__reads_back_what_was_written_and_ends_short),
+        cmocka_unit_test(file__atomic_write_replaces_and_leaves_no_rest),
+    };
+    return cmocka_run_group_tests(tests, make, NULL);
+}
