@@ -79,7 +79,7 @@ int io_sync_directory(struct io_fs *fs, const char *path);
 /* Calls visit for each entry but . and .., in no order, until it returns non-zero (returned). */
 int io_list(struct io_fs *fs, const char *path,
             int (*visit)(void *context, const char *name, bool is_directory), void *context);
-/* Reads a small file whole: 0 and mem_free-able bytes, NUL behind them; ERR_RANGE above max_bytes. */
+/* Reads a small file whole: 0 and mem_free-able bytes, NUL behind; ERR_RANGE above max_bytes. */
 int io_read_whole(struct io_fs *fs, const char *path, size_t max_bytes, uint8_t **data,
                   size_t *size);
 /* Replaces a file so that after a crash either the old or the new content is there: writes
