@@ -1,0 +1,38 @@
+/* wheel.h: a hashed timing wheel with millisecond ticks. Pure: time is a parameter.
+ *
+ * The owner of a timer embeds it and must cancel it before its memory goes. Arming, moving and
+ * cancelling are O(1); no timer costs anything while it waits. Thread: the loop that owns it. */
+#ifndef BNB_IO_WHEEL_H
+#define BNB_IO_WHEEL_H
+
+#include <stdint.h>
+
+#include "base/list.h"
+
+/* One turn of the wheel is 4 s; later timers ride around. */
+#define WHEEL_SLOTS 4096
+
+struct timer {
+    struct list node;
+    int64_t deadline_ms;
+    void (*fire)(struct timer *timer);
+};
+struct wheel {
+    struct list slots[WHEEL_SLOTS];
+    int64_t now_ms; /* every timer due at or before it has fired */
+    size_t armed_count;
+};
+
+void wheel_init(struct wheel *wheel, int64_t now_ms);
+/* An initialised timer is not armed. */
+void timer_init(struct timer *timer, void (*fire)(struct timer *timer));
+static inline bool timer_is_armed(const struct timer *timer) { return !list_empty(&timer->node); }
+/* Arms or moves; a deadline in the past fires at the next advance. */
+void wheel_arm(struct wheel *wheel, struct timer *timer, int64_t deadline_ms);
+void wheel_cancel(struct wheel *wheel, struct timer *timer);
+/* Fires what is due, in order of deadline between ticks. Timers may arm and cancel any timer. */
+void wheel_advance(struct wheel *wheel, int64_t now_ms);
+/* Milliseconds until something may be due, at most limit_ms. */
+int64_t wheel_wait_ms(const struct wheel *wheel, int64_t limit_ms);
+
+#endif
