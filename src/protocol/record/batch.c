@@ -30,18 +30,8 @@ int64_t batch_view_size(const uint8_t *data, size_t size)
     return length < BATCH_LENGTH_MIN ? ERR_CORRUPT : (int64_t)length + BATCH_PREFIX_BYTES;
 }
 
-int batch_decode(const uint8_t *data, size_t size, struct batch *batch)
+void batch_header_read(const uint8_t *data, struct batch *batch)
 {
-    int64_t whole = batch_view_size(data, size);
-    if (whole <= 0 || (uint64_t)whole > size) {
-        return ERR_CORRUPT;
-    }
-    if (data[BATCH_MAGIC_POSITION] != BATCH_MAGIC) {
-        return ERR_UNSUPPORTED;
-    }
-    if (whole < BATCH_HEADER_BYTES) {
-        return ERR_CORRUPT;
-    }
     struct reader reader;
     reader_init(&reader, data, BATCH_HEADER_BYTES);
     batch->base_offset = reader_i64(&reader);
@@ -58,6 +48,21 @@ int batch_decode(const uint8_t *data, size_t size, struct batch *batch)
     batch->base_sequence = reader_i32(&reader);
     batch->record_count = reader_i32(&reader);
     batch->records = data + BATCH_HEADER_BYTES;
+}
+
+int batch_decode(const uint8_t *data, size_t size, struct batch *batch)
+{
+    int64_t whole = batch_view_size(data, size);
+    if (whole <= 0 || (uint64_t)whole > size) {
+        return ERR_CORRUPT;
+    }
+    if (data[BATCH_MAGIC_POSITION] != BATCH_MAGIC) {
+        return ERR_UNSUPPORTED;
+    }
+    if (whole < BATCH_HEADER_BYTES) {
+        return ERR_CORRUPT;
+    }
+    batch_header_read(data, batch);
     return 0;
 }
 
@@ -101,6 +106,17 @@ void batch_patch_timestamp(uint8_t *data, bool log_append_time, int64_t max_time
     batch_store(data + BATCH_ATTRIBUTES_POSITION, attributes, 2);
     batch_store(data + BATCH_MAX_TIMESTAMP_POSITION, (uint64_t)max_timestamp_ms, 8);
     batch_store(data + BATCH_CRC_POSITION, batch_crc(data, batch.size_bytes), 4);
+}
+
+void batch_seal(uint8_t *data, size_t size, enum batch_codec codec)
+{
+    ASSERT(size >= BATCH_HEADER_BYTES && size <= INT32_MAX);
+    struct batch batch;
+    batch_header_read(data, &batch);
+    uint16_t attributes = (uint16_t)((batch.attributes & ~BATCH_CODEC_MASK) | codec);
+    batch_store(data + 8, size - BATCH_PREFIX_BYTES, 4);
+    batch_store(data + BATCH_ATTRIBUTES_POSITION, attributes, 2);
+    batch_store(data + BATCH_CRC_POSITION, batch_crc(data, size), 4);
 }
 
 struct batch batch_header_empty(int64_t base_offset)
@@ -152,7 +168,9 @@ void batch_builder_add(struct batch_builder *builder, const struct record *recor
     if (header->record_count == 0 && header->base_timestamp_ms < 0) {
         header->base_timestamp_ms = record->timestamp_ms;
     }
-    int64_t timestamp_delta = record->timestamp_ms - header->base_timestamp_ms;
+    /* Unsigned: timestamps from the wire may be anything. */
+    int64_t timestamp_delta =
+        (int64_t)((uint64_t)record->timestamp_ms - (uint64_t)header->base_timestamp_ms);
     int32_t offset_delta = (int32_t)(record->offset - header->base_offset);
     ASSERT(offset_delta > header->last_offset_delta);
 

@@ -62,6 +62,8 @@ int64_t batch_view_size(const uint8_t *data, size_t size);
 /* Decodes the header of the batch at data. 0; ERR_CORRUPT for a bad length or a batch that is cut
  * short; ERR_UNSUPPORTED for another magic. The CRC is not looked at. */
 int batch_decode(const uint8_t *data, size_t size, struct batch *batch);
+/* Reads the header from BATCH_HEADER_BYTES bytes, unchecked; records points behind them. */
+void batch_header_read(const uint8_t *data, struct batch *batch);
 /* Whether the CRC of a decoded batch holds. */
 bool batch_crc_holds(const uint8_t *data, const struct batch *batch);
 
@@ -83,6 +85,9 @@ int32_t batch_sequence_add(int32_t sequence, int32_t delta);
 /* Patches outside the CRC. */
 void batch_patch_base_offset(uint8_t *data, int64_t base_offset);
 void batch_patch_leader_epoch(uint8_t *data, int32_t partition_leader_epoch);
+/* Finishes a header whose records were replaced by size - BATCH_HEADER_BYTES bytes of that codec:
+ * sets length, codec and CRC. */
+void batch_seal(uint8_t *data, size_t size, enum batch_codec codec);
 /* Sets maximum and type of the timestamps, and the CRC anew when they change. */
 void batch_patch_timestamp(uint8_t *data, bool log_append_time, int64_t max_timestamp_ms);
 

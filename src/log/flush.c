@@ -1,0 +1,119 @@
+#include "base/assert.h"
+#include "base/mem.h"
+#include "log/log_internal.h"
+
+/* A record file, pinned, or another file by its name. */
+struct log_flush_file {
+    struct segment_file *pinned;
+    char *path;
+};
+
+static int flush_add_path(struct log *log, struct log_flush *flush, int64_t number,
+                          const char *suffix)
+{
+    char path[LOG_PATH_BYTES];
+    int error = log_place_path(&log->place, number, suffix, path);
+    char *copy = error == 0 ? mem_strndup(path, strlen(path)) : NULL;
+    if (copy == NULL) {
+        return error != 0 ? error : ERR_NOMEM;
+    }
+    flush->files[flush->file_count++] = (struct log_flush_file){NULL, copy};
+    return 0;
+}
+
+static int flush_add_segment(struct log *log, struct log_flush *flush, size_t index)
+{
+    struct segment *segment = log->segments[index];
+    int error = segment_open(segment, segment->size_bytes == 0);
+    if (error != 0) {
+        return error;
+    }
+    atomic_fetch_add_explicit(&segment->file->references, 1, memory_order_relaxed);
+    flush->files[flush->file_count++] = (struct log_flush_file){segment->file, NULL};
+    if (segment == log_active(log)) {
+        return 0; /* after a crash its indexes are made anew */
+    }
+    error = flush_add_path(log, flush, segment->base_offset, ".index");
+    if (error == 0) {
+        error = flush_add_path(log, flush, segment->base_offset, ".timeindex");
+    }
+    if (error == 0) {
+        error = flush_add_path(log, flush, segment->base_offset, ".txnindex");
+    }
+    return error == 0 ? flush_add_path(log, flush, log_segment_end(log, index), ".snapshot")
+                      : error;
+}
+
+#define FLUSH_FILES_A_SEGMENT 5
+
+int log_flush_prepare(struct log *log, struct log_flush *flush)
+{
+    *flush = (struct log_flush){.offset = log->log_end_offset, .fs = &log->fs};
+    size_t first = log_segment_index(log, log->recovery_point);
+    size_t count = log->segment_count - first;
+    flush->files = mem_calloc(count * FLUSH_FILES_A_SEGMENT, sizeof *flush->files);
+    flush->error = flush->files == NULL ? ERR_NOMEM : 0;
+    for (size_t i = first; flush->error == 0 && i < log->segment_count; i++) {
+        flush->error = flush_add_segment(log, flush, i);
+    }
+    if (log->directory_dirty) {
+        flush->directory = log->directory;
+        log->directory_dirty = false;
+    }
+    return flush->error;
+}
+
+static int flush_path(struct io_fs *fs, const char *path)
+{
+    struct io_file file;
+    int error = io_file_open(fs, path, IO_OPEN_READ | IO_OPEN_WRITE, &file);
+    if (error == 0) {
+        error = io_file_sync(&file);
+        io_file_close(&file);
+    }
+    /* Not every segment has every index. */
+    return error == ERR_NOT_FOUND ? 0 : error;
+}
+
+void log_flush_run(struct log_flush *flush)
+{
+    for (size_t i = 0; flush->error == 0 && i < flush->file_count; i++) {
+        const struct log_flush_file *file = &flush->files[i];
+        flush->error = file->pinned != NULL ? io_file_sync(&file->pinned->file)
+                                            : flush_path(flush->fs, file->path);
+    }
+    if (flush->error == 0 && flush->directory != NULL) {
+        flush->error = io_sync_directory(flush->fs, flush->directory);
+    }
+}
+
+int log_flush_finish(struct log *log, struct log_flush *flush)
+{
+    for (size_t i = 0; i < flush->file_count; i++) {
+        if (flush->files[i].pinned != NULL) {
+            segment_file_unref(flush->files[i].pinned);
+        }
+        mem_free(flush->files[i].path);
+    }
+    mem_free(flush->files);
+    flush->files = NULL;
+    flush->file_count = 0;
+    if (flush->error == 0) {
+        /* The log may have been truncated meanwhile. */
+        int64_t synced = flush->offset < log->log_end_offset ? flush->offset : log->log_end_offset;
+        log->recovery_point = synced > log->recovery_point ? synced : log->recovery_point;
+    } else if (flush->directory != NULL) {
+        log->directory_dirty = true;
+    }
+    ASSERT(log->recovery_point <= log->log_end_offset);
+    return flush->error;
+}
+
+int log_flush(struct log *log)
+{
+    struct log_flush flush;
+    if (log_flush_prepare(log, &flush) == 0) {
+        log_flush_run(&flush);
+    }
+    return log_flush_finish(log, &flush);
+}

@@ -1,0 +1,59 @@
+/* index_file.h: a file of fixed-size, sorted entries that only grows at its end: what offset, time
+ * and transaction index have in common.
+ *
+ * New entries wait in memory and are written together, so an append to the log does not pay for two
+ * more writes; after a crash the missing ones are found again from the log. The file is opened when
+ * it is needed. Zero entries at the end, which Apache Kafka leaves when it dies, are not counted.
+ * Owned by its segment. Thread: the log's owner.   Errors: ERR_IO and its likes. */
+#ifndef BNB_LOG_INDEX_FILE_H
+#define BNB_LOG_INDEX_FILE_H
+
+#include "io/file.h"
+
+#define INDEX_PENDING_MAX 64
+#define INDEX_ENTRY_BYTES_MAX 34
+
+/* Where a log lives; shared by everything in it. */
+struct log_place {
+    struct io_fs *fs;
+    const char *directory;
+};
+#define LOG_PATH_BYTES 1024
+/* directory/%020d<suffix>; ERR_RANGE when it does not fit. */
+int log_place_path(const struct log_place *place, int64_t number, const char *suffix, char *path);
+
+struct index_file {
+    const struct log_place *place;
+    const char *suffix; /* static: ".index", ... */
+    int64_t base_offset;
+    uint32_t entry_bytes;
+    uint32_t written_count; /* entries in the file */
+    uint32_t pending_count;
+    uint8_t *pending;
+    struct io_file file;
+    bool is_open;
+    bool is_counted; /* written_count is known */
+};
+
+void index_file_init(struct index_file *index, const struct log_place *place, int64_t base_offset,
+                     const char *suffix, uint32_t entry_bytes);
+/* Forgets what is pending. */
+void index_file_release(struct index_file *index);
+/* Entries in all, or an error. A file that is not there has none. */
+int64_t index_file_count(struct index_file *index);
+/* Entry number i, i < count. */
+int index_file_read(struct index_file *index, uint32_t i, uint8_t *entry);
+int index_file_append(struct index_file *index, const uint8_t *entry);
+/* Keeps the first count entries. */
+int index_file_truncate(struct index_file *index, uint32_t count);
+/* Writes what is pending. */
+int index_file_write_pending(struct index_file *index);
+int index_file_sync(struct index_file *index);
+/* Writes what is pending and closes the file; it opens again by itself. */
+int index_file_idle(struct index_file *index);
+/* The last entry whose key, as key_of reads it, is at most key: its number; -1: none; below that an
+ * error code less one. */
+int64_t index_file_floor(struct index_file *index, int64_t key,
+                         int64_t (*key_of)(const uint8_t *entry), uint8_t *entry);
+
+#endif

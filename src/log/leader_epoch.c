@@ -1,0 +1,202 @@
+#include "log/leader_epoch.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/writer.h"
+
+#define EPOCH_FILE_BYTES_MAX (16u << 20)
+
+static int epochs_path(const struct leader_epochs *epochs, char *path)
+{
+    int size = snprintf(path, LOG_PATH_BYTES, "%s/leader-epoch-checkpoint",
+                        epochs->place->directory);
+    return size > 0 && size < LOG_PATH_BYTES ? 0 : ERR_RANGE;
+}
+
+void leader_epochs_init(struct leader_epochs *epochs, const struct log_place *place)
+{
+    *epochs = (struct leader_epochs){.place = place};
+}
+
+void leader_epochs_release(struct leader_epochs *epochs)
+{
+    mem_free(epochs->entries);
+    leader_epochs_init(epochs, epochs->place);
+}
+
+static int epochs_push(struct leader_epochs *epochs, int32_t epoch, int64_t start_offset)
+{
+    int error = mem_grow((void **)&epochs->entries, &epochs->capacity, epochs->count + 1,
+                         sizeof *epochs->entries);
+    if (error == 0) {
+        epochs->entries[epochs->count++] = (struct leader_epoch_entry){epoch, start_offset};
+    }
+    return error;
+}
+
+/* The text is "0\n<count>\n" and a line "epoch offset" for each. */
+static int epochs_parse(struct leader_epochs *epochs, char *text)
+{
+    int version;
+    size_t count;
+    int used = 0;
+    if (sscanf(text, "%d %zu%n", &version, &count, &used) != 2 || version != 0) {
+        return ERR_CORRUPT;
+    }
+    const char *cursor = text + used;
+    for (size_t i = 0; i < count; i++) {
+        int32_t epoch;
+        int64_t start_offset;
+        if (sscanf(cursor, "%" SCNd32 " %" SCNd64 "%n", &epoch, &start_offset, &used) != 2) {
+            return ERR_CORRUPT;
+        }
+        cursor += used;
+        int error = leader_epochs_assign(epochs, epoch, start_offset);
+        if (error < 0) {
+            return error;
+        }
+    }
+    return 0;
+}
+
+int leader_epochs_load(struct leader_epochs *epochs)
+{
+    char path[LOG_PATH_BYTES];
+    uint8_t *text;
+    size_t size;
+    int error = epochs_path(epochs, path);
+    if (error == 0) {
+        error = io_read_whole(epochs->place->fs, path, EPOCH_FILE_BYTES_MAX, &text, &size);
+    }
+    if (error == ERR_NOT_FOUND) {
+        return 0;
+    }
+    if (error != 0) {
+        return error;
+    }
+    error = size == 0 ? 0 : epochs_parse(epochs, (char *)text);
+    mem_free(text);
+    if (error == ERR_CORRUPT) {
+        /* What is left is rebuilt from the batches by recovery. */
+        leader_epochs_clear(epochs);
+        return 0;
+    }
+    return error;
+}
+
+int leader_epochs_write(const struct leader_epochs *epochs)
+{
+    char path[LOG_PATH_BYTES];
+    int error = epochs_path(epochs, path);
+    if (error != 0) {
+        return error;
+    }
+    struct writer text;
+    writer_init(&text, EPOCH_FILE_BYTES_MAX);
+    char line[64];
+    int size = snprintf(line, sizeof line, "0\n%zu\n", epochs->count);
+    writer_bytes(&text, line, (size_t)size);
+    for (size_t i = 0; i < epochs->count; i++) {
+        size = snprintf(line, sizeof line, "%" PRId32 " %" PRId64 "\n", epochs->entries[i].epoch,
+                        epochs->entries[i].start_offset);
+        writer_bytes(&text, line, (size_t)size);
+    }
+    error = text.failed ? ERR_NOMEM
+                        : io_write_atomically(epochs->place->fs, path, text.data, text.size);
+    writer_release(&text);
+    return error;
+}
+
+int leader_epochs_assign(struct leader_epochs *epochs, int32_t epoch, int64_t start_offset)
+{
+    if (epoch < 0 || start_offset < 0) {
+        return 0;
+    }
+    if (epochs->count > 0) {
+        const struct leader_epoch_entry *last = &epochs->entries[epochs->count - 1];
+        if (last->epoch == epoch && start_offset >= last->start_offset) {
+            return 0;
+        }
+    }
+    while (epochs->count > 0) {
+        const struct leader_epoch_entry *last = &epochs->entries[epochs->count - 1];
+        if (last->epoch < epoch && last->start_offset < start_offset) {
+            break;
+        }
+        epochs->count--;
+    }
+    int error = epochs_push(epochs, epoch, start_offset);
+    return error == 0 ? 1 : error;
+}
+
+int leader_epochs_truncate_end(struct leader_epochs *epochs, int64_t offset)
+{
+    size_t before = epochs->count;
+    while (epochs->count > 0 && epochs->entries[epochs->count - 1].start_offset >= offset) {
+        epochs->count--;
+    }
+    return epochs->count != before;
+}
+
+int leader_epochs_truncate_start(struct leader_epochs *epochs, int64_t offset)
+{
+    size_t gone = 0;
+    while (gone < epochs->count && epochs->entries[gone].start_offset <= offset) {
+        gone++;
+    }
+    if (gone == 0 || (gone == 1 && epochs->entries[0].start_offset == offset)) {
+        return 0;
+    }
+    /* The last of them holds offset: it stays, from there on. */
+    size_t kept = gone - 1;
+    epochs->entries[kept].start_offset = offset;
+    memmove(epochs->entries, epochs->entries + kept,
+            (epochs->count - kept) * sizeof *epochs->entries);
+    epochs->count -= kept;
+    return 1;
+}
+
+void leader_epochs_clear(struct leader_epochs *epochs) { epochs->count = 0; }
+
+int32_t leader_epochs_latest(const struct leader_epochs *epochs)
+{
+    return epochs->count == 0 ? -1 : epochs->entries[epochs->count - 1].epoch;
+}
+
+int32_t leader_epochs_of_offset(const struct leader_epochs *epochs, int64_t offset)
+{
+    for (size_t i = epochs->count; i > 0; i--) {
+        if (epochs->entries[i - 1].start_offset <= offset) {
+            return epochs->entries[i - 1].epoch;
+        }
+    }
+    return -1;
+}
+
+void leader_epochs_end_offset(const struct leader_epochs *epochs, int32_t epoch,
+                              int64_t log_end_offset, int32_t *found_epoch, int64_t *end_offset)
+{
+    *found_epoch = -1;
+    *end_offset = -1;
+    if (epoch < 0) {
+        return;
+    }
+    if (epoch == leader_epochs_latest(epochs)) {
+        *found_epoch = epoch;
+        *end_offset = log_end_offset;
+        return;
+    }
+    size_t higher = 0;
+    while (higher < epochs->count && epochs->entries[higher].epoch <= epoch) {
+        higher++;
+    }
+    if (higher == epochs->count) {
+        return;
+    }
+    *found_epoch = higher == 0 ? epoch : epochs->entries[higher - 1].epoch;
+    *end_offset = epochs->entries[higher].start_offset;
+}

@@ -1,0 +1,517 @@
+#include "base/assert.h"
+#include "base/mem.h"
+#include "base/reader.h"
+#include "log/log_internal.h"
+#include "log/validate.h"
+#include "protocol/error.h"
+#include "protocol/record/compress.h"
+#include "protocol/record/iter.h"
+
+struct log_config log_config_default(void)
+{
+    return (struct log_config){
+        .segment_bytes = 1 << 30,
+        .segment_ms = 604800000,
+        .segment_index_bytes = 10485760,
+        .index_interval_bytes = 4096,
+        .retention_bytes = -1,
+        .retention_ms = 604800000,
+        .file_delete_delay_ms = 60000,
+        .flush_messages = INT64_MAX,
+        .flush_ms = INT64_MAX,
+        .max_compaction_lag_ms = INT64_MAX,
+        .timestamp_before_max_ms = INT64_MAX,
+        .timestamp_after_max_ms = 3600000,
+        .producer_id_expiration_ms = 86400000,
+        .max_message_bytes = 1048588,
+        .codec = LOG_CODEC_PRODUCER,
+        .codec_level = COMPRESS_LEVEL_DEFAULT,
+        .clean_delete = true,
+    };
+}
+
+void log_assert_invariants(const struct log *log)
+{
+    ASSERT(log->segment_count > 0);
+    ASSERT(log->segments[0]->base_offset <= log->log_start_offset);
+    ASSERT(log->log_start_offset <= log->log_end_offset);
+    ASSERT(log_active(log)->base_offset <= log->log_end_offset);
+    ASSERT(log->recovery_point <= log->log_end_offset);
+    for (size_t i = 1; i < log->segment_count; i++) {
+        ASSERT_SLOW(log->segments[i - 1]->base_offset < log->segments[i]->base_offset);
+    }
+}
+
+int log_open(const struct log_options *options, struct log **opened, struct err_message *message)
+{
+    *opened = NULL;
+    struct log *log = mem_calloc(1, sizeof *log);
+    if (log == NULL) {
+        return ERR_NOMEM;
+    }
+    log->directory = mem_strndup(options->directory, strlen(options->directory));
+    log->fs = *options->fs;
+    log->place = (struct log_place){&log->fs, log->directory};
+    log->config = options->config;
+    log->random = options->random | 1;
+    log->now_ms = options->now_ms;
+    leader_epochs_init(&log->epochs, &log->place);
+    producer_state_init(&log->producers, &log->place);
+    log_forget_recent(log);
+    int error = log->directory == NULL ? ERR_NOMEM : log_recover(log, options, message);
+    if (error != 0) {
+        log_abandon(&log);
+        return err_wrap(message, error, "%s", options->directory);
+    }
+    log_assert_invariants(log);
+    *opened = log;
+    return 0;
+}
+
+void log_abandon(struct log **closing)
+{
+    struct log *log = *closing;
+    if (log == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < log->segment_count; i++) {
+        segment_destroy(&log->segments[i]);
+    }
+    mem_free(log->segments);
+    leader_epochs_release(&log->epochs);
+    producer_state_release(&log->producers);
+    mem_free(log->directory);
+    mem_free(log);
+    *closing = NULL;
+}
+
+int log_close(struct log **log)
+{
+    if (*log == NULL) {
+        return 0;
+    }
+    int error = segment_seal(log_active(*log));
+    if (error == 0) {
+        error = producer_state_write_snapshot(&(*log)->producers, (*log)->log_end_offset, true);
+    }
+    if (error == 0) {
+        (*log)->directory_dirty = true;
+        error = log_flush(*log);
+    }
+    log_abandon(log);
+    return error;
+}
+
+void log_forget_recent(struct log *log)
+{
+    for (size_t i = 0; i < LOG_RECENT_MAX; i++) {
+        log->recent[i] = (struct log_recent){-1, -1, -1};
+    }
+    log->recent_next = 0;
+}
+
+size_t log_segment_index(const struct log *log, int64_t offset)
+{
+    size_t low = 0;
+    size_t high = log->segment_count;
+    while (low + 1 < high) {
+        size_t middle = low + (high - low) / 2;
+        if (log->segments[middle]->base_offset <= offset) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+int64_t log_segment_end(const struct log *log, size_t index)
+{
+    ASSERT(index < log->segment_count);
+    return index + 1 < log->segment_count ? log->segments[index + 1]->base_offset
+                                          : log->log_end_offset;
+}
+
+static uint64_t log_random(struct log *log)
+{
+    log->random ^= log->random << 13;
+    log->random ^= log->random >> 7;
+    log->random ^= log->random << 17;
+    return log->random;
+}
+
+int log_add_segment(struct log *log, int64_t base_offset, struct segment **added)
+{
+    ASSERT(log->segment_count == 0 || log_active(log)->base_offset < base_offset);
+    int error = mem_grow((void **)&log->segments, &log->segment_capacity, log->segment_count + 1,
+                         sizeof *log->segments);
+    struct segment *segment =
+        error == 0 ? segment_create(&log->place, base_offset, log->now_ms) : NULL;
+    if (segment == NULL) {
+        return ERR_NOMEM;
+    }
+    int64_t jitter_ms = log->config.segment_jitter_ms < log->config.segment_ms
+                            ? log->config.segment_jitter_ms
+                            : log->config.segment_ms;
+    segment->roll_jitter_ms =
+        jitter_ms > 0 ? (int64_t)(log_random(log) % (uint64_t)jitter_ms) : 0;
+    log->segments[log->segment_count++] = segment;
+    *added = segment;
+    return 0;
+}
+
+void log_drop_segments(struct log *log, size_t from, size_t count)
+{
+    ASSERT(from + count <= log->segment_count);
+    for (size_t i = from; i < from + count; i++) {
+        log->size_bytes -= log->segments[i]->size_bytes;
+        segment_destroy(&log->segments[i]);
+    }
+    log->segment_count -= count;
+    memmove(&log->segments[from], &log->segments[from + count],
+            (log->segment_count - from) * sizeof *log->segments);
+    ASSERT(log->size_bytes >= 0);
+}
+
+int log_roll(struct log *log)
+{
+    struct segment *active = log_active(log);
+    ASSERT(log->log_end_offset > active->base_offset);
+    int error = segment_seal(active);
+    if (error == 0) {
+        error = producer_state_write_snapshot(&log->producers, log->log_end_offset, false);
+    }
+    struct segment *added;
+    if (error == 0) {
+        error = log_add_segment(log, log->log_end_offset, &added);
+    }
+    if (error == 0) {
+        error = segment_open(added, true);
+    }
+    if (error == 0) {
+        /* A leftover of the same name must not show through. */
+        error = io_file_truncate(&added->file->file, 0);
+    }
+    if (error == 0) {
+        added->timestamps_known = true;
+        error = segment_reset_indexes(added);
+    }
+    log->directory_dirty = true;
+    log_forget_recent(log);
+    return error;
+}
+
+/* Apache Kafka's LogSegment.shouldRoll: 1, 0 or an error. */
+static int log_should_roll(struct log *log, size_t size, int64_t max_timestamp_ms,
+                           int64_t last_offset)
+{
+    struct segment *active = log_active(log);
+    if (active->size_bytes == 0) {
+        return last_offset - active->base_offset > INT32_MAX &&
+               log->log_end_offset > active->base_offset;
+    }
+    if (active->size_bytes > log->config.segment_bytes - (int64_t)size ||
+        active->size_bytes + (int64_t)size > SEGMENT_BYTES_MAX) {
+        return 1;
+    }
+    int64_t first_ms;
+    int error = segment_first_timestamp(active, &first_ms);
+    if (error != 0) {
+        return error;
+    }
+    int64_t waited_ms = first_ms >= 0 ? max_timestamp_ms - first_ms
+                                      : log->now_ms - active->created_ms;
+    int64_t segment_ms = log->config.segment_ms;
+    if (log->config.clean_compact && log->config.max_compaction_lag_ms < segment_ms) {
+        segment_ms = log->config.max_compaction_lag_ms;
+    }
+    return waited_ms > segment_ms - active->roll_jitter_ms ||
+           segment_index_full(active, log->config.segment_index_bytes) ||
+           last_offset - active->base_offset > INT32_MAX;
+}
+
+/* Type and coordinator epoch of an end-of-transaction marker: 1; 0 for another control record. */
+static int log_decode_marker(const struct batch *batch, struct producer_marker *marker)
+{
+    struct record_iter iter;
+    struct record record;
+    record_iter_init(&iter, batch,
+                     (struct bytes_view){batch->records, batch->size_bytes - BATCH_HEADER_BYTES});
+    if (batch->record_count < 1 || record_iter_next(&iter, &record) != 1 ||
+        record.key.data == NULL || record.value.data == NULL) {
+        return 0;
+    }
+    struct reader reader;
+    reader_init(&reader, record.key.data, record.key.size);
+    (void)reader_i16(&reader);
+    int16_t type = reader_i16(&reader);
+    if (reader.failed || (type != 0 && type != 1)) {
+        return 0;
+    }
+    marker->commit = type == 1;
+    reader_init(&reader, record.value.data, record.value.size);
+    (void)reader_i16(&reader);
+    marker->coordinator_epoch = reader_i32(&reader);
+    return !reader.failed;
+}
+
+int log_account_producer(struct log *log, struct segment *segment,
+                                const struct batch *header, const uint8_t *data)
+{
+    if (!batch_is_control(header)) {
+        return header->record_count > 0 ? producer_state_update(&log->producers, header) : 0;
+    }
+    struct batch batch = *header;
+    struct producer_marker marker;
+    batch.records = data + BATCH_HEADER_BYTES;
+    if (log_decode_marker(&batch, &marker) != 1) {
+        return 0;
+    }
+    struct producer_transaction completed;
+    int64_t last_stable_offset;
+    int ended = producer_state_complete(&log->producers, &batch, &marker, &completed,
+                                        &last_stable_offset);
+    if (ended == 1 && !marker.commit && segment != NULL) {
+        struct segment_aborted aborted = {completed.producer_id, completed.first_offset,
+                                          completed.last_offset, last_stable_offset};
+        return segment_append_aborted(segment, &aborted);
+    }
+    return ended < 0 ? ended : 0;
+}
+
+int log_account(struct log *log, struct segment *segment, const struct batch *batch,
+                const uint8_t *data, int64_t position)
+{
+    int error = segment_account(segment, batch, position, log->config.index_interval_bytes);
+    if (error == 0 && batch->producer_id >= 0) {
+        error = log_account_producer(log, segment, batch, data);
+    }
+    return error;
+}
+
+static int log_check_producer(struct log *log, const struct log_append_options *options,
+                              const struct batch *batch, struct log_append_result *result)
+{
+    if (batch->producer_id < 0 || options->origin == LOG_ORIGIN_REPLICATION) {
+        return 0;
+    }
+    bool from_client = options->origin == LOG_ORIGIN_CLIENT;
+    if (from_client) {
+        const struct producer_batch *known = producer_state_duplicate(&log->producers, batch);
+        if (known != NULL) {
+            result->duplicate = true;
+            result->last_offset = known->last_offset;
+            result->base_offset = known->last_offset - known->offset_delta;
+            result->log_append_time_ms = log->config.log_append_time ? known->timestamp_ms : -1;
+            return 0;
+        }
+    }
+    return batch_is_control(batch) ? 0
+                                   : producer_state_check(&log->producers, batch, from_client);
+}
+
+/* Writes checked batches of one append and moves the log end offset. */
+static int log_write(struct log *log, const uint8_t *data, size_t size, int64_t max_timestamp_ms,
+                     struct log_append_result *result)
+{
+    int roll = log_should_roll(log, size, max_timestamp_ms, result->last_offset);
+    if (roll == 1) {
+        result->rolled = true;
+        roll = log_roll(log);
+    }
+    if (roll != 0) {
+        return roll;
+    }
+    struct segment *active = log_active(log);
+    int64_t position = active->size_bytes;
+    active->used_ms = log->now_ms;
+    log->directory_dirty |= position == 0;
+    int error = segment_write(active, data, size);
+    if (error != 0) {
+        return error;
+    }
+    log->size_bytes += (int64_t)size;
+    log->log_end_offset = result->last_offset + 1;
+    for (size_t at = 0; error == 0 && at < size;) {
+        struct batch batch;
+        error = batch_decode(data + at, size - at, &batch);
+        ASSERT(error == 0); /* checked before it was written */
+        error = log_account(log, active, &batch, data + at, position + (int64_t)at);
+        log->recent[log->recent_next++ % LOG_RECENT_MAX] = (struct log_recent){
+            batch.base_offset, batch_last_offset(&batch), position + (int64_t)at};
+        at += batch.size_bytes;
+    }
+    log_assert_invariants(log);
+    return error;
+}
+
+static int log_append_checked(struct log *log, const struct log_append_options *options,
+                              const uint8_t *data, size_t size, int64_t max_timestamp_ms,
+                              struct log_append_result *result)
+{
+    if ((int64_t)size > log->config.segment_bytes && options->origin != LOG_ORIGIN_REPLICATION &&
+        options->origin != LOG_ORIGIN_RAFT_LEADER) {
+        return err_from_wire(KAFKA_RECORD_LIST_TOO_LARGE);
+    }
+    int error = log_write(log, data, size, max_timestamp_ms, result);
+    result->appended_bytes = error == 0 ? size : 0;
+    result->flush_due =
+        error == 0 && log->log_end_offset - log->recovery_point >= log->config.flush_messages;
+    return error;
+}
+
+static int log_append_client(struct log *log, const struct log_append_options *options,
+                             uint8_t *data, size_t size, struct log_append_result *result)
+{
+    struct batch batch;
+    struct writer rebuilt;
+    writer_init(&rebuilt, 0);
+    int error = validate_client_batch(&log->config, data, size, &batch, &result->error_message);
+    if (error == 0) {
+        error = validate_records(&log->config, options, log->log_end_offset, data, &batch,
+                                 &rebuilt, result);
+    }
+    if (error == 0) {
+        result->base_offset = batch.base_offset;
+        result->last_offset = batch_last_offset(&batch);
+        result->log_append_time_ms = log->config.log_append_time ? options->now_ms : -1;
+        error = log_check_producer(log, options, &batch, result);
+    }
+    if (error == 0 && !result->duplicate) {
+        error = leader_epochs_assign(&log->epochs, batch.partition_leader_epoch,
+                                     batch.base_offset);
+        if (error == 1) {
+            error = leader_epochs_write(&log->epochs);
+        }
+    }
+    if (error == 0 && !result->duplicate) {
+        error = log_append_checked(log, options, rebuilt.size > 0 ? rebuilt.data : data,
+                                   rebuilt.size > 0 ? rebuilt.size : size,
+                                   batch.max_timestamp_ms, result);
+    }
+    writer_release(&rebuilt);
+    return error;
+}
+
+/* Offsets of the batches of a leader that is ourselves, or a check of those that another gave. */
+static int log_place_batches(struct log *log, const struct log_append_options *options,
+                             uint8_t *data, size_t size, int64_t *max_timestamp_ms,
+                             struct log_append_result *result)
+{
+    bool assigns = options->origin != LOG_ORIGIN_REPLICATION;
+    int64_t next_offset = log->log_end_offset;
+    bool epochs_changed = false;
+    *max_timestamp_ms = -1;
+    result->base_offset = -1;
+    for (size_t at = 0; at < size;) {
+        struct batch batch;
+        int error = batch_decode(data + at, size - at, &batch);
+        if (error != 0 || !batch_crc_holds(data + at, &batch) || batch.last_offset_delta < 0) {
+            return err_from_wire(KAFKA_CORRUPT_MESSAGE);
+        }
+        if (assigns) {
+            batch_patch_base_offset(data + at, next_offset);
+            batch_patch_leader_epoch(data + at, options->leader_epoch);
+            batch_header_read(data + at, &batch);
+        } else if (batch.base_offset < next_offset) {
+            return err_from_wire(KAFKA_OFFSET_OUT_OF_RANGE);
+        }
+        if (batch.base_offset > INT64_MAX - 1 - batch.last_offset_delta) {
+            return err_from_wire(KAFKA_CORRUPT_MESSAGE);
+        }
+        error = log_check_producer(log, options, &batch, result);
+        if (error != 0) {
+            return error;
+        }
+        int changed = leader_epochs_assign(&log->epochs, batch.partition_leader_epoch,
+                                           batch.base_offset);
+        if (changed < 0) {
+            return changed;
+        }
+        epochs_changed |= changed == 1;
+        *max_timestamp_ms = batch.max_timestamp_ms > *max_timestamp_ms ? batch.max_timestamp_ms
+                                                                       : *max_timestamp_ms;
+        result->base_offset = result->base_offset < 0 ? batch.base_offset : result->base_offset;
+        result->last_offset = batch_last_offset(&batch);
+        next_offset = result->last_offset + 1;
+        at += batch.size_bytes;
+    }
+    return epochs_changed ? leader_epochs_write(&log->epochs) : 0;
+}
+
+int log_append(struct log *log, const struct log_append_options *options, uint8_t *data,
+               size_t size, struct log_append_result *result)
+{
+    result->base_offset = -1;
+    result->last_offset = -1;
+    result->log_append_time_ms = -1;
+    result->appended_bytes = 0;
+    result->duplicate = false;
+    result->flush_due = false;
+    result->rolled = false;
+    result->error_message = NULL;
+    result->record_error_count = 0;
+    result->log_start_offset = log->log_start_offset;
+    log->now_ms = options->now_ms;
+    if (options->origin == LOG_ORIGIN_CLIENT) {
+        return log_append_client(log, options, data, size, result);
+    }
+    if (size == 0 || size > SEGMENT_BYTES_MAX) {
+        return err_from_wire(KAFKA_INVALID_RECORD);
+    }
+    int64_t max_timestamp_ms;
+    int error = log_place_batches(log, options, data, size, &max_timestamp_ms, result);
+    return error != 0 ? error
+                      : log_append_checked(log, options, data, size, max_timestamp_ms, result);
+}
+
+int64_t log_start_offset(const struct log *log) { return log->log_start_offset; }
+int64_t log_end_offset(const struct log *log) { return log->log_end_offset; }
+int64_t log_size_bytes(const struct log *log) { return log->size_bytes; }
+int64_t log_recovery_point(const struct log *log) { return log->recovery_point; }
+const char *log_directory(const struct log *log) { return log->directory; }
+const struct log_config *log_config(const struct log *log) { return &log->config; }
+void log_set_config(struct log *log, const struct log_config *config) { log->config = *config; }
+
+int64_t log_last_stable_offset(const struct log *log, int64_t high_watermark)
+{
+    int64_t first = producer_state_first_unstable((struct producer_state *)&log->producers,
+                                                  high_watermark, log->log_start_offset);
+    return first >= 0 && first < high_watermark ? first : high_watermark;
+}
+
+int32_t log_latest_epoch(const struct log *log) { return leader_epochs_latest(&log->epochs); }
+
+int32_t log_epoch_of_offset(const struct log *log, int64_t offset)
+{
+    return leader_epochs_of_offset(&log->epochs, offset);
+}
+
+void log_epoch_end_offset(const struct log *log, int32_t epoch, int32_t *found_epoch,
+                          int64_t *end_offset)
+{
+    leader_epochs_end_offset(&log->epochs, epoch, log->log_end_offset, found_epoch, end_offset);
+}
+
+int log_assign_epoch(struct log *log, int32_t epoch)
+{
+    int changed = leader_epochs_assign(&log->epochs, epoch, log->log_end_offset);
+    return changed == 1 ? leader_epochs_write(&log->epochs) : changed;
+}
+
+void log_expire_producers(struct log *log, int64_t now_ms)
+{
+    producer_state_expire(&log->producers, now_ms, log->config.producer_id_expiration_ms);
+}
+
+void log_close_idle_files(struct log *log, int64_t used_before_ms)
+{
+    for (size_t i = 0; i < log->segment_count; i++) {
+        struct segment *segment = log->segments[i];
+        bool is_open = segment->file != NULL || segment->offsets.is_open || segment->times.is_open;
+        if (is_open && segment->used_ms < used_before_ms) {
+            /* A failure here shows again, and is reported, at the next use. */
+            (void)segment_idle(segment);
+        }
+    }
+}

@@ -1,0 +1,193 @@
+/* log.h: one partition on disk: append, read, offsets, roll, retention.
+ *
+ * A log owns its directory <topic>-<partition>: segments with their indexes, producer snapshots and
+ * the leader epoch checkpoint, byte for byte as Apache Kafka keeps them. Files are opened when they
+ * are needed. The high watermark is the caller's and comes in as a parameter.
+ * Offsets: log_start_offset is the first readable one, log_end_offset the next to be written.
+ * Thread: the owner's, except that ranges given out by log_read may be released by any thread.
+ * Errors: ERR_IO, ERR_NO_SPACE: the log directory is bad; a wire error (err_from_wire) says what is
+ * wrong with what was asked. */
+#ifndef BNB_LOG_LOG_H
+#define BNB_LOG_LOG_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/writer.h"
+#include "io/file.h"
+#include "protocol/record/batch.h"
+
+/* compression.type of a topic: one of enum batch_codec, or what the producer chose. */
+#define LOG_CODEC_PRODUCER (-1)
+
+/* Topic settings in parsed form. */
+struct log_config {
+    int64_t segment_bytes;
+    int64_t segment_ms;
+    int64_t segment_jitter_ms;
+    int32_t segment_index_bytes;
+    int32_t index_interval_bytes;
+    int64_t retention_bytes; /* -1: no bound */
+    int64_t retention_ms;    /* -1: no bound */
+    int64_t file_delete_delay_ms;
+    int64_t flush_messages;
+    int64_t flush_ms;
+    int64_t max_compaction_lag_ms;
+    int64_t timestamp_before_max_ms;
+    int64_t timestamp_after_max_ms;
+    int64_t producer_id_expiration_ms;
+    int32_t max_message_bytes;
+    int32_t codec;       /* LOG_CODEC_PRODUCER or enum batch_codec */
+    int32_t codec_level; /* COMPRESS_LEVEL_DEFAULT: the codec's own */
+    bool log_append_time;
+    bool clean_compact;
+    bool clean_delete;
+    bool preallocate;
+};
+/* Kafka's defaults. */
+struct log_config log_config_default(void);
+
+struct log;
+
+struct log_options {
+    struct io_fs *fs;
+    const char *directory; /* of the partition; made when it is not there */
+    struct log_config config;
+    int64_t recovery_point;   /* everything below was synced */
+    int64_t log_start_offset; /* from the checkpoint; 0: none */
+    bool clean_shutdown;      /* nothing to recover */
+    /* The kernel has not restarted since the files were written: what write returned is there, only
+     * the end of the log may be torn. */
+    bool page_cache_intact;
+    int64_t now_ms; /* since the epoch */
+    uint64_t random;
+};
+int log_open(const struct log_options *options, struct log **log, struct err_message *message);
+/* Syncs, writes the producer snapshot, closes. An error leaves it to recovery. */
+int log_close(struct log **log);
+/* Closes the files without syncing: for a log whose directory is gone or bad. */
+void log_abandon(struct log **log);
+
+enum log_origin {
+    LOG_ORIGIN_CLIENT,
+    LOG_ORIGIN_COORDINATOR,
+    LOG_ORIGIN_REPLICATION,
+    LOG_ORIGIN_RAFT_LEADER,
+};
+struct log_append_options {
+    enum log_origin origin;
+    int32_t leader_epoch;
+    int64_t now_ms;
+    int64_t high_watermark; /* bounds the last stable offset */
+    int16_t api_version;    /* of Produce; zstd needs 7 */
+    struct writer *scratch; /* room to unpack records in, kept by the caller between appends */
+};
+struct log_record_error {
+    int32_t batch_index;
+    const char *message; /* static */
+};
+#define LOG_RECORD_ERRORS_MAX 100
+struct log_append_result {
+    int64_t base_offset;
+    int64_t last_offset;
+    int64_t log_append_time_ms; /* -1 unless the topic uses LogAppendTime */
+    int64_t log_start_offset;
+    size_t appended_bytes; /* 0 for a duplicate */
+    bool duplicate;
+    bool flush_due;         /* flush.messages was reached: sync before answering */
+    bool rolled;            /* a segment was finished: sync it some time soon */
+    const char *error_message; /* static, NULL: the error's own text */
+    int32_t record_error_count;
+    struct log_record_error record_errors[LOG_RECORD_ERRORS_MAX];
+};
+/* Validates as Apache Kafka does for the origin, assigns offsets in place where the batch allows it
+ * (data is written to), appends with one write. 0 or a wire error: CORRUPT_MESSAGE,
+ * MESSAGE_TOO_LARGE, INVALID_RECORD, INVALID_TIMESTAMP, UNSUPPORTED_COMPRESSION_TYPE,
+ * RECORD_LIST_TOO_LARGE, INVALID_PRODUCER_EPOCH, OUT_OF_ORDER_SEQUENCE_NUMBER, ... */
+int log_append(struct log *log, const struct log_append_options *options, uint8_t *data,
+               size_t size, struct log_append_result *result);
+
+struct log_read_result {
+    struct io_file_range range; /* size 0: nothing; else released by the holder */
+    bool has_range;
+    int64_t first_offset; /* base offset of the first batch */
+};
+/* Batches from the one that contains start_offset on, below bound, at most max_bytes (the last may
+ * be cut); with whole_first_batch the first one is complete whatever max_bytes says.
+ * OFFSET_OUT_OF_RANGE below log_start_offset or above log_end_offset. */
+int log_read(struct log *log, int64_t start_offset, int64_t bound, size_t max_bytes,
+             bool whole_first_batch, struct log_read_result *result);
+/* Bytes that log_read could give from start_offset to bound, exact within one segment. */
+int64_t log_available_bytes(struct log *log, int64_t start_offset, int64_t bound);
+
+struct log_aborted {
+    int64_t producer_id;
+    int64_t first_offset;
+};
+/* Aborted transactions that a read_committed reader of this range must skip (storage format 15.2).
+ * *aborted is in the arena. */
+int log_aborted_transactions(struct log *log, int64_t start_offset, size_t read_bytes,
+                             struct arena *arena, struct log_aborted **aborted, int32_t *count);
+
+int64_t log_start_offset(const struct log *log);
+int64_t log_end_offset(const struct log *log);
+/* min(first open transaction, high watermark). */
+int64_t log_last_stable_offset(const struct log *log, int64_t high_watermark);
+int64_t log_size_bytes(const struct log *log);
+int64_t log_recovery_point(const struct log *log);
+const char *log_directory(const struct log *log);
+const struct log_config *log_config(const struct log *log);
+void log_set_config(struct log *log, const struct log_config *config);
+int32_t log_latest_epoch(const struct log *log); /* -1: none */
+
+struct log_offset {
+    int64_t offset; /* -1: none */
+    int64_t timestamp_ms;
+    int32_t leader_epoch;
+};
+/* First record with a timestamp at or after timestamp_ms, below bound. */
+int log_offset_by_timestamp(struct log *log, int64_t timestamp_ms, int64_t bound,
+                            struct log_offset *found);
+/* First record that carries the largest timestamp of the log. */
+int log_offset_of_max_timestamp(struct log *log, struct log_offset *found);
+int32_t log_epoch_of_offset(const struct log *log, int64_t offset);
+/* endOffsetFor of storage format section 8: -1 and -1 when unknown. */
+void log_epoch_end_offset(const struct log *log, int32_t epoch, int32_t *found_epoch,
+                          int64_t *end_offset);
+/* Becoming leader of epoch at the log end offset. */
+int log_assign_epoch(struct log *log, int32_t epoch);
+
+/* DeleteRecords: raises the log start offset to offset (at most the high watermark). */
+int log_raise_start_offset(struct log *log, int64_t offset);
+/* Drops everything at and above offset. */
+int log_truncate_to(struct log *log, int64_t offset);
+/* Drops everything and starts anew at offset. */
+int log_restart_at(struct log *log, int64_t offset);
+/* Applies retention by size, time and log start offset; the number of segments given up. Their
+ * files end in .deleted until log_remove_deleted. */
+int log_apply_retention(struct log *log, int64_t high_watermark, int64_t now_ms, int32_t *deleted);
+/* Unlinks the files that were given up; the owner waits file.delete.delay.ms before it. */
+int log_remove_deleted(struct log *log);
+size_t log_deleted_count(const struct log *log);
+/* Drops producers that have been silent for producer.id.expiration.ms. */
+void log_expire_producers(struct log *log, int64_t now_ms);
+/* Closes files that have not been used since used_before_ms. */
+void log_close_idle_files(struct log *log, int64_t used_before_ms);
+
+/* A sync in three steps, so that the waiting is done on a helper thread: prepare on the owner's,
+ * run anywhere, finish on the owner's, also when one before failed. Appends may go on meanwhile. */
+struct log_flush_file;
+struct log_flush {
+    int64_t offset; /* log end offset when prepared: the recovery point once finished */
+    struct log_flush_file *files;
+    size_t file_count;
+    struct io_fs *fs;
+    const char *directory; /* to be synced too, NULL: no need */
+    int error;
+};
+int log_flush_prepare(struct log *log, struct log_flush *flush);
+void log_flush_run(struct log_flush *flush);
+int log_flush_finish(struct log *log, struct log_flush *flush);
+/* All three at once. */
+int log_flush(struct log *log);
+
+#endif

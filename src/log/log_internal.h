@@ -1,0 +1,69 @@
+/* log_internal.h: the inside of a log, for the files of this folder that work on one. */
+#ifndef BNB_LOG_LOG_INTERNAL_H
+#define BNB_LOG_LOG_INTERNAL_H
+
+#include "log/leader_epoch.h"
+#include "log/log.h"
+#include "log/producer_state.h"
+#include "log/segment.h"
+
+/* Where the newest batches lie, so that a reader at the end needs no index. */
+#define LOG_RECENT_MAX 8
+struct log_recent {
+    int64_t base_offset;
+    int64_t last_offset;
+    int64_t position; /* in the active segment */
+};
+
+/* Invariants: segments are sorted by base offset, there is at least one, the last is the active
+ * one; first base <= log_start_offset <= log_end_offset; recovery_point <= log_end_offset. */
+struct log {
+    struct log_place place;
+    char *directory;
+    struct io_fs fs;
+    struct log_config config;
+    struct segment **segments;
+    size_t segment_count;
+    size_t segment_capacity;
+    int64_t log_start_offset;
+    int64_t log_end_offset;
+    int64_t recovery_point;
+    int64_t size_bytes;
+    struct leader_epochs epochs;
+    struct producer_state producers;
+    struct log_recent recent[LOG_RECENT_MAX];
+    uint32_t recent_next;
+    uint64_t random;
+    int64_t now_ms; /* of the last call that brought a time */
+    bool directory_dirty; /* a file was made that a sync of the directory must keep */
+    size_t deleted_count; /* .deleted files that are still to be removed, at least */
+};
+
+static inline struct segment *log_active(const struct log *log)
+{
+    return log->segments[log->segment_count - 1];
+}
+/* Index of the segment with the greatest base offset at or below offset; 0 when there is none. */
+size_t log_segment_index(const struct log *log, int64_t offset);
+/* First offset behind a segment. */
+int64_t log_segment_end(const struct log *log, size_t index);
+int log_add_segment(struct log *log, int64_t base_offset, struct segment **added);
+/* Takes the segments [from, from + count) out of the list. */
+void log_drop_segments(struct log *log, size_t from, size_t count);
+/* Starts a new segment at the log end offset. */
+int log_roll(struct log *log);
+/* Accounts for a batch that lies in the active segment at position: indexes, epochs, producers. */
+int log_account(struct log *log, struct segment *segment, const struct batch *batch,
+                const uint8_t *data, int64_t position);
+/* The part of it that concerns producers; segment NULL: the transaction index has it already.
+ * data is the whole batch, needed for control batches only. */
+int log_account_producer(struct log *log, struct segment *segment, const struct batch *batch,
+                         const uint8_t *data);
+/* Brings what is on disk into a fresh struct log. */
+int log_recover(struct log *log, const struct log_options *options, struct err_message *message);
+/* Producer state as of the log end offset: the newest snapshot and the batches since. */
+int log_rebuild_producers(struct log *log);
+void log_forget_recent(struct log *log);
+void log_assert_invariants(const struct log *log);
+
+#endif

@@ -1,0 +1,255 @@
+#include "log/producer_state.h"
+
+#include "base/assert.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "protocol/error.h"
+
+void producer_state_init(struct producer_state *state, const struct log_place *place)
+{
+    *state = (struct producer_state){.place = place, .snapshot_offset = -1};
+}
+
+void producer_state_release(struct producer_state *state)
+{
+    mem_free(state->entries);
+    mem_free(state->open.items);
+    mem_free(state->unreplicated.items);
+    producer_state_init(state, state->place);
+}
+
+void producer_state_clear(struct producer_state *state)
+{
+    state->count = 0;
+    state->open.count = 0;
+    state->unreplicated.count = 0;
+}
+
+/* The first entry whose id is not below producer_id. */
+static size_t producer_position(const struct producer_state *state, int64_t producer_id)
+{
+    size_t low = 0;
+    size_t high = state->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (state->entries[middle].producer_id < producer_id) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+struct producer_entry *producer_state_find(const struct producer_state *state,
+                                           int64_t producer_id)
+{
+    size_t at = producer_position(state, producer_id);
+    return at < state->count && state->entries[at].producer_id == producer_id ? &state->entries[at]
+                                                                              : NULL;
+}
+
+static struct producer_entry *producer_need(struct producer_state *state, int64_t producer_id)
+{
+    size_t at = producer_position(state, producer_id);
+    if (at < state->count && state->entries[at].producer_id == producer_id) {
+        return &state->entries[at];
+    }
+    if (mem_grow((void **)&state->entries, &state->capacity, state->count + 1,
+                 sizeof *state->entries) != 0) {
+        return NULL;
+    }
+    memmove(&state->entries[at + 1], &state->entries[at],
+            (state->count - at) * sizeof *state->entries);
+    state->count++;
+    state->entries[at] = (struct producer_entry){.producer_id = producer_id,
+                                                 .last_timestamp_ms = -1,
+                                                 .transaction_first_offset = -1,
+                                                 .coordinator_epoch = -1,
+                                                 .producer_epoch = -1};
+    ASSERT(at == 0 || state->entries[at - 1].producer_id < producer_id);
+    return &state->entries[at];
+}
+
+static int32_t batch_last_sequence(const struct batch *batch)
+{
+    return batch->base_sequence < 0
+               ? -1
+               : batch_sequence_add(batch->base_sequence, batch->last_offset_delta);
+}
+
+static int32_t producer_batch_first_sequence(const struct producer_batch *batch)
+{
+    /* Adding 2^31 - delta is subtracting delta in a space of 2^31. */
+    return (int32_t)(((int64_t)batch->last_sequence - batch->offset_delta) & INT32_MAX);
+}
+
+const struct producer_batch *producer_state_duplicate(const struct producer_state *state,
+                                                      const struct batch *batch)
+{
+    const struct producer_entry *entry = producer_state_find(state, batch->producer_id);
+    if (entry == NULL || entry->producer_epoch != batch->producer_epoch) {
+        return NULL;
+    }
+    int32_t last_sequence = batch_last_sequence(batch);
+    for (size_t i = 0; i < entry->batch_count; i++) {
+        const struct producer_batch *known = &entry->batches[i];
+        if (known->last_sequence == last_sequence &&
+            producer_batch_first_sequence(known) == batch->base_sequence) {
+            return known;
+        }
+    }
+    return NULL;
+}
+
+static int producer_check_sequence(const struct producer_entry *entry, const struct batch *batch)
+{
+    int32_t first = batch->base_sequence;
+    if (entry->producer_epoch != batch->producer_epoch) {
+        return first == 0 || entry->producer_epoch == -1
+                   ? 0
+                   : err_from_wire(KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    }
+    int32_t last = entry->batch_count == 0 ? -1
+                                           : entry->batches[entry->batch_count - 1].last_sequence;
+    bool follows = last == INT32_MAX ? first == 0 : first == last + 1;
+    return follows ? 0 : err_from_wire(KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER);
+}
+
+int producer_state_check(const struct producer_state *state, const struct batch *batch,
+                         bool from_client)
+{
+    const struct producer_entry *entry = producer_state_find(state, batch->producer_id);
+    if (entry == NULL) {
+        return 0; /* any sequence is accepted from a producer that nothing is known of */
+    }
+    if (!from_client) {
+        return 0;
+    }
+    if (batch->producer_epoch < entry->producer_epoch) {
+        return err_from_wire(KAFKA_INVALID_PRODUCER_EPOCH);
+    }
+    int error = producer_check_sequence(entry, batch);
+    if (error == 0 && entry->transaction_first_offset >= 0 && !batch_is_transactional(batch)) {
+        error = err_from_wire(KAFKA_INVALID_TXN_STATE);
+    }
+    return error;
+}
+
+static int transactions_add(struct producer_transactions *transactions,
+                            const struct producer_transaction *transaction)
+{
+    int error = mem_grow((void **)&transactions->items, &transactions->capacity,
+                         transactions->count + 1, sizeof *transactions->items);
+    if (error == 0) {
+        transactions->items[transactions->count++] = *transaction;
+    }
+    return error;
+}
+
+static void transactions_remove(struct producer_transactions *transactions, size_t at)
+{
+    ASSERT(at < transactions->count);
+    transactions->count--;
+    memmove(&transactions->items[at], &transactions->items[at + 1],
+            (transactions->count - at) * sizeof *transactions->items);
+}
+
+static void producer_entry_epoch(struct producer_entry *entry, int16_t producer_epoch)
+{
+    if (entry->producer_epoch != producer_epoch) {
+        entry->producer_epoch = producer_epoch;
+        entry->batch_count = 0;
+    }
+}
+
+int producer_state_update(struct producer_state *state, const struct batch *batch)
+{
+    ASSERT(batch->producer_id >= 0 && !batch_is_control(batch));
+    struct producer_entry *entry = producer_need(state, batch->producer_id);
+    if (entry == NULL) {
+        return ERR_NOMEM;
+    }
+    producer_entry_epoch(entry, batch->producer_epoch);
+    if (entry->batch_count == PRODUCER_BATCHES_MAX) {
+        memmove(&entry->batches[0], &entry->batches[1],
+                (PRODUCER_BATCHES_MAX - 1) * sizeof entry->batches[0]);
+        entry->batch_count--;
+    }
+    entry->batches[entry->batch_count++] = (struct producer_batch){
+        .last_sequence = batch_last_sequence(batch),
+        .offset_delta = batch->last_offset_delta,
+        .last_offset = batch_last_offset(batch),
+        .timestamp_ms = batch->max_timestamp_ms,
+    };
+    entry->last_timestamp_ms = batch->max_timestamp_ms;
+    if (batch_is_transactional(batch) && entry->transaction_first_offset < 0) {
+        entry->transaction_first_offset = batch->base_offset;
+        struct producer_transaction opened = {batch->producer_id, batch->base_offset, -1};
+        return transactions_add(&state->open, &opened);
+    }
+    return 0;
+}
+
+int producer_state_complete(struct producer_state *state, const struct batch *batch,
+                            const struct producer_marker *marker,
+                            struct producer_transaction *completed, int64_t *last_stable_offset)
+{
+    struct producer_entry *entry = producer_need(state, batch->producer_id);
+    if (entry == NULL) {
+        return ERR_NOMEM;
+    }
+    producer_entry_epoch(entry, batch->producer_epoch);
+    entry->coordinator_epoch = marker->coordinator_epoch;
+    entry->last_timestamp_ms = batch->max_timestamp_ms;
+    if (entry->transaction_first_offset < 0) {
+        return 0;
+    }
+    *completed = (struct producer_transaction){batch->producer_id, entry->transaction_first_offset,
+                                               batch->base_offset};
+    entry->transaction_first_offset = -1;
+    for (size_t i = 0; i < state->open.count; i++) {
+        if (state->open.items[i].producer_id == batch->producer_id) {
+            transactions_remove(&state->open, i);
+            break;
+        }
+    }
+    *last_stable_offset = state->open.count > 0 ? state->open.items[0].first_offset
+                                                : completed->last_offset + 1;
+    int error = transactions_add(&state->unreplicated, completed);
+    return error == 0 ? 1 : error;
+}
+
+int64_t producer_state_first_unstable(struct producer_state *state, int64_t high_watermark,
+                                      int64_t log_start_offset)
+{
+    for (size_t i = 0; i < state->unreplicated.count;) {
+        if (state->unreplicated.items[i].last_offset < high_watermark) {
+            transactions_remove(&state->unreplicated, i);
+        } else {
+            i++;
+        }
+    }
+    int64_t first = -1;
+    for (size_t i = 0; i < state->unreplicated.count; i++) {
+        int64_t offset = state->unreplicated.items[i].first_offset;
+        first = first < 0 || offset < first ? offset : first;
+    }
+    if (state->open.count > 0 && (first < 0 || state->open.items[0].first_offset < first)) {
+        first = state->open.items[0].first_offset;
+    }
+    return first >= 0 && first < log_start_offset ? log_start_offset : first;
+}
+
+void producer_state_expire(struct producer_state *state, int64_t now_ms, int64_t expiration_ms)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < state->count; i++) {
+        const struct producer_entry *entry = &state->entries[i];
+        if (entry->transaction_first_offset >= 0 ||
+            now_ms - entry->last_timestamp_ms < expiration_ms) {
+            state->entries[kept++] = *entry;
+        }
+    }
+    state->count = kept;
+}

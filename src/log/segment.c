@@ -1,0 +1,447 @@
+#include "log/segment.h"
+
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/reader.h"
+#include "base/writer.h"
+
+static int64_t offset_entry_key(const uint8_t *entry)
+{
+    struct reader reader;
+    reader_init(&reader, entry, OFFSET_ENTRY_BYTES);
+    return reader_i32(&reader);
+}
+
+void segment_file_unref(struct segment_file *file)
+{
+    if (atomic_fetch_sub_explicit(&file->references, 1, memory_order_acq_rel) == 1) {
+        io_file_close(&file->file);
+        mem_free(file);
+    }
+}
+
+struct segment *segment_create(const struct log_place *place, int64_t base_offset, int64_t now_ms)
+{
+    ASSERT(base_offset >= 0);
+    struct segment *segment = mem_calloc(1, sizeof *segment);
+    if (segment == NULL) {
+        return NULL;
+    }
+    segment->place = place;
+    segment->base_offset = base_offset;
+    segment->max_timestamp_ms = -1;
+    segment->max_timestamp_offset = base_offset;
+    segment->first_timestamp_ms = -1;
+    segment->created_ms = now_ms;
+    segment->used_ms = now_ms;
+    segment->indexed_offset = -1;
+    index_file_init(&segment->offsets, place, base_offset, ".index", OFFSET_ENTRY_BYTES);
+    index_file_init(&segment->times, place, base_offset, ".timeindex", TIME_ENTRY_BYTES);
+    index_file_init(&segment->aborted, place, base_offset, ".txnindex", ABORTED_ENTRY_BYTES);
+    return segment;
+}
+
+static void segment_close_record_file(struct segment *segment)
+{
+    if (segment->file != NULL) {
+        segment_file_unref(segment->file);
+        segment->file = NULL;
+    }
+}
+
+void segment_destroy(struct segment **segment)
+{
+    if (*segment == NULL) {
+        return;
+    }
+    segment_close_record_file(*segment);
+    index_file_release(&(*segment)->offsets);
+    index_file_release(&(*segment)->times);
+    index_file_release(&(*segment)->aborted);
+    mem_free(*segment);
+    *segment = NULL;
+}
+
+int segment_open(struct segment *segment, bool create)
+{
+    if (segment->file != NULL) {
+        return 0;
+    }
+    char path[LOG_PATH_BYTES];
+    int error = log_place_path(segment->place, segment->base_offset, ".log", path);
+    if (error != 0) {
+        return error;
+    }
+    struct segment_file *file = mem_calloc(1, sizeof *file);
+    if (file == NULL) {
+        return ERR_NOMEM;
+    }
+    error = io_file_open(segment->place->fs, path,
+                         IO_OPEN_READ | IO_OPEN_WRITE | (create ? IO_OPEN_CREATE : 0), &file->file);
+    if (error != 0) {
+        mem_free(file);
+        return error;
+    }
+    atomic_init(&file->references, 1);
+    segment->file = file;
+    return 0;
+}
+
+int segment_load(struct segment *segment)
+{
+    int error = segment_open(segment, false);
+    if (error != 0) {
+        return error;
+    }
+    int64_t size = io_file_size(&segment->file->file);
+    if (size < 0) {
+        return (int)size;
+    }
+    segment->size_bytes = size > SEGMENT_BYTES_MAX ? SEGMENT_BYTES_MAX : size;
+    return 0;
+}
+
+int segment_read(struct segment *segment, void *data, size_t size, int64_t position)
+{
+    int error = segment_open(segment, false);
+    if (error != 0) {
+        return error;
+    }
+    int64_t got = io_file_read(&segment->file->file, data, size, position);
+    if (got < 0) {
+        return (int)got;
+    }
+    return (size_t)got == size ? 0 : ERR_CORRUPT;
+}
+
+int segment_write(struct segment *segment, const uint8_t *data, size_t size)
+{
+    ASSERT(size <= (size_t)(SEGMENT_BYTES_MAX - segment->size_bytes));
+    int error = segment_open(segment, segment->size_bytes == 0);
+    if (error == 0) {
+        error = io_file_write(&segment->file->file, data, size, segment->size_bytes);
+    }
+    if (error == 0) {
+        segment->size_bytes += (int64_t)size;
+    }
+    return error;
+}
+
+static int segment_append_time(struct segment *segment, int64_t timestamp_ms, int64_t offset)
+{
+    uint8_t entry[TIME_ENTRY_BYTES];
+    int64_t count = index_file_count(&segment->times);
+    if (count < 0) {
+        return (int)count;
+    }
+    if (count > 0) {
+        int error = index_file_read(&segment->times, (uint32_t)(count - 1), entry);
+        struct reader reader;
+        reader_init(&reader, entry, sizeof entry);
+        if (error != 0 || timestamp_ms <= reader_i64(&reader)) {
+            return error;
+        }
+    }
+    struct writer writer;
+    writer_init_fixed(&writer, entry, sizeof entry);
+    writer_i64(&writer, timestamp_ms);
+    writer_i32(&writer, (int32_t)(offset - segment->base_offset));
+    ASSERT(!writer.failed);
+    return index_file_append(&segment->times, entry);
+}
+
+static int segment_append_index(struct segment *segment, int64_t last_offset, int64_t position)
+{
+    if (last_offset <= segment->indexed_offset) {
+        return 0;
+    }
+    uint8_t entry[OFFSET_ENTRY_BYTES];
+    struct writer writer;
+    writer_init_fixed(&writer, entry, sizeof entry);
+    writer_i32(&writer, (int32_t)(last_offset - segment->base_offset));
+    writer_i32(&writer, (int32_t)position);
+    int error = index_file_append(&segment->offsets, entry);
+    if (error == 0 && segment->max_timestamp_ms >= 0) {
+        error = segment_append_time(segment, segment->max_timestamp_ms,
+                                    segment->max_timestamp_offset);
+    }
+    if (error == 0) {
+        segment->indexed_offset = last_offset;
+    }
+    return error;
+}
+
+int segment_account(struct segment *segment, const struct batch *batch, int64_t position,
+                    int32_t index_interval_bytes)
+{
+    int64_t last_offset = batch_last_offset(batch);
+    ASSERT(position >= 0 && position + batch->size_bytes <= segment->size_bytes);
+    int64_t known_ms;
+    int64_t known_offset;
+    int error = segment_max_timestamp(segment, &known_ms, &known_offset);
+    if (error == 0 && position == 0) {
+        segment->first_timestamp_ms = batch->max_timestamp_ms;
+        segment->first_timestamp_known = true;
+    }
+    if (error == 0 && batch->max_timestamp_ms > known_ms) {
+        segment->max_timestamp_ms = batch->max_timestamp_ms;
+        segment->max_timestamp_offset = last_offset;
+    }
+    if (error == 0 && segment->bytes_since_index > index_interval_bytes) {
+        error = segment_append_index(segment, last_offset, position);
+        segment->bytes_since_index = 0;
+    }
+    segment->bytes_since_index += batch->size_bytes;
+    return error;
+}
+
+int segment_append_aborted(struct segment *segment, const struct segment_aborted *aborted)
+{
+    uint8_t entry[ABORTED_ENTRY_BYTES];
+    struct writer writer;
+    writer_init_fixed(&writer, entry, sizeof entry);
+    writer_i16(&writer, 0);
+    writer_i64(&writer, aborted->producer_id);
+    writer_i64(&writer, aborted->first_offset);
+    writer_i64(&writer, aborted->last_offset);
+    writer_i64(&writer, aborted->last_stable_offset);
+    ASSERT(!writer.failed && aborted->first_offset <= aborted->last_offset);
+    /* Rare, and nothing else could tell after a crash: written at once. */
+    int error = index_file_append(&segment->aborted, entry);
+    return error == 0 ? index_file_write_pending(&segment->aborted) : error;
+}
+
+int segment_read_aborted(struct segment *segment, uint32_t i, struct segment_aborted *aborted)
+{
+    uint8_t entry[ABORTED_ENTRY_BYTES];
+    int64_t count = index_file_count(&segment->aborted);
+    if (count <= (int64_t)i) {
+        return count < 0 ? (int)count : 0;
+    }
+    int error = index_file_read(&segment->aborted, i, entry);
+    if (error != 0) {
+        return error;
+    }
+    struct reader reader;
+    reader_init(&reader, entry, sizeof entry);
+    (void)reader_i16(&reader);
+    aborted->producer_id = reader_i64(&reader);
+    aborted->first_offset = reader_i64(&reader);
+    aborted->last_offset = reader_i64(&reader);
+    aborted->last_stable_offset = reader_i64(&reader);
+    return 1;
+}
+
+bool segment_index_full(struct segment *segment, int32_t segment_index_bytes)
+{
+    int64_t offsets = index_file_count(&segment->offsets);
+    int64_t times = index_file_count(&segment->times);
+    /* One time entry is kept for the seal. */
+    return offsets >= segment_index_bytes / OFFSET_ENTRY_BYTES ||
+           times >= segment_index_bytes / TIME_ENTRY_BYTES - 1;
+}
+
+int segment_seal(struct segment *segment)
+{
+    int64_t timestamp_ms = -1;
+    int64_t offset = -1;
+    int error = segment_max_timestamp(segment, &timestamp_ms, &offset);
+    if (error == 0 && timestamp_ms >= 0 && segment->size_bytes > 0) {
+        error = segment_append_time(segment, timestamp_ms, offset);
+    }
+    if (error == 0) {
+        error = index_file_write_pending(&segment->offsets);
+    }
+    if (error == 0) {
+        error = index_file_write_pending(&segment->times);
+    }
+    return error == 0 ? index_file_write_pending(&segment->aborted) : error;
+}
+
+int segment_max_timestamp(struct segment *segment, int64_t *timestamp_ms, int64_t *offset)
+{
+    if (!segment->timestamps_known) {
+        int64_t count = index_file_count(&segment->times);
+        if (count < 0) {
+            return (int)count;
+        }
+        if (count > 0) {
+            uint8_t entry[TIME_ENTRY_BYTES];
+            int error = index_file_read(&segment->times, (uint32_t)(count - 1), entry);
+            if (error != 0) {
+                return error;
+            }
+            struct reader reader;
+            reader_init(&reader, entry, sizeof entry);
+            segment->max_timestamp_ms = reader_i64(&reader);
+            segment->max_timestamp_offset = segment->base_offset + reader_i32(&reader);
+        }
+        segment->timestamps_known = true;
+    }
+    *timestamp_ms = segment->max_timestamp_ms;
+    *offset = segment->max_timestamp_offset;
+    return 0;
+}
+
+int segment_first_timestamp(struct segment *segment, int64_t *timestamp_ms)
+{
+    if (!segment->first_timestamp_known && segment->size_bytes > 0) {
+        struct segment_scan scan;
+        struct batch batch;
+        int64_t position;
+        segment_scan_init(&scan, segment, 0, segment->size_bytes);
+        int found = segment_scan_next(&scan, &batch, &position);
+        if (found < 0) {
+            return found;
+        }
+        segment->first_timestamp_ms = found == 1 ? batch.max_timestamp_ms : -1;
+        segment->first_timestamp_known = true;
+    }
+    *timestamp_ms = segment->size_bytes > 0 ? segment->first_timestamp_ms : -1;
+    return 0;
+}
+
+static int segment_trim_times(struct segment *segment, int64_t next_offset)
+{
+    int64_t count = index_file_count(&segment->times);
+    uint8_t entry[TIME_ENTRY_BYTES];
+    while (count > 0) {
+        int error = index_file_read(&segment->times, (uint32_t)(count - 1), entry);
+        if (error != 0) {
+            return error;
+        }
+        struct reader reader;
+        reader_init(&reader, entry, sizeof entry);
+        (void)reader_i64(&reader);
+        if (segment->base_offset + reader_i32(&reader) < next_offset) {
+            break;
+        }
+        count--;
+    }
+    return count < 0 ? (int)count : index_file_truncate(&segment->times, (uint32_t)count);
+}
+
+static int segment_trim_aborted(struct segment *segment, int64_t next_offset)
+{
+    int64_t count = index_file_count(&segment->aborted);
+    struct segment_aborted aborted;
+    while (count > 0) {
+        int found = segment_read_aborted(segment, (uint32_t)(count - 1), &aborted);
+        if (found < 0) {
+            return found;
+        }
+        if (aborted.last_offset < next_offset) {
+            break;
+        }
+        count--;
+    }
+    return count < 0 ? (int)count : index_file_truncate(&segment->aborted, (uint32_t)count);
+}
+
+int segment_truncate(struct segment *segment, int64_t position, int64_t next_offset)
+{
+    ASSERT(position >= 0 && position <= segment->size_bytes);
+    ASSERT(next_offset >= segment->base_offset);
+    int error = segment_open(segment, true);
+    if (error == 0) {
+        error = io_file_truncate(&segment->file->file, position);
+    }
+    if (error != 0) {
+        return error;
+    }
+    segment->size_bytes = position;
+    uint8_t entry[OFFSET_ENTRY_BYTES];
+    int64_t last = next_offset == segment->base_offset
+                       ? -1
+                       : index_file_floor(&segment->offsets, next_offset - 1 - segment->base_offset,
+                                          offset_entry_key, entry);
+    error = last < -1 ? (int)(last + 1)
+                      : index_file_truncate(&segment->offsets, (uint32_t)(last + 1));
+    if (error == 0) {
+        error = segment_trim_times(segment, next_offset);
+    }
+    if (error == 0) {
+        error = segment_trim_aborted(segment, next_offset);
+    }
+    segment->indexed_offset = last >= 0 ? segment->base_offset + offset_entry_key(entry) : -1;
+    segment->max_timestamp_ms = -1;
+    segment->max_timestamp_offset = segment->base_offset;
+    segment->timestamps_known = false;
+    segment->first_timestamp_known = false;
+    segment->bytes_since_index = 0;
+    return error;
+}
+
+int segment_reset_indexes(struct segment *segment)
+{
+    int error = index_file_truncate(&segment->offsets, 0);
+    if (error == 0) {
+        error = index_file_truncate(&segment->times, 0);
+    }
+    if (error == 0) {
+        error = index_file_truncate(&segment->aborted, 0);
+    }
+    segment->indexed_offset = -1;
+    segment->max_timestamp_ms = -1;
+    segment->max_timestamp_offset = segment->base_offset;
+    segment->timestamps_known = true;
+    segment->first_timestamp_known = false;
+    segment->bytes_since_index = 0;
+    return error;
+}
+
+int segment_idle(struct segment *segment)
+{
+    int error = index_file_idle(&segment->offsets);
+    if (error == 0) {
+        error = index_file_idle(&segment->times);
+    }
+    if (error == 0) {
+        error = index_file_idle(&segment->aborted);
+    }
+    segment_close_record_file(segment);
+    return error;
+}
+
+int segment_sync(struct segment *segment)
+{
+    int error = segment_open(segment, segment->size_bytes == 0);
+    if (error == 0) {
+        error = io_file_sync(&segment->file->file);
+    }
+    if (error == 0) {
+        error = index_file_sync(&segment->offsets);
+    }
+    if (error == 0) {
+        error = index_file_sync(&segment->times);
+    }
+    return error == 0 ? index_file_sync(&segment->aborted) : error;
+}
+
+int segment_rename_deleted(struct segment *segment)
+{
+    static const char *const suffixes[] = {".log", ".index", ".timeindex", ".txnindex"};
+    index_file_release(&segment->offsets);
+    index_file_release(&segment->times);
+    index_file_release(&segment->aborted);
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+        char from[LOG_PATH_BYTES];
+        char to[LOG_PATH_BYTES];
+        char suffix[32];
+        snprintf(suffix, sizeof suffix, "%s.deleted", suffixes[i]);
+        int error = log_place_path(segment->place, segment->base_offset, suffixes[i], from);
+        if (error == 0) {
+            error = log_place_path(segment->place, segment->base_offset, suffix, to);
+        }
+        if (error == 0) {
+            error = io_rename(segment->place->fs, from, to);
+        }
+        if (error != 0 && error != ERR_NOT_FOUND) {
+            return error;
+        }
+    }
+    return 0;
+}

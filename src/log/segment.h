@@ -1,0 +1,123 @@
+/* segment.h: one segment of a log: a record file and its three indexes.
+ *
+ *   .index      int32 relative offset (last offset of a batch) | int32 position of that batch
+ *   .timeindex  int64 timestamp | int32 relative offset of the batch that first reached it
+ *   .txnindex   int16 version 0 | int64 producer id | int64 first | int64 last | int64 last stable
+ *
+ * The log owns its segments. Files open when needed and close when idle; a range given to a reader
+ * keeps the record file open by reference, also past the segment's deletion.
+ * Invariant 1: base_offset <= every offset in the file.   Invariant 2: every index entry points at
+ * the start of a batch below size_bytes.
+ * Thread: the log's owner; references to the file any.
+ * Errors: ERR_IO and its likes for the disk, ERR_CORRUPT for what is in the file. */
+#ifndef BNB_LOG_SEGMENT_H
+#define BNB_LOG_SEGMENT_H
+
+#include <stdatomic.h>
+
+#include "log/index_file.h"
+#include "protocol/record/batch.h"
+
+#define SEGMENT_BYTES_MAX INT32_MAX
+#define OFFSET_ENTRY_BYTES 8
+#define TIME_ENTRY_BYTES 12
+#define ABORTED_ENTRY_BYTES 34
+
+struct segment_file {
+    struct io_file file;
+    atomic_int references;
+};
+/* Lets a reference go; the last one closes. Thread: any. */
+void segment_file_unref(struct segment_file *file);
+
+struct segment {
+    const struct log_place *place;
+    int64_t base_offset;
+    int64_t size_bytes;
+    struct segment_file *file; /* NULL while closed */
+    struct index_file offsets;
+    struct index_file times;
+    struct index_file aborted;
+    int64_t max_timestamp_ms; /* -1: none */
+    int64_t max_timestamp_offset;
+    bool timestamps_known;
+    bool first_timestamp_known;
+    int64_t first_timestamp_ms; /* max timestamp of the first batch; -1: none */
+    int64_t created_ms;
+    int64_t used_ms;
+    int64_t roll_jitter_ms;
+    int64_t bytes_since_index;
+    int64_t indexed_offset; /* last offset of the newest index entry; -1: not known */
+};
+
+/* A decoded entry of the transaction index. */
+struct segment_aborted {
+    int64_t producer_id;
+    int64_t first_offset;
+    int64_t last_offset;
+    int64_t last_stable_offset;
+};
+
+struct segment *segment_create(const struct log_place *place, int64_t base_offset, int64_t now_ms);
+/* Closes; nothing pending is written. */
+void segment_destroy(struct segment **segment);
+/* Opens the record file; with create it may be a new one. */
+int segment_open(struct segment *segment, bool create);
+/* Learns size_bytes from the file. */
+int segment_load(struct segment *segment);
+
+/* Writes whole batches at the end with one write. The caller then accounts for each of them. */
+int segment_write(struct segment *segment, const uint8_t *data, size_t size);
+/* Index rule of Apache Kafka for a batch that lies at position. */
+int segment_account(struct segment *segment, const struct batch *batch, int64_t position,
+                    int32_t index_interval_bytes);
+int segment_append_aborted(struct segment *segment, const struct segment_aborted *aborted);
+/* 1 with entry number i, 0 past the end. */
+int segment_read_aborted(struct segment *segment, uint32_t i, struct segment_aborted *aborted);
+
+/* Whether there is no room for another index entry. */
+bool segment_index_full(struct segment *segment, int32_t segment_index_bytes);
+/* The last time entry, as it is written when a segment is rolled or closed. */
+int segment_seal(struct segment *segment);
+/* Largest timestamp and its offset; -1 and base_offset when no record has one. */
+int segment_max_timestamp(struct segment *segment, int64_t *timestamp_ms, int64_t *offset);
+int segment_first_timestamp(struct segment *segment, int64_t *timestamp_ms);
+/* Cuts the record file at position and the indexes with it; next_offset is the new end. */
+int segment_truncate(struct segment *segment, int64_t position, int64_t next_offset);
+/* Empties the indexes, before they are made anew. */
+int segment_reset_indexes(struct segment *segment);
+/* Writes pending entries and closes what is open. */
+int segment_idle(struct segment *segment);
+int segment_sync(struct segment *segment);
+/* Renames the four files to name + ".deleted"; the ones that are there. */
+int segment_rename_deleted(struct segment *segment);
+
+/* Walks batch headers from a position to an end. */
+#define SEGMENT_SCAN_BYTES 4096
+struct segment_scan {
+    struct segment *segment;
+    int64_t position;
+    int64_t end;
+    int64_t buffer_position;
+    size_t buffered;
+    uint8_t buffer[SEGMENT_SCAN_BYTES];
+};
+void segment_scan_init(struct segment_scan *scan, struct segment *segment, int64_t from,
+                       int64_t end);
+/* 1 with the header (no records) and where it lies; 0 at the end, also before a cut batch;
+ * ERR_CORRUPT for what is no batch. */
+int segment_scan_next(struct segment_scan *scan, struct batch *batch, int64_t *position);
+
+/* The first batch whose last offset is at or above offset: 1, its header and position; 0: none. */
+int segment_find(struct segment *segment, int64_t offset, struct batch *batch, int64_t *position);
+/* The first record at or after timestamp_ms, not below start_offset: 1 with its offset and
+ * timestamp, 0: none. */
+int segment_find_time(struct segment *segment, int64_t timestamp_ms, int64_t start_offset,
+                      int64_t *offset, int64_t *found_ms);
+/* Offset of the first record with exactly that timestamp in the batch that ends at batch_offset. */
+int segment_find_timestamp_in(struct segment *segment, int64_t batch_offset, int64_t timestamp_ms,
+                              int64_t *offset);
+/* Reads size bytes at position of the record file, all or ERR_CORRUPT. */
+int segment_read(struct segment *segment, void *data, size_t size, int64_t position);
+
+#endif

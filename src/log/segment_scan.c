@@ -1,0 +1,270 @@
+#include "base/assert.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/reader.h"
+#include "base/writer.h"
+#include "log/segment.h"
+#include "protocol/record/compress.h"
+#include "protocol/record/iter.h"
+
+/* Records of one batch, unpacked, at most. */
+#define SCAN_UNPACKED_BYTES_MAX (1u << 30)
+/* Offset, size, CRC, magic and attributes of the formats before 2, and the least they may be. */
+#define LEGACY_PREFIX_BYTES 18
+#define LEGACY_SIZE_MIN 14
+#define LEGACY_TIMESTAMP_AT 18
+#define MAGIC_AT 16
+
+void segment_scan_init(struct segment_scan *scan, struct segment *segment, int64_t from,
+                       int64_t end)
+{
+    ASSERT(from >= 0 && end <= segment->size_bytes);
+    scan->segment = segment;
+    scan->position = from;
+    scan->end = end;
+    scan->buffer_position = from;
+    scan->buffered = 0;
+}
+
+/* Makes size bytes at the scan's position visible; NULL at the end of the range or on an error. */
+static const uint8_t *scan_view(struct segment_scan *scan, size_t size, int *error)
+{
+    ASSERT(size <= SEGMENT_SCAN_BYTES);
+    *error = 0;
+    if ((int64_t)size > scan->end - scan->position) {
+        return NULL;
+    }
+    int64_t at = scan->position - scan->buffer_position;
+    if (at < 0 || at + (int64_t)size > (int64_t)scan->buffered) {
+        int64_t left = scan->end - scan->position;
+        size_t wanted = left < SEGMENT_SCAN_BYTES ? (size_t)left : SEGMENT_SCAN_BYTES;
+        *error = segment_read(scan->segment, scan->buffer, wanted, scan->position);
+        if (*error != 0) {
+            scan->buffered = 0;
+            return NULL;
+        }
+        scan->buffer_position = scan->position;
+        scan->buffered = wanted;
+        at = 0;
+    }
+    return scan->buffer + at;
+}
+
+/* A message set entry of format 0 or 1: stored by old brokers, still readable. Its offset is that
+ * of its last record. */
+static void scan_legacy(const uint8_t *data, int64_t size, struct batch *batch)
+{
+    struct reader reader;
+    reader_init(&reader, data, BATCH_PREFIX_BYTES);
+    *batch = batch_header_empty(reader_i64(&reader));
+    batch->size_bytes = (uint32_t)size;
+    batch->max_timestamp_ms = -1;
+    batch->record_count = 1;
+    if (data[MAGIC_AT] == 1) {
+        reader_init(&reader, data + LEGACY_TIMESTAMP_AT, 8);
+        batch->max_timestamp_ms = reader_i64(&reader);
+    }
+}
+
+int segment_scan_next(struct segment_scan *scan, struct batch *batch, int64_t *position)
+{
+    int error;
+    const uint8_t *data = scan_view(scan, LEGACY_PREFIX_BYTES, &error);
+    if (data == NULL) {
+        return error;
+    }
+    int64_t size = batch_view_size(data, BATCH_PREFIX_BYTES);
+    if (size < LEGACY_SIZE_MIN + BATCH_PREFIX_BYTES) {
+        return ERR_CORRUPT;
+    }
+    if (size > scan->end - scan->position) {
+        return 0;
+    }
+    bool legacy = (int8_t)data[MAGIC_AT] < BATCH_MAGIC;
+    if (!legacy && size < BATCH_HEADER_BYTES) {
+        return ERR_CORRUPT;
+    }
+    data = scan_view(scan, legacy ? LEGACY_PREFIX_BYTES + 8 : BATCH_HEADER_BYTES, &error);
+    if (data == NULL) {
+        return error;
+    }
+    if (legacy) {
+        scan_legacy(data, size, batch);
+    } else {
+        batch_header_read(data, batch);
+    }
+    *position = scan->position;
+    scan->position += size;
+    return 1;
+}
+
+static int64_t offset_key(const uint8_t *entry)
+{
+    struct reader reader;
+    reader_init(&reader, entry, OFFSET_ENTRY_BYTES);
+    return reader_i32(&reader);
+}
+
+static int64_t time_key(const uint8_t *entry)
+{
+    struct reader reader;
+    reader_init(&reader, entry, TIME_ENTRY_BYTES);
+    return reader_i64(&reader);
+}
+
+/* Where to start a walk towards offset. */
+static int segment_floor_position(struct segment *segment, int64_t offset, int64_t *position)
+{
+    *position = 0;
+    if (offset < segment->base_offset) {
+        return 0;
+    }
+    uint8_t entry[OFFSET_ENTRY_BYTES];
+    int64_t found = index_file_floor(&segment->offsets, offset - segment->base_offset, offset_key,
+                                     entry);
+    if (found < -1) {
+        return (int)(found + 1);
+    }
+    if (found >= 0) {
+        struct reader reader;
+        reader_init(&reader, entry, sizeof entry);
+        (void)reader_i32(&reader);
+        int64_t at = reader_i32(&reader);
+        /* An index from elsewhere may point past the end; the walk then starts at the beginning. */
+        *position = at >= 0 && at < segment->size_bytes ? at : 0;
+    }
+    return 0;
+}
+
+int segment_find(struct segment *segment, int64_t offset, struct batch *batch, int64_t *position)
+{
+    int64_t from;
+    int error = segment_floor_position(segment, offset, &from);
+    if (error != 0) {
+        return error;
+    }
+    struct segment_scan scan;
+    segment_scan_init(&scan, segment, from, segment->size_bytes);
+    int found;
+    while ((found = segment_scan_next(&scan, batch, position)) == 1) {
+        if (batch_last_offset(batch) >= offset) {
+            return 1;
+        }
+    }
+    return found;
+}
+
+/* Reads a whole batch into memory (mem_free). */
+static int segment_load_batch(struct segment *segment, int64_t position, uint32_t size,
+                              uint8_t **data)
+{
+    *data = mem_alloc(size);
+    if (*data == NULL) {
+        return ERR_NOMEM;
+    }
+    int error = segment_read(segment, *data, size, position);
+    if (error != 0) {
+        mem_free(*data);
+        *data = NULL;
+    }
+    return error;
+}
+
+/* The first record of the batch with a timestamp of at least timestamp_ms and an offset of at least
+ * start_offset: 1, 0, or an error. */
+static int batch_find_time(const struct batch *batch, struct bytes_view records,
+                           int64_t timestamp_ms, int64_t start_offset, int64_t *offset,
+                           int64_t *found_ms)
+{
+    struct record_iter iter;
+    struct record record;
+    record_iter_init(&iter, batch, records);
+    int more;
+    while ((more = record_iter_next(&iter, &record)) == 1) {
+        if (record.timestamp_ms >= timestamp_ms && record.offset >= start_offset) {
+            *offset = record.offset;
+            *found_ms = record.timestamp_ms;
+            return 1;
+        }
+    }
+    return more;
+}
+
+static int segment_search_batch(struct segment *segment, const struct batch *header,
+                                int64_t position, int64_t timestamp_ms, int64_t start_offset,
+                                int64_t *offset, int64_t *found_ms)
+{
+    uint8_t *data;
+    int error = segment_load_batch(segment, position, header->size_bytes, &data);
+    if (error != 0) {
+        return error;
+    }
+    struct batch batch;
+    struct writer plain;
+    writer_init(&plain, SCAN_UNPACKED_BYTES_MAX);
+    error = batch_decode(data, header->size_bytes, &batch);
+    if (error == ERR_UNSUPPORTED) {
+        /* Format 0 or 1: as exact as its entry. */
+        *offset = batch_last_offset(header);
+        *found_ms = header->max_timestamp_ms;
+        error = 1;
+    } else if (error == 0) {
+        struct bytes_view records = {batch.records, batch.size_bytes - BATCH_HEADER_BYTES};
+        enum batch_codec codec = batch.attributes & BATCH_CODEC_MASK;
+        if (codec != BATCH_CODEC_NONE) {
+            error = decompress_append(codec, records, &plain);
+            records = (struct bytes_view){plain.data, plain.size};
+        }
+        if (error == 0) {
+            error = batch_find_time(&batch, records, timestamp_ms, start_offset, offset, found_ms);
+        }
+    }
+    writer_release(&plain);
+    mem_free(data);
+    return error;
+}
+
+int segment_find_time(struct segment *segment, int64_t timestamp_ms, int64_t start_offset,
+                      int64_t *offset, int64_t *found_ms)
+{
+    uint8_t entry[TIME_ENTRY_BYTES];
+    int64_t from = 0;
+    int64_t floor = index_file_floor(&segment->times, timestamp_ms - 1, time_key, entry);
+    int error = 0;
+    if (floor < -1) {
+        return (int)(floor + 1);
+    }
+    if (floor >= 0) {
+        struct reader reader;
+        reader_init(&reader, entry, sizeof entry);
+        (void)reader_i64(&reader);
+        error = segment_floor_position(segment, segment->base_offset + reader_i32(&reader), &from);
+    }
+    struct segment_scan scan;
+    struct batch batch;
+    int64_t position;
+    segment_scan_init(&scan, segment, from, segment->size_bytes);
+    while (error == 0 && (error = segment_scan_next(&scan, &batch, &position)) == 1) {
+        error = 0;
+        if (batch.max_timestamp_ms >= timestamp_ms && batch_last_offset(&batch) >= start_offset) {
+            error = segment_search_batch(segment, &batch, position, timestamp_ms, start_offset,
+                                         offset, found_ms);
+            if (error != 0) {
+                return error;
+            }
+        }
+    }
+    return error;
+}
+
+int segment_find_timestamp_in(struct segment *segment, int64_t batch_offset, int64_t timestamp_ms,
+                              int64_t *offset)
+{
+    struct batch batch;
+    int64_t position;
+    int64_t found_ms;
+    int found = segment_find(segment, batch_offset, &batch, &position);
+    return found == 1 ? segment_search_batch(segment, &batch, position, timestamp_ms, 0, offset,
+                                             &found_ms)
+                      : found;
+}

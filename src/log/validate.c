@@ -1,0 +1,294 @@
+#include "log/validate.h"
+
+#include "base/assert.h"
+#include "protocol/error.h"
+#include "protocol/record/compress.h"
+#include "protocol/record/iter.h"
+
+#define ZSTD_PRODUCE_VERSION 7
+#define RECORD_HEADERS_MAX 65536
+
+int validate_client_batch(const struct log_config *config, uint8_t *data, size_t size,
+                          struct batch *batch, const char **error_message)
+{
+    int64_t whole = batch_view_size(data, size);
+    if (whole < 0) {
+        return err_from_wire(KAFKA_CORRUPT_MESSAGE);
+    }
+    if (whole == 0 || (uint64_t)whole != size) {
+        *error_message = "Produce requests must carry exactly one record batch per partition";
+        return err_from_wire(KAFKA_INVALID_RECORD);
+    }
+    int error = batch_decode(data, size, batch);
+    if (error == ERR_UNSUPPORTED) {
+        *error_message = "Produce requests are only allowed to contain record batches with magic 2";
+        return err_from_wire(KAFKA_INVALID_RECORD);
+    }
+    if (error != 0) {
+        return err_from_wire(KAFKA_CORRUPT_MESSAGE);
+    }
+    if (batch->base_offset != 0) {
+        *error_message = "The base offset of the record batch in the append must be 0";
+        return err_from_wire(KAFKA_INVALID_RECORD);
+    }
+    if (size > (size_t)config->max_message_bytes) {
+        return err_from_wire(KAFKA_MESSAGE_TOO_LARGE);
+    }
+    if (!batch_crc_holds(data, batch)) {
+        return err_from_wire(KAFKA_CORRUPT_MESSAGE);
+    }
+    bool counted = batch->record_count > 0 && batch->last_offset_delta >= 0 &&
+                   batch->last_offset_delta < INT32_MAX &&
+                   batch->last_offset_delta + 1 == batch->record_count;
+    if (!counted) {
+        *error_message = "The record count of the batch does not match its last offset delta";
+        return err_from_wire(KAFKA_INVALID_RECORD);
+    }
+    if (batch_is_control(batch)) {
+        *error_message = "Clients are not allowed to write control records";
+        return err_from_wire(KAFKA_INVALID_RECORD);
+    }
+    if (batch->producer_id != -1 && batch->base_sequence < 0) {
+        *error_message = "A batch with a producer id needs a base sequence";
+        return err_from_wire(KAFKA_INVALID_RECORD);
+    }
+    return 0;
+}
+
+/* One walk over the records of a batch. */
+struct validate_walk {
+    const struct log_config *config;
+    int64_t now_ms;
+    int64_t max_timestamp_ms;
+    bool sequential; /* offsets are base, base + 1, ... */
+    bool timestamp_error;
+    struct log_append_result *result;
+};
+
+static void walk_reject(struct validate_walk *walk, int32_t index, const char *message)
+{
+    struct log_append_result *result = walk->result;
+    if (result->record_error_count < LOG_RECORD_ERRORS_MAX) {
+        result->record_errors[result->record_error_count++] =
+            (struct log_record_error){index, message};
+    }
+}
+
+static void walk_record(struct validate_walk *walk, const struct batch *batch,
+                        const struct record *record, int32_t index)
+{
+    const struct log_config *config = walk->config;
+    if (record->offset != batch->base_offset + index) {
+        walk->sequential = false;
+    }
+    if (config->clean_compact && record->key.data == NULL) {
+        walk_reject(walk, index, "Compacted topic cannot accept message without key");
+        return;
+    }
+    int64_t timestamp_ms = record->timestamp_ms;
+    bool append_time = (batch->attributes & BATCH_LOG_APPEND_TIME) != 0;
+    if (!config->log_append_time && timestamp_ms != -1) {
+        /* Differences of int64 may overflow; these are exact. */
+        __int128 behind = (__int128)walk->now_ms - timestamp_ms;
+        if (behind > config->timestamp_before_max_ms || -behind > config->timestamp_after_max_ms) {
+            walk->timestamp_error = true;
+            walk_reject(walk, index, "Timestamp of the message is out of range");
+            return;
+        }
+    } else if (append_time) {
+        walk->timestamp_error = true;
+        walk_reject(walk, index, "Invalid timestamp type: producers set CreateTime");
+        return;
+    }
+    if (timestamp_ms > walk->max_timestamp_ms) {
+        walk->max_timestamp_ms = timestamp_ms;
+    }
+}
+
+/* Walks all records: 0 or a wire error. */
+static int walk_records(struct validate_walk *walk, const struct batch *batch,
+                        struct bytes_view records)
+{
+    struct record_iter iter;
+    struct record record;
+    record_iter_init(&iter, batch, records);
+    int more;
+    int32_t index = 0;
+    while ((more = record_iter_next(&iter, &record)) == 1) {
+        walk_record(walk, batch, &record, index);
+        index++;
+    }
+    if (more != 0) {
+        walk->result->error_message = "The records of the batch are malformed";
+        return err_from_wire(KAFKA_INVALID_RECORD);
+    }
+    ASSERT(index == batch->record_count);
+    if (walk->result->record_error_count > 0) {
+        walk->result->error_message = "One or more records have been rejected";
+        return err_from_wire(walk->timestamp_error ? KAFKA_INVALID_TIMESTAMP
+                                                   : KAFKA_INVALID_RECORD);
+    }
+    return 0;
+}
+
+/* Copies the records of a batch into a builder, numbered from base_offset. */
+static int rebuild_records(const struct batch *source, struct bytes_view records,
+                           struct batch_builder *builder, int64_t base_offset)
+{
+    struct record_iter iter;
+    struct record record;
+    struct arena arena;
+    arena_init(&arena, 16u << 20);
+    record_iter_init(&iter, source, records);
+    int more;
+    int64_t offset = base_offset;
+    while ((more = record_iter_next(&iter, &record)) == 1) {
+        struct record_header *headers =
+            arena_array(&arena, (size_t)record.header_count, sizeof *headers);
+        if (arena.failed || record.header_count > RECORD_HEADERS_MAX) {
+            more = ERR_NOMEM;
+            break;
+        }
+        for (int32_t i = 0; i < record.header_count && more == 1; i++) {
+            more = record_iter_next_header(&iter, &headers[i]);
+        }
+        if (more != 1) {
+            more = more == 0 ? ERR_CORRUPT : more;
+            break;
+        }
+        record.headers = headers;
+        record.offset = offset++;
+        batch_builder_add(builder, &record);
+        arena_reset(&arena);
+    }
+    arena_release(&arena);
+    return more;
+}
+
+/* Makes the batch anew with another codec, its records numbered without gaps. */
+static int rebuild_batch(const struct batch *source, struct bytes_view records,
+                         enum batch_codec codec, int32_t codec_level, struct writer *rebuilt)
+{
+    struct batch header = *source;
+    header.attributes &= (uint16_t)~BATCH_CODEC_MASK;
+    struct writer plain;
+    struct batch_builder builder;
+    writer_init(&plain, VALIDATE_UNPACKED_BYTES_MAX);
+    batch_builder_init(&builder, &plain, &header);
+    int error = rebuild_records(source, records, &builder, header.base_offset);
+    if (error == 0) {
+        error = batch_builder_finish(&builder);
+    }
+    if (error == 0) {
+        writer_init(rebuilt, VALIDATE_UNPACKED_BYTES_MAX);
+        if (codec == BATCH_CODEC_NONE) {
+            writer_bytes(rebuilt, plain.data, plain.size);
+        } else {
+            writer_bytes(rebuilt, plain.data, BATCH_HEADER_BYTES);
+            error = compress_append(codec, codec_level,
+                                    (struct bytes_view){plain.data + BATCH_HEADER_BYTES,
+                                                        plain.size - BATCH_HEADER_BYTES},
+                                    rebuilt);
+        }
+        error = error == 0 && rebuilt->failed ? ERR_NOMEM : error;
+    }
+    if (error == 0 && codec != BATCH_CODEC_NONE) {
+        batch_seal(rebuilt->data, rebuilt->size, codec);
+    }
+    writer_release(&plain);
+    return error;
+}
+
+/* The records of a batch, unpacked into scratch when they are compressed. */
+static int view_records(const struct log_append_options *options, const struct batch *batch,
+                        struct writer *scratch, struct bytes_view *records)
+{
+    enum batch_codec codec = batch->attributes & BATCH_CODEC_MASK;
+    *records = (struct bytes_view){batch->records, batch->size_bytes - BATCH_HEADER_BYTES};
+    if (codec == BATCH_CODEC_NONE) {
+        return 0;
+    }
+    if (codec >= BATCH_CODEC_COUNT ||
+        (codec == BATCH_CODEC_ZSTD && options->api_version < ZSTD_PRODUCE_VERSION)) {
+        return err_from_wire(codec >= BATCH_CODEC_COUNT ? KAFKA_INVALID_RECORD
+                                                        : KAFKA_UNSUPPORTED_COMPRESSION_TYPE);
+    }
+    scratch->size = 0;
+    scratch->failed = false;
+    int error = decompress_append(codec, *records, scratch);
+    /* An empty payload has no memory behind it, which would read as null. */
+    *records = (struct bytes_view){scratch->data != NULL ? scratch->data : batch->records,
+                                   scratch->size};
+    return error == 0 || error == ERR_NOMEM ? error : err_from_wire(KAFKA_INVALID_RECORD);
+}
+
+static void stamp(uint8_t *data, const struct log_config *config, int64_t now_ms,
+                  int64_t max_timestamp_ms, int64_t base_offset, int32_t leader_epoch)
+{
+    batch_patch_timestamp(data, config->log_append_time,
+                          config->log_append_time ? now_ms : max_timestamp_ms);
+    batch_patch_base_offset(data, base_offset);
+    batch_patch_leader_epoch(data, leader_epoch);
+}
+
+static int validate_walked(const struct log_config *config,
+                           const struct log_append_options *options, int64_t base_offset,
+                           uint8_t *data, struct batch *batch, struct bytes_view records,
+                           struct writer *rebuilt, struct log_append_result *result)
+{
+    struct validate_walk walk = {.config = config,
+                                 .now_ms = options->now_ms,
+                                 .max_timestamp_ms = -1,
+                                 .sequential = true,
+                                 .result = result};
+    int error = walk_records(&walk, batch, records);
+    if (error != 0) {
+        return error;
+    }
+    enum batch_codec source = batch->attributes & BATCH_CODEC_MASK;
+    enum batch_codec target =
+        config->codec == LOG_CODEC_PRODUCER ? source : (enum batch_codec)config->codec;
+    bool in_place = source == target && (source == BATCH_CODEC_NONE || walk.sequential);
+    uint8_t *stored = data;
+    size_t stored_size = batch->size_bytes;
+    if (!in_place) {
+        int32_t level = config->codec == LOG_CODEC_PRODUCER ? COMPRESS_LEVEL_DEFAULT
+                                                            : config->codec_level;
+        error = rebuild_batch(batch, records, target, level, rebuilt);
+        if (error != 0) {
+            return error == ERR_NOMEM ? error : err_from_wire(KAFKA_INVALID_RECORD);
+        }
+        if (rebuilt->size > (size_t)config->max_message_bytes) {
+            return err_from_wire(KAFKA_MESSAGE_TOO_LARGE);
+        }
+        stored = rebuilt->data;
+        stored_size = rebuilt->size;
+    }
+    stamp(stored, config, options->now_ms, walk.max_timestamp_ms, base_offset,
+          options->leader_epoch);
+    error = batch_decode(stored, stored_size, batch);
+    ASSERT(error == 0); /* we have just checked or made it */
+    return 0;
+}
+
+int validate_records(const struct log_config *config, const struct log_append_options *options,
+                     int64_t base_offset, uint8_t *data, struct batch *batch,
+                     struct writer *rebuilt, struct log_append_result *result)
+{
+    struct writer own;
+    struct writer *scratch = options->scratch;
+    if (scratch == NULL) {
+        writer_init(&own, VALIDATE_UNPACKED_BYTES_MAX);
+        scratch = &own;
+    }
+    struct bytes_view records;
+    int error = view_records(options, batch, scratch, &records);
+    if (error == 0) {
+        error = validate_walked(config, options, base_offset, data, batch, records, rebuilt,
+                                result);
+    }
+    if (scratch == &own) {
+        writer_release(&own);
+    }
+    return error;
+}

@@ -1,0 +1,25 @@
+/* validate.h: what a leader checks of a batch that a client sent, and the changes it makes to it.
+ *
+ * Records are walked, never built, unless the topic asks for another codec or the batch numbers its
+ * records in a way that cannot be stored. Mirrors Apache Kafka's LogValidator.
+ * Thread: the log's owner.   Errors: wire errors (err_from_wire), ERR_NOMEM. */
+#ifndef BNB_LOG_VALIDATE_H
+#define BNB_LOG_VALIDATE_H
+
+#include "log/log.h"
+
+/* Unpacked records of one batch at most. */
+#define VALIDATE_UNPACKED_BYTES_MAX (256u << 20)
+
+/* Checks that data is one whole batch of format 2 with a CRC that holds, small enough and of the
+ * shape a client may send; decodes its header. */
+int validate_client_batch(const struct log_config *config, uint8_t *data, size_t size,
+                          struct batch *batch, const char **error_message);
+/* Checks the records, sets timestamps as the topic wants them and stamps base offset and leader
+ * epoch. When the batch had to be made anew, rebuilt holds it (otherwise it stays empty).
+ * *batch is the header as it will be stored. */
+int validate_records(const struct log_config *config, const struct log_append_options *options,
+                     int64_t base_offset, uint8_t *data, struct batch *batch,
+                     struct writer *rebuilt, struct log_append_result *result);
+
+#endif

@@ -1,0 +1,378 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "log/log.h"
+#include "log/log_dir.h"
+#include "protocol/error.h"
+
+#define NOW_MS 1700000000000
+
+struct fixture {
+    char root[64];
+    char directory[128];
+    struct io_fs fs;
+    struct log_config config;
+    struct log *log;
+};
+
+static int setup(void **state)
+{
+    struct fixture *fixture = mem_need(sizeof *fixture);
+    snprintf(fixture->root, sizeof fixture->root, "/tmp/barnabas-log-XXXXXX");
+    assert_non_null(mkdtemp(fixture->root));
+    snprintf(fixture->directory, sizeof fixture->directory, "%s/topic-0", fixture->root);
+    fixture->fs = io_fs_linux();
+    fixture->config = log_config_default();
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+    log_abandon(&fixture->log);
+    assert_int_equal(log_dir_remove_tree(&fixture->fs, fixture->root), 0);
+    mem_free(fixture);
+    return 0;
+}
+
+enum start { START_CLEAN, START_KILLED, START_POWER_LOST };
+
+static int open_log(struct fixture *fixture, enum start start, int64_t recovery_point,
+                    int64_t log_start)
+{
+    struct err_message message = {{0}};
+    struct log_options options = {.fs = &fixture->fs,
+                                  .directory = fixture->directory,
+                                  .config = fixture->config,
+                                  .recovery_point = recovery_point,
+                                  .log_start_offset = log_start,
+                                  .clean_shutdown = start == START_CLEAN,
+                                  .page_cache_intact = start == START_KILLED,
+                                  .now_ms = NOW_MS,
+                                  .random = 1};
+    int error = log_open(&options, &fixture->log, &message);
+    if (error != 0) {
+        print_message("%s\n", message.text);
+    }
+    return error;
+}
+
+struct sample {
+    int32_t count;
+    int64_t timestamp_ms;
+    int64_t producer_id;
+    int16_t producer_epoch;
+    int32_t base_sequence;
+    size_t value_size;
+    uint16_t attributes;
+};
+
+static struct sample plain(int32_t count)
+{
+    return (struct sample){count, NOW_MS, -1, -1, -1, 100, 0};
+}
+
+static void build(const struct sample *sample, struct writer *writer)
+{
+    static uint8_t value[100000];
+    struct batch header = batch_header_empty(0);
+    struct batch_builder builder;
+    header.producer_id = sample->producer_id;
+    header.producer_epoch = sample->producer_epoch;
+    header.base_sequence = sample->base_sequence;
+    header.attributes = sample->attributes;
+    header.base_timestamp_ms = sample->timestamp_ms;
+    batch_builder_init(&builder, writer, &header);
+    for (int32_t i = 0; i < sample->count; i++) {
+        struct record record = {.offset = i,
+                                .timestamp_ms = sample->timestamp_ms + i,
+                                .key = {(const uint8_t *)"key", 3},
+                                .value = {value, sample->value_size}};
+        batch_builder_add(&builder, &record);
+    }
+    assert_int_equal(batch_builder_finish(&builder), 0);
+}
+
+static int append(struct fixture *fixture, struct sample sample, struct log_append_result *result)
+{
+    struct writer writer;
+    writer_init(&writer, 1 << 24);
+    build(&sample, &writer);
+    struct log_append_options options = {.origin = LOG_ORIGIN_CLIENT,
+                                         .leader_epoch = 5,
+                                         .now_ms = NOW_MS,
+                                         .api_version = 9};
+    int error = log_append(fixture->log, &options, writer.data, writer.size, result);
+    writer_release(&writer);
+    return error;
+}
+
+static void append_many(struct fixture *fixture, int count)
+{
+    struct log_append_result result;
+    for (int i = 0; i < count; i++) {
+        assert_int_equal(append(fixture, plain(2), &result), 0);
+    }
+}
+
+/* Reads everything from offset on in steps, checking each batch; the offset behind the last. */
+static int64_t read_through(struct fixture *fixture, int64_t offset)
+{
+    for (;;) {
+        struct log_read_result result;
+        assert_int_equal(log_read(fixture->log, offset, log_end_offset(fixture->log), 3000, true,
+                                  &result),
+                         0);
+        if (!result.has_range) {
+            return offset;
+        }
+        uint8_t *data = mem_need(result.range.size);
+        assert_int_equal(io_file_read(result.range.file, data, result.range.size,
+                                      result.range.position),
+                         result.range.size);
+        struct batch batch;
+        size_t at = 0;
+        while (batch_decode(data + at, result.range.size - at, &batch) == 0) {
+            assert_true(batch_crc_holds(data + at, &batch));
+            assert_int_equal(batch.partition_leader_epoch, 5);
+            assert_true(batch.base_offset <= offset || batch.base_offset == offset);
+            offset = batch_last_offset(&batch) + 1;
+            at += batch.size_bytes;
+        }
+        assert_true(at > 0);
+        mem_free(data);
+        result.range.release(&result.range);
+    }
+}
+
+static void log__reads_back_what_was_appended_across_segments(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->config.segment_bytes = 20000;
+    assert_int_equal(open_log(fixture, START_CLEAN, 0, 0), 0);
+    append_many(fixture, 500);
+    assert_int_equal(log_end_offset(fixture->log), 1000);
+    for (int64_t offset = 0; offset < 1000; offset += 37) {
+        assert_int_equal(read_through(fixture, offset), 1000);
+    }
+}
+
+static void log__finds_its_end_after_every_kind_of_stop(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->config.segment_bytes = 20000;
+    assert_int_equal(open_log(fixture, START_CLEAN, 0, 0), 0);
+    append_many(fixture, 300);
+    assert_int_equal(log_close(&fixture->log), 0);
+    assert_int_equal(open_log(fixture, START_CLEAN, 600, 0), 0);
+    assert_int_equal(log_end_offset(fixture->log), 600);
+    append_many(fixture, 300);
+    log_abandon(&fixture->log);
+    assert_int_equal(open_log(fixture, START_KILLED, 600, 0), 0);
+    assert_int_equal(log_end_offset(fixture->log), 1200);
+    append_many(fixture, 10);
+    log_abandon(&fixture->log);
+    assert_int_equal(open_log(fixture, START_POWER_LOST, 700, 0), 0);
+    assert_int_equal(log_end_offset(fixture->log), 1220);
+    assert_int_equal(read_through(fixture, 0), 1220);
+}
+
+/* A write that the crash cut short is not there afterwards; all before it is. */
+static void log__cuts_a_torn_end_off(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int power_lost = 0; power_lost < 2; power_lost++) {
+        assert_int_equal(open_log(fixture, START_KILLED, 0, 0), 0);
+        int64_t before = log_end_offset(fixture->log);
+        append_many(fixture, 100);
+        int64_t whole = log_size_bytes(fixture->log);
+        log_abandon(&fixture->log);
+        char path[256];
+        snprintf(path, sizeof path, "%s/00000000000000000000.log", fixture->directory);
+        assert_int_equal(truncate(path, whole - 10), 0);
+        assert_int_equal(open_log(fixture, power_lost ? START_POWER_LOST : START_KILLED, 0, 0), 0);
+        assert_int_equal(log_end_offset(fixture->log), before + 198);
+        append_many(fixture, 1);
+        assert_int_equal(read_through(fixture, 0), before + 200);
+        log_abandon(&fixture->log);
+    }
+    assert_int_equal(open_log(fixture, START_KILLED, 0, 0), 0);
+}
+
+static void log__answers_a_retry_with_its_first_offsets_also_after_restart(void **state)
+{
+    struct fixture *fixture = *state;
+    struct log_append_result result;
+    assert_int_equal(open_log(fixture, START_CLEAN, 0, 0), 0);
+    struct sample sample = plain(3);
+    sample.producer_id = 7;
+    sample.producer_epoch = 0;
+    for (int i = 0; i < 6; i++) {
+        sample.base_sequence = 3 * i;
+        assert_int_equal(append(fixture, sample, &result), 0);
+        assert_false(result.duplicate);
+    }
+    sample.base_sequence = 6;
+    assert_int_equal(append(fixture, sample, &result), 0);
+    assert_true(result.duplicate);
+    assert_int_equal(result.base_offset, 6);
+    assert_int_equal(log_end_offset(fixture->log), 18);
+    sample.base_sequence = 21;
+    assert_int_equal(append(fixture, sample, &result),
+                     err_from_wire(KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER));
+    log_abandon(&fixture->log);
+    assert_int_equal(open_log(fixture, START_KILLED, 0, 0), 0);
+    sample.base_sequence = 15;
+    assert_int_equal(append(fixture, sample, &result), 0);
+    assert_true(result.duplicate);
+    assert_int_equal(result.base_offset, 15);
+    assert_int_equal(log_close(&fixture->log), 0);
+    assert_int_equal(open_log(fixture, START_CLEAN, 18, 0), 0);
+    assert_int_equal(append(fixture, sample, &result), 0);
+    assert_true(result.duplicate);
+    sample.base_sequence = 18;
+    assert_int_equal(append(fixture, sample, &result), 0);
+    assert_int_equal(result.base_offset, 18);
+    sample.producer_epoch = -1;
+    sample.base_sequence = 21;
+    assert_int_equal(append(fixture, sample, &result), err_from_wire(KAFKA_INVALID_PRODUCER_EPOCH));
+}
+
+static void log__finds_offsets_by_time(void **state)
+{
+    struct fixture *fixture = *state;
+    struct log_append_result result;
+    fixture->config.segment_bytes = 20000;
+    assert_int_equal(open_log(fixture, START_CLEAN, 0, 0), 0);
+    for (int i = 0; i < 400; i++) {
+        struct sample sample = plain(2);
+        sample.timestamp_ms = NOW_MS - 100000 + 10 * i;
+        assert_int_equal(append(fixture, sample, &result), 0);
+    }
+    struct log_offset found;
+    for (int i = 0; i < 400; i += 13) {
+        assert_int_equal(log_offset_by_timestamp(fixture->log, NOW_MS - 100000 + 10 * i, 800,
+                                                 &found),
+                         0);
+        assert_int_equal(found.offset, 2 * i);
+        assert_int_equal(log_offset_by_timestamp(fixture->log, NOW_MS - 100000 + 10 * i + 1, 800,
+                                                 &found),
+                         0);
+        assert_int_equal(found.offset, 2 * i + 1);
+    }
+    assert_int_equal(log_offset_by_timestamp(fixture->log, NOW_MS, 800, &found), 0);
+    assert_int_equal(found.offset, -1);
+    assert_int_equal(log_offset_of_max_timestamp(fixture->log, &found), 0);
+    assert_int_equal(found.offset, 799);
+    assert_int_equal(found.leader_epoch, 5);
+}
+
+static void log__retention_gives_up_old_segments_only(void **state)
+{
+    struct fixture *fixture = *state;
+    int32_t deleted;
+    fixture->config.segment_bytes = 20000;
+    fixture->config.retention_bytes = 50000;
+    assert_int_equal(open_log(fixture, START_CLEAN, 0, 0), 0);
+    append_many(fixture, 500);
+    assert_int_equal(log_apply_retention(fixture->log, 1000, NOW_MS, &deleted), 0);
+    assert_true(deleted > 0);
+    assert_true(log_size_bytes(fixture->log) >= 50000 && log_size_bytes(fixture->log) < 70000);
+    int64_t start = log_start_offset(fixture->log);
+    assert_true(start > 0);
+    assert_int_equal(read_through(fixture, start), 1000);
+    struct log_read_result result;
+    assert_int_equal(log_read(fixture->log, start - 1, 1000, 100, true, &result),
+                     err_from_wire(KAFKA_OFFSET_OUT_OF_RANGE));
+    assert_int_equal(log_remove_deleted(fixture->log), 0);
+    log_abandon(&fixture->log);
+    assert_int_equal(open_log(fixture, START_KILLED, 0, 0), 0);
+    assert_int_equal(log_start_offset(fixture->log), start);
+    /* Everything is too old: what is left is an empty segment at the end. */
+    struct log_config config = fixture->config;
+    config.retention_ms = 1;
+    log_set_config(fixture->log, &config);
+    assert_int_equal(log_apply_retention(fixture->log, 1000, NOW_MS + 100000, &deleted), 0);
+    assert_int_equal(log_start_offset(fixture->log), 1000);
+    assert_int_equal(log_size_bytes(fixture->log), 0);
+}
+
+static void log__truncates_to_an_offset(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->config.segment_bytes = 20000;
+    assert_int_equal(open_log(fixture, START_CLEAN, 0, 0), 0);
+    append_many(fixture, 500);
+    assert_int_equal(log_truncate_to(fixture->log, 501), 0);
+    assert_int_equal(log_end_offset(fixture->log), 500);
+    append_many(fixture, 10);
+    assert_int_equal(read_through(fixture, 0), 520);
+    assert_int_equal(log_raise_start_offset(fixture->log, 11), 0);
+    assert_int_equal(read_through(fixture, 11), 520);
+}
+
+static void log__refuses_what_apache_kafka_refuses(void **state)
+{
+    struct fixture *fixture = *state;
+    struct log_append_result result;
+    assert_int_equal(open_log(fixture, START_CLEAN, 0, 0), 0);
+    struct writer writer;
+    writer_init(&writer, 1 << 20);
+    struct sample sample = plain(3);
+    build(&sample, &writer);
+    struct log_append_options options = {.origin = LOG_ORIGIN_CLIENT, .now_ms = NOW_MS};
+    writer.data[writer.size - 1] ^= 1;
+    assert_int_equal(log_append(fixture->log, &options, writer.data, writer.size, &result),
+                     err_from_wire(KAFKA_CORRUPT_MESSAGE));
+    writer_release(&writer);
+    sample = plain(2);
+    sample.timestamp_ms = NOW_MS + 7200000;
+    assert_int_equal(append(fixture, sample, &result), err_from_wire(KAFKA_INVALID_TIMESTAMP));
+    assert_int_equal(result.record_error_count, 2);
+    sample = plain(1);
+    sample.attributes = BATCH_CONTROL;
+    assert_int_equal(append(fixture, sample, &result), err_from_wire(KAFKA_INVALID_RECORD));
+    sample = plain(60);
+    sample.value_size = 20000;
+    assert_int_equal(append(fixture, sample, &result), err_from_wire(KAFKA_MESSAGE_TOO_LARGE));
+    assert_int_equal(log_end_offset(fixture->log), 0);
+}
+
+static void log__stores_the_codec_that_the_topic_asks_for(void **state)
+{
+    struct fixture *fixture = *state;
+    struct log_append_result result;
+    fixture->config.codec = BATCH_CODEC_ZSTD;
+    assert_int_equal(open_log(fixture, START_CLEAN, 0, 0), 0);
+    assert_int_equal(append(fixture, plain(50), &result), 0);
+    assert_true(log_size_bytes(fixture->log) < 1000);
+    assert_int_equal(read_through(fixture, 0), 50);
+    struct log_offset found;
+    assert_int_equal(log_offset_by_timestamp(fixture->log, NOW_MS + 20, 50, &found), 0);
+    assert_int_equal(found.offset, 20);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(log__reads_back_what_was_appended_across_segments),
+        CASE(log__finds_its_end_after_every_kind_of_stop),
+        CASE(log__cuts_a_torn_end_off),
+        CASE(log__answers_a_retry_with_its_first_offsets_also_after_restart),
+        CASE(log__finds_offsets_by_time),
+        CASE(log__retention_gives_up_old_segments_only),
+        CASE(log__truncates_to_an_offset),
+        CASE(log__refuses_what_apache_kafka_refuses),
+        CASE(log__stores_the_codec_that_the_topic_asks_for),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
