@@ -53,6 +53,8 @@ int loop_create(unsigned helper_count, struct loop **created);
 void loop_destroy(struct loop **loop);
 /* Returns after loop_stop. */
 void loop_run(struct loop *loop);
+/* After loop_run: waits for the jobs that are still under way and brings them home. */
+void loop_drain(struct loop *loop);
 /* Thread: any; also from a signal handler. */
 void loop_stop(struct loop *loop);
 

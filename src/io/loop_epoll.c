@@ -37,6 +37,8 @@ struct loop {
     struct loop_job **job_last;
     bool helpers_end;
 
+    size_t jobs_under_way; /* of the loop's own thread */
+
     pthread_t helpers[LOOP_HELPERS_MAX];
     unsigned helper_count;
 };
@@ -57,6 +59,8 @@ static void loop_read_clocks(struct loop *loop)
 static void loop_job_home(struct loop_mail *mail)
 {
     struct loop_job *job = CONTAINER_OF(mail, struct loop_job, mail);
+    ASSERT(job->loop->jobs_under_way > 0);
+    job->loop->jobs_under_way--;
     job->done(job);
 }
 
@@ -173,6 +177,7 @@ void loop_post(struct loop *loop, struct loop_mail *mail)
 void loop_submit(struct loop *loop, struct loop_job *job)
 {
     ASSERT(loop->helper_count > 0);
+    loop->jobs_under_way++;
     job->loop = loop;
     job->next = NULL;
     pthread_mutex_lock(&loop->job_lock);
@@ -230,6 +235,17 @@ void loop_run(struct loop *loop)
             struct loop_hook *hook = CONTAINER_OF(node, struct loop_hook, node);
             hook->turn_end(hook);
         }
+    }
+}
+
+void loop_drain(struct loop *loop)
+{
+    while (loop->jobs_under_way > 0) {
+        struct epoll_event event;
+        /* Only the wake-up is of interest: connections are not served any more. */
+        (void)epoll_wait(loop->epoll, &event, 1, 1);
+        loop_read_clocks(loop);
+        loop_run_mail(loop);
     }
 }
 

@@ -1,0 +1,481 @@
+#include "net/server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/mem.h"
+
+#define NET_SIZE_BYTES 4
+/* A frame up to here is received into memory of its full size at once; a longer one grows with what
+ * really arrives, so that a size alone costs nothing. */
+#define NET_FIRST_BYTES (64u << 10)
+#define NET_SENDFILE_BYTES (1u << 20)
+#define NET_COPY_BYTES (32u << 10)
+#define NET_PEER_BYTES 64
+/* Sent in one turn to one connection, so that the others get theirs. */
+#define NET_TURN_BYTES (4u << 20)
+
+struct net_connection {
+    struct list node;
+    struct net_server *server;
+    struct loop_watch watch;
+    int32_t tag;
+    void *context;
+    bool closing;    /* to be freed once no request is in processing */
+    bool processing; /* a handler owns a frame of it */
+    bool in_ready;   /* net_connection_ready is on the stack */
+    int64_t used_ms;
+
+    /* The frame that is being received. */
+    uint8_t size_bytes[NET_SIZE_BYTES];
+    size_t size_got;
+    size_t frame_size;
+    size_t frame_got;
+    size_t frame_capacity;
+    uint8_t *frame;
+
+    /* The response that is being sent. */
+    struct writer out;
+    struct io_file_range *ranges; /* one a splice of out */
+    size_t out_sent;              /* of the writer's bytes */
+    size_t splice_next;           /* splices before it are gone */
+    size_t splice_sent; /* of the one that is next */
+    bool sending;
+    char peer[NET_PEER_BYTES];
+};
+
+struct net_server {
+    struct net_server_options options;
+    struct list connections;
+    size_t count;
+    struct timer idle_timer;
+};
+
+void net_frame_free(struct net_frame **frame)
+{
+    if (*frame != NULL) {
+        mem_free((*frame)->data);
+        mem_free(*frame);
+        *frame = NULL;
+    }
+}
+
+static void net_release_out(struct net_connection *connection)
+{
+    for (size_t i = connection->splice_next; i < connection->out.splice_count; i++) {
+        connection->ranges[i].release(&connection->ranges[i]);
+    }
+    writer_release(&connection->out);
+    mem_free(connection->ranges);
+    connection->ranges = NULL;
+    connection->out_sent = connection->splice_next = connection->splice_sent = 0;
+    connection->sending = false;
+}
+
+/* Ends the socket at once; the memory stays while a handler still has the connection. */
+static void net_connection_end(struct net_connection *connection)
+{
+    if (!connection->closing) {
+        connection->closing = true;
+        loop_watch_remove(connection->server->options.loop, &connection->watch);
+        close(connection->watch.descriptor);
+        net_release_out(connection);
+        mem_free(connection->frame);
+        connection->frame = NULL;
+    }
+}
+
+static void net_connection_free_if_done(struct net_connection *connection)
+{
+    if (!connection->closing || connection->processing || connection->in_ready) {
+        return;
+    }
+    struct net_server *server = connection->server;
+    list_remove(&connection->node);
+    server->count--;
+    if (server->options.on_closed != NULL) {
+        server->options.on_closed(server->options.context, connection);
+    }
+    mem_free(connection);
+}
+
+/* The bytes of the writer that come before its next splice, or up to its end. */
+static size_t net_out_plain(const struct net_connection *connection)
+{
+    const struct writer *out = &connection->out;
+    size_t end = connection->splice_next < out->splice_count
+                     ? out->splices[connection->splice_next].at
+                     : out->size;
+    return end - connection->out_sent;
+}
+
+/* Sends from memory what a file cannot give to a socket directly. */
+static ssize_t net_send_copy(int descriptor, const struct io_file_range *range, size_t sent,
+                             size_t size)
+{
+    uint8_t bytes[NET_COPY_BYTES];
+    size = size < sizeof bytes ? size : sizeof bytes;
+    int64_t got = io_file_read(range->file, bytes, size, range->position + (int64_t)sent);
+    if (got <= 0) {
+        errno = EIO;
+        return -1;
+    }
+    return send(descriptor, bytes, (size_t)got, MSG_NOSIGNAL);
+}
+
+static ssize_t net_send_splice(struct net_connection *connection, size_t limit)
+{
+    const struct io_file_range *range = &connection->ranges[connection->splice_next];
+    size_t left = range->size - connection->splice_sent;
+    size_t size = left < limit ? left : limit;
+    if (range->file->descriptor < 0) {
+        return net_send_copy(connection->watch.descriptor, range, connection->splice_sent, size);
+    }
+    off_t position = range->position + (off_t)connection->splice_sent;
+    ssize_t sent = sendfile(connection->watch.descriptor, range->file->descriptor, &position,
+                            size < NET_SENDFILE_BYTES ? size : NET_SENDFILE_BYTES);
+    if (sent == 0) {
+        errno = EIO; /* the file is shorter than it was */
+        return -1;
+    }
+    return sent;
+}
+
+static ssize_t net_send_some(struct net_connection *connection, size_t limit)
+{
+    size_t plain = net_out_plain(connection);
+    if (plain > 0) {
+        bool more = connection->splice_next < connection->out.splice_count;
+        return send(connection->watch.descriptor, connection->out.data + connection->out_sent,
+                    plain, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+    }
+    return net_send_splice(connection, limit);
+}
+
+/* Sends what the socket takes. 1: all is sent; 0: more later; an error: the peer is gone. */
+static int net_send(struct net_connection *connection)
+{
+    size_t budget = NET_TURN_BYTES;
+    struct writer *out = &connection->out;
+    while (connection->out_sent < out->size || connection->splice_next < out->splice_count) {
+        if (budget == 0) {
+            return 0;
+        }
+        bool plain = net_out_plain(connection) > 0;
+        ssize_t sent = net_send_some(connection, budget);
+        if (sent < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : ERR_CLOSED;
+        }
+        budget -= (size_t)sent < budget ? (size_t)sent : budget;
+        if (plain) {
+            connection->out_sent += (size_t)sent;
+            continue;
+        }
+        connection->splice_sent += (size_t)sent;
+        struct io_file_range *range = &connection->ranges[connection->splice_next];
+        if (connection->splice_sent == range->size) {
+            connection->splice_next++;
+            connection->splice_sent = 0;
+            range->release(range);
+        }
+    }
+    return 1;
+}
+
+/* Receives into [data + *got, data + size). 1: full; 0: more later; ERR_CLOSED. */
+static int net_receive(struct net_connection *connection, uint8_t *data, size_t size, size_t *got)
+{
+    while (*got < size) {
+        ssize_t count = recv(connection->watch.descriptor, data + *got, size - *got, 0);
+        if (count > 0) {
+            *got += (size_t)count;
+        } else if (count == 0) {
+            return ERR_CLOSED;
+        } else if (errno != EINTR) {
+            return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : ERR_CLOSED;
+        }
+    }
+    return 1;
+}
+
+static int net_receive_size(struct net_connection *connection)
+{
+    if (connection->size_got == NET_SIZE_BYTES) {
+        return 1;
+    }
+    int done = net_receive(connection, connection->size_bytes, NET_SIZE_BYTES,
+                           &connection->size_got);
+    if (done != 1) {
+        return done;
+    }
+    const uint8_t *bytes = connection->size_bytes;
+    int32_t size = (int32_t)((uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
+                             (uint32_t)bytes[2] << 8 | bytes[3]);
+    if (size < 0 || size > connection->server->options.request_bytes_max) {
+        return ERR_RANGE;
+    }
+    connection->frame_size = (size_t)size;
+    connection->frame_got = 0;
+    connection->frame_capacity = 0;
+    return 1;
+}
+
+static int net_receive_frame(struct net_connection *connection)
+{
+    int done = net_receive_size(connection);
+    while (done == 1) {
+        if (connection->frame_got == connection->frame_capacity) {
+            size_t wanted = connection->frame_capacity == 0 ? NET_FIRST_BYTES
+                                                            : connection->frame_capacity * 4;
+            wanted = wanted < connection->frame_size ? wanted : connection->frame_size;
+            void *grown = mem_realloc(connection->frame, wanted > 0 ? wanted : 1);
+            if (grown == NULL) {
+                return ERR_NOMEM;
+            }
+            connection->frame = grown;
+            connection->frame_capacity = wanted;
+        }
+        done = net_receive(connection, connection->frame, connection->frame_capacity,
+                           &connection->frame_got);
+        if (done == 1 && connection->frame_got == connection->frame_size) {
+            return 1;
+        }
+    }
+    return done;
+}
+
+static int net_hand_frame_over(struct net_connection *connection)
+{
+    struct net_frame *frame = mem_alloc(sizeof *frame);
+    if (frame == NULL) {
+        return ERR_NOMEM;
+    }
+    *frame = (struct net_frame){connection->frame_size, connection->frame};
+    connection->frame = NULL;
+    connection->size_got = 0;
+    connection->processing = true;
+    connection->used_ms = loop_monotonic_ms(connection->server->options.loop);
+    connection->server->options.on_request(connection->server->options.context, connection, frame);
+    return 0;
+}
+
+/* Goes on with sending, then receiving, until the socket or a handler makes it wait. */
+static void net_connection_advance(struct net_connection *connection)
+{
+    connection->in_ready = true;
+    while (!connection->closing && !connection->processing) {
+        int done = 1;
+        if (connection->sending) {
+            done = net_send(connection);
+            if (done == 1) {
+                net_release_out(connection);
+            }
+        }
+        if (done == 1) {
+            done = net_receive_frame(connection);
+            if (done == 1) {
+                done = net_hand_frame_over(connection);
+                done = done == 0 ? 1 : done;
+            }
+        }
+        if (done < 0) {
+            net_connection_end(connection);
+        } else if (done == 0) {
+            break;
+        }
+    }
+    if (!connection->closing) {
+        /* While a request is in processing more may come: the loop is told to be quiet only once it
+         * does, which for most clients is never. */
+        loop_watch_set(connection->server->options.loop, &connection->watch,
+                       connection->sending ? LOOP_WRITABLE : LOOP_READABLE);
+    }
+    connection->in_ready = false;
+    net_connection_free_if_done(connection);
+}
+
+static void net_connection_ready(struct loop_watch *watch, unsigned what)
+{
+    struct net_connection *connection = CONTAINER_OF(watch, struct net_connection, watch);
+    if (connection->processing) {
+        /* Only a hang-up comes now. The request is carried out all the same; its answer fails. */
+        loop_watch_set(connection->server->options.loop, watch, 0);
+        if ((what & LOOP_READABLE) != 0 && (what & LOOP_WRITABLE) != 0) {
+            net_connection_end(connection);
+        }
+        return;
+    }
+    net_connection_advance(connection);
+}
+
+/* Takes a response over: its bytes, and the ranges that its splices stand for. */
+static void net_take_response(struct net_connection *connection, struct writer *response)
+{
+    ASSERT(!connection->sending);
+    connection->out = *response;
+    *response = (struct writer){.max_bytes = response->max_bytes};
+    connection->sending = true;
+    size_t count = connection->out.splice_count;
+    connection->ranges = count > 0 ? mem_alloc(count * sizeof *connection->ranges) : NULL;
+    bool failed = count > 0 && connection->ranges == NULL;
+    for (size_t i = 0; i < count; i++) {
+        struct io_file_range range =
+            *(const struct io_file_range *)connection->out.splices[i].source;
+        if (failed) {
+            range.release(&range);
+        } else {
+            connection->ranges[i] = range;
+        }
+    }
+    if (failed) {
+        connection->out.splice_count = 0;
+        net_connection_end(connection);
+    } else if (connection->closing) {
+        net_release_out(connection);
+    }
+}
+
+void net_connection_respond(struct net_connection *connection, struct writer *response)
+{
+    ASSERT(connection->processing);
+    connection->processing = false;
+    if (response != NULL) {
+        net_take_response(connection, response);
+    }
+    /* Inside net_connection_advance its loop goes on; else this starts it. */
+    if (!connection->in_ready) {
+        net_connection_advance(connection);
+    }
+}
+
+void net_connection_close(struct net_connection *connection)
+{
+    ASSERT(connection->processing);
+    connection->processing = false;
+    net_connection_end(connection);
+    net_connection_free_if_done(connection);
+}
+
+int32_t net_connection_tag(const struct net_connection *connection) { return connection->tag; }
+const char *net_connection_peer(const struct net_connection *connection)
+{
+    return connection->peer;
+}
+void **net_connection_context(struct net_connection *connection) { return &connection->context; }
+size_t net_server_connection_count(const struct net_server *server) { return server->count; }
+
+static void net_server_close_idle(struct timer *timer)
+{
+    struct net_server *server = CONTAINER_OF(timer, struct net_server, idle_timer);
+    int64_t used_before_ms =
+        loop_monotonic_ms(server->options.loop) - server->options.idle_max_ms;
+    LIST_FOR_EACH_SAFE(node, &server->connections)
+    {
+        struct net_connection *connection = CONTAINER_OF(node, struct net_connection, node);
+        if (!connection->processing && connection->used_ms <= used_before_ms) {
+            net_connection_end(connection);
+            net_connection_free_if_done(connection);
+        }
+    }
+    loop_timer_arm(server->options.loop, timer, server->options.idle_max_ms / 4 + 1);
+}
+
+int net_server_create(const struct net_server_options *options, struct net_server **created)
+{
+    struct net_server *server = mem_calloc(1, sizeof *server);
+    *created = server;
+    if (server == NULL) {
+        return ERR_NOMEM;
+    }
+    server->options = *options;
+    list_init(&server->connections);
+    timer_init(&server->idle_timer, net_server_close_idle);
+    if (options->idle_max_ms >= 0) {
+        loop_timer_arm(options->loop, &server->idle_timer, options->idle_max_ms / 4 + 1);
+    }
+    return 0;
+}
+
+void net_server_destroy(struct net_server **server)
+{
+    if (*server == NULL) {
+        return;
+    }
+    loop_timer_cancel((*server)->options.loop, &(*server)->idle_timer);
+    LIST_FOR_EACH_SAFE(node, &(*server)->connections)
+    {
+        struct net_connection *connection = CONTAINER_OF(node, struct net_connection, node);
+        net_connection_end(connection);
+        connection->processing = false;
+        net_connection_free_if_done(connection);
+    }
+    ASSERT((*server)->count == 0);
+    mem_free(*server);
+    *server = NULL;
+}
+
+static void net_name_peer(int descriptor, char peer[NET_PEER_BYTES])
+{
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    snprintf(peer, NET_PEER_BYTES, "unknown");
+    if (getpeername(descriptor, (struct sockaddr *)&address, &size) != 0) {
+        return;
+    }
+    if (address.ss_family == AF_INET) {
+        inet_ntop(AF_INET, &((struct sockaddr_in *)&address)->sin_addr, peer, NET_PEER_BYTES);
+    } else if (address.ss_family == AF_INET6) {
+        inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&address)->sin6_addr, peer, NET_PEER_BYTES);
+    }
+}
+
+static void net_set_options(const struct net_server_options *options, int descriptor)
+{
+    int on = 1;
+    setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    if (options->send_buffer_bytes > 0) {
+        setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &options->send_buffer_bytes,
+                   sizeof options->send_buffer_bytes);
+    }
+    if (options->receive_buffer_bytes > 0) {
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &options->receive_buffer_bytes,
+                   sizeof options->receive_buffer_bytes);
+    }
+}
+
+void net_server_adopt(struct net_server *server, int descriptor, int32_t tag)
+{
+    if (server->count >= (size_t)server->options.connections_max) {
+        close(descriptor);
+        return;
+    }
+    struct net_connection *connection = mem_calloc(1, sizeof *connection);
+    if (connection == NULL) {
+        close(descriptor);
+        return;
+    }
+    net_set_options(&server->options, descriptor);
+    net_name_peer(descriptor, connection->peer);
+    connection->server = server;
+    connection->tag = tag;
+    connection->used_ms = loop_monotonic_ms(server->options.loop);
+    connection->watch = (struct loop_watch){.descriptor = descriptor,
+                                            .ready = net_connection_ready};
+    if (loop_watch_add(server->options.loop, &connection->watch, LOOP_READABLE) != 0) {
+        close(descriptor);
+        mem_free(connection);
+        return;
+    }
+    list_push_back(&server->connections, &connection->node);
+    server->count++;
+}
