@@ -1,0 +1,392 @@
+/* Brokers as they come, beat and go; blocks of producer ids; feature levels. */
+#include "base/mem.h"
+#include "controller/controller_internal.h"
+
+#define PRODUCER_ID_BLOCK 1000
+#define METADATA_VERSION_LATEST 30
+#define METADATA_VERSION_UNSTABLE 31
+
+static struct controller_session *session_of(struct controller *controller, int32_t broker_id)
+{
+    for (size_t i = 0; i < controller->session_count; i++) {
+        if (controller->sessions[i].broker_id == broker_id) {
+            return &controller->sessions[i];
+        }
+    }
+    if (mem_grow((void **)&controller->sessions, &controller->session_capacity,
+                 controller->session_count + 1, sizeof *controller->sessions) != 0) {
+        return NULL;
+    }
+    struct controller_session *session = &controller->sessions[controller->session_count++];
+    *session = (struct controller_session){broker_id, INT64_MIN / 2};
+    return session;
+}
+
+/* 0, or why the broker may not come in; in the order of Apache Kafka's checks. */
+static int16_t check_registration(struct controller *controller,
+                                  const struct broker_registration_request *asked, int64_t now_ms)
+{
+    if (!string_view_equal(asked->cluster_id, controller->options.cluster_id)) {
+        return KAFKA_INCONSISTENT_CLUSTER_ID;
+    }
+    const struct image_broker *known = image_broker_by_id(controller->image, asked->broker_id);
+    const struct controller_session *session = session_of(controller, asked->broker_id);
+    /* A broker in this very process is the only one with our id: its predecessor is gone. */
+    if (known != NULL && session != NULL && asked->broker_id != controller->options.node_id &&
+        now_ms - session->heard_ms < controller->options.session_timeout_ms &&
+        !uuid_equal(known->incarnation_id, asked->incarnation_id)) {
+        return KAFKA_DUPLICATE_BROKER_REGISTRATION;
+    }
+    if (asked->is_migrating_zk_broker) {
+        return KAFKA_BROKER_ID_NOT_REGISTERED;
+    }
+    if (controller_metadata_version(controller) >= 17 && asked->log_dirs.count <= 0) {
+        return KAFKA_INVALID_REGISTRATION;
+    }
+    bool has_metadata_version = false;
+    for (int32_t i = 0; i < asked->features.count; i++) {
+        const struct broker_registration_request_feature *feature = &asked->features.items[i];
+        int16_t level = 0;
+        for (size_t j = 0; j < image_feature_count(controller->image); j++) {
+            struct image_feature finalized = image_feature_at(controller->image, j);
+            if (string_view_equal(finalized.name, feature->name)) {
+                level = finalized.level;
+            }
+        }
+        has_metadata_version |= string_view_is(feature->name, "metadata.version");
+        if (level != 0 &&
+            (level < feature->min_supported_version || level > feature->max_supported_version)) {
+            return KAFKA_UNSUPPORTED_VERSION;
+        }
+    }
+    return has_metadata_version ? 0 : KAFKA_INVALID_REGISTRATION;
+}
+
+static void add_registration(struct controller *controller, struct controller_call *call,
+                             int64_t epoch, bool fenced)
+{
+    const struct broker_registration_request *asked = call->request;
+    struct register_broker_record record;
+    register_broker_record_default(&record);
+    record.broker_id = asked->broker_id;
+    record.incarnation_id = asked->incarnation_id;
+    record.broker_epoch = epoch;
+    record.rack = asked->rack;
+    record.fenced = fenced;
+    record.log_dirs.items = asked->log_dirs.items;
+    record.log_dirs.count = asked->log_dirs.count;
+    record.cordoned_log_dirs.count = -1;
+    size_t listeners = (size_t)(asked->listeners.count > 0 ? asked->listeners.count : 0);
+    size_t features = (size_t)(asked->features.count > 0 ? asked->features.count : 0);
+    record.end_points.items = arena_array(call->arena, listeners, sizeof *record.end_points.items);
+    record.features.items = arena_array(call->arena, features, sizeof *record.features.items);
+    if (call->arena->failed) {
+        return;
+    }
+    for (size_t i = 0; i < listeners; i++) {
+        record.end_points.items[i] = (struct register_broker_record_broker_endpoint){
+            asked->listeners.items[i].name, asked->listeners.items[i].host,
+            asked->listeners.items[i].port, asked->listeners.items[i].security_protocol};
+    }
+    for (size_t i = 0; i < features; i++) {
+        record.features.items[i] = (struct register_broker_record_broker_feature){
+            asked->features.items[i].name, asked->features.items[i].min_supported_version,
+            asked->features.items[i].max_supported_version};
+    }
+    record.end_points.count = (int32_t)listeners;
+    record.features.count = (int32_t)features;
+    int16_t metadata_version = controller_metadata_version(controller);
+    int16_t version = metadata_version >= 30   ? 4
+                      : metadata_version >= 17 ? 3
+                      : metadata_version >= 8  ? 2
+                                               : 1;
+    if (version < 3) {
+        record.log_dirs.count = 0;
+    }
+    controller_records_add(call->records, REGISTER_BROKER_RECORD_KEY, version,
+                           &register_broker_record_row, &record);
+}
+
+void controller_register_broker(struct controller *controller, struct controller_call *call)
+{
+    const struct broker_registration_request *asked = call->request;
+    struct broker_registration_response *response = arena_alloc(call->arena, sizeof *response);
+    if (response == NULL) {
+        return;
+    }
+    broker_registration_response_default(response);
+    response->error_code = check_registration(controller, asked, call->now_ms);
+    if (response->error_code == 0) {
+        const struct image_broker *known = image_broker_by_id(controller->image, asked->broker_id);
+        bool same = known != NULL && uuid_equal(known->incarnation_id, asked->incarnation_id);
+        /* The epoch of a new incarnation is the offset of its record: above all before it. */
+        int64_t epoch = same ? known->epoch : call->next_offset;
+        add_registration(controller, call, epoch, same ? known->fenced : true);
+        response->broker_epoch = epoch;
+        struct controller_session *session = session_of(controller, asked->broker_id);
+        if (session != NULL) {
+            session->heard_ms = call->now_ms;
+        }
+    }
+    call->response = response;
+}
+
+void controller_add_leader_change(struct controller *controller,
+                                  struct controller_records *records, struct uuid topic_id,
+                                  int32_t partition, int32_t leader)
+{
+    struct partition_change_record record;
+    partition_change_record_default(&record);
+    record.topic_id = topic_id;
+    record.partition_id = partition;
+    record.leader = leader;
+    int16_t metadata_version = controller_metadata_version(controller);
+    int16_t version = metadata_version >= 23 ? 2 : metadata_version >= 17 ? 1 : 0;
+    controller_records_add(records, PARTITION_CHANGE_RECORD_KEY, version,
+                           &partition_change_record_row, &record);
+}
+
+static bool in_sync(const struct image_partition *partition, int32_t broker_id)
+{
+    for (int32_t i = 0; i < partition->isr.count; i++) {
+        if (partition->isr.ids[i] == broker_id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A broker is back: it leads again what it led, under a new leader epoch, since a restart may have
+ * cost it records that nobody else has; and what has no leader and it can lead. */
+static void lead_again(struct controller *controller, struct controller_call *call,
+                       int32_t broker_id)
+{
+    for (size_t i = 0; i < image_topic_count(controller->image); i++) {
+        const struct image_topic *topic = image_topic_at(controller->image, i);
+        for (int32_t j = 0; j < topic->partition_count; j++) {
+            const struct image_partition *partition = &topic->partitions[j];
+            if (partition->leader == broker_id ||
+                (partition->leader < 0 && in_sync(partition, broker_id))) {
+                controller_add_leader_change(controller, call->records, topic->id, j, broker_id);
+            }
+        }
+    }
+}
+
+static void add_fencing(struct controller *controller, struct controller_call *call,
+                        const struct image_broker *broker, int8_t fenced)
+{
+    (void)controller;
+    struct broker_registration_change_record record;
+    broker_registration_change_record_default(&record);
+    record.broker_id = broker->id;
+    record.broker_epoch = broker->epoch;
+    record.fenced = fenced;
+    controller_records_add(call->records, BROKER_REGISTRATION_CHANGE_RECORD_KEY, 0,
+                           &broker_registration_change_record_row, &record);
+}
+
+void controller_heartbeat(struct controller *controller, struct controller_call *call)
+{
+    const struct broker_heartbeat_request *asked = call->request;
+    struct broker_heartbeat_response *response = arena_alloc(call->arena, sizeof *response);
+    if (response == NULL) {
+        return;
+    }
+    broker_heartbeat_response_default(response);
+    call->response = response;
+    const struct image_broker *broker = image_broker_by_id(controller->image, asked->broker_id);
+    if (broker == NULL || broker->epoch != asked->broker_epoch) {
+        response->error_code = KAFKA_STALE_BROKER_EPOCH;
+        return;
+    }
+    struct controller_session *session = session_of(controller, asked->broker_id);
+    if (session != NULL) {
+        session->heard_ms = call->now_ms;
+    }
+    response->is_caught_up = asked->current_metadata_offset >= broker->epoch;
+    response->is_fenced = broker->fenced;
+    if (asked->want_shut_down) {
+        /* Nobody else could take its partitions over. */
+        response->should_shut_down = true;
+    } else if (broker->fenced && !asked->want_fence && response->is_caught_up) {
+        add_fencing(controller, call, broker, -1);
+        lead_again(controller, call, broker->id);
+        response->is_fenced = false;
+    } else if (!broker->fenced && asked->want_fence) {
+        add_fencing(controller, call, broker, 1);
+        response->is_fenced = true;
+    }
+}
+
+void controller_unregister_broker(struct controller *controller, struct controller_call *call)
+{
+    const struct unregister_broker_request *asked = call->request;
+    struct unregister_broker_response *response = arena_alloc(call->arena, sizeof *response);
+    if (response == NULL) {
+        return;
+    }
+    unregister_broker_response_default(response);
+    const struct image_broker *broker = image_broker_by_id(controller->image, asked->broker_id);
+    if (broker == NULL) {
+        response->error_code = KAFKA_BROKER_ID_NOT_REGISTERED;
+        response->error_message = arena_format(call->arena, "Broker ID %d is not currently "
+                                                            "registered",
+                                               asked->broker_id);
+    } else {
+        struct unregister_broker_record record;
+        unregister_broker_record_default(&record);
+        record.broker_id = broker->id;
+        record.broker_epoch = broker->epoch;
+        controller_records_add(call->records, UNREGISTER_BROKER_RECORD_KEY, 0,
+                               &unregister_broker_record_row, &record);
+    }
+    call->response = response;
+}
+
+void controller_allocate_producer_ids(struct controller *controller, struct controller_call *call)
+{
+    const struct allocate_producer_ids_request *asked = call->request;
+    struct allocate_producer_ids_response *response = arena_alloc(call->arena, sizeof *response);
+    if (response == NULL) {
+        return;
+    }
+    allocate_producer_ids_response_default(response);
+    call->response = response;
+    const struct image_broker *broker = image_broker_by_id(controller->image, asked->broker_id);
+    if (broker == NULL || broker->epoch != asked->broker_epoch) {
+        response->error_code = KAFKA_STALE_BROKER_EPOCH;
+        return;
+    }
+    int64_t start = image_next_producer_id(controller->image);
+    if (start > INT64_MAX - PRODUCER_ID_BLOCK) {
+        response->error_code = KAFKA_UNKNOWN_SERVER_ERROR;
+        return;
+    }
+    struct producer_ids_record record;
+    producer_ids_record_default(&record);
+    record.broker_id = asked->broker_id;
+    record.broker_epoch = asked->broker_epoch;
+    record.next_producer_id = start + PRODUCER_ID_BLOCK;
+    controller_records_add(call->records, PRODUCER_IDS_RECORD_KEY, 0, &producer_ids_record_row,
+                           &record);
+    response->producer_id_start = start;
+    response->producer_id_len = PRODUCER_ID_BLOCK;
+}
+
+/* What a feature may be set to here. */
+static bool feature_range(const struct controller *controller, struct string_view name,
+                          int16_t *min, int16_t *max)
+{
+    static const struct {
+        const char *name;
+        int16_t min;
+        int16_t max;
+    } ranges[] = {
+        {"metadata.version", 7, METADATA_VERSION_LATEST},
+        {"transaction.version", 0, 2},
+        {"group.version", 0, 1},
+        {"eligible.leader.replicas.version", 0, 1},
+        {"share.version", 0, 1},
+        {"streams.version", 0, 1},
+    };
+    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
+        if (string_view_is(name, ranges[i].name)) {
+            *min = ranges[i].min;
+            *max = i == 0 && controller->options.unstable_features ? METADATA_VERSION_UNSTABLE
+                                                                   : ranges[i].max;
+            return true;
+        }
+    }
+    return false;
+}
+
+static int16_t update_feature(struct controller *controller, struct controller_call *call,
+                              const struct update_features_request_feature_update_key *update,
+                              struct string_view *message)
+{
+    int16_t min;
+    int16_t max;
+    if (!feature_range(controller, update->feature, &min, &max)) {
+        *message = arena_format(call->arena,
+                                "The controller does not support the given feature %.*s.",
+                                (int)update->feature.size, update->feature.data);
+        return KAFKA_INVALID_UPDATE_VERSION;
+    }
+    int16_t level = update->max_version_level;
+    struct string_view name = arena_string(call->arena, update->feature);
+    int16_t current = name.data == NULL ? 0 : image_feature_level(controller->image, name.data);
+    if (level != 0 && (level < min || level > max)) {
+        *message = arena_format(call->arena,
+                                "Invalid update version %d for feature %s. Controller only "
+                                "supports versions %d-%d",
+                                level, name.data, min, max);
+        return KAFKA_INVALID_UPDATE_VERSION;
+    }
+    bool downgrade = update->upgrade_type >= 2 || update->allow_downgrade;
+    if (level < current && !downgrade) {
+        *message = arena_format(call->arena,
+                                "Invalid update version %d for feature %s. Can't downgrade the "
+                                "version of this feature without setting the upgrade type to "
+                                "either safe or unsafe downgrade.",
+                                level, name.data);
+        return KAFKA_INVALID_UPDATE_VERSION;
+    }
+    if (level > current && downgrade) {
+        *message = arena_format(call->arena,
+                                "Invalid update version %d for feature %s. Can't downgrade to a "
+                                "newer version.",
+                                level, name.data);
+        return KAFKA_INVALID_UPDATE_VERSION;
+    }
+    if (level < current && string_view_is(update->feature, "metadata.version") && current >= 30) {
+        *message = arena_format(call->arena, "Invalid update version %d for feature %s. Refusing "
+                                             "to perform the requested downgrade because it might "
+                                             "delete metadata information.",
+                                level, name.data);
+        return KAFKA_INVALID_UPDATE_VERSION;
+    }
+    if (level != current) {
+        struct feature_level_record record;
+        feature_level_record_default(&record);
+        record.name = update->feature;
+        record.feature_level = level;
+        controller_records_add(call->records, FEATURE_LEVEL_RECORD_KEY, 0,
+                               &feature_level_record_row, &record);
+    }
+    return 0;
+}
+
+void controller_update_features(struct controller *controller, struct controller_call *call)
+{
+    const struct update_features_request *asked = call->request;
+    struct update_features_response *response = arena_alloc(call->arena, sizeof *response);
+    size_t count = asked->feature_updates.count > 0 ? (size_t)asked->feature_updates.count : 0;
+    if (response == NULL) {
+        return;
+    }
+    update_features_response_default(response);
+    call->response = response;
+    response->results.items = arena_array(call->arena, count, sizeof *response->results.items);
+    for (size_t i = 0; response->results.items != NULL && i < count; i++) {
+        const struct update_features_request_feature_update_key *update =
+            &asked->feature_updates.items[i];
+        struct string_view message = {NULL, 0};
+        int16_t error = update_feature(controller, call, update, &message);
+        response->results.items[i] = (struct update_features_response_updatable_feature_result){
+            update->feature, error, message};
+        response->results.count = (int32_t)i + 1;
+        if (error != 0 && response->error_code == 0) {
+            response->error_code = error;
+            response->error_message = message;
+        }
+    }
+    if (response->error_code != 0 || asked->validate_only) {
+        /* All or nothing. */
+        call->records->count = 0;
+        call->records->writer.size = 0;
+    }
+    if (call->api_version >= 2) {
+        response->results.count = 0; /* one error for the whole request from here on */
+    }
+}

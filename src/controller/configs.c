@@ -1,0 +1,256 @@
+/* IncrementalAlterConfigs and AlterConfigs. */
+#include "controller/controller_internal.h"
+
+#define TOPIC_RESOURCE 2
+#define BROKER_RESOURCE 4
+
+enum alter_operation { ALTER_SET = 0, ALTER_DELETE = 1, ALTER_APPEND = 2, ALTER_SUBTRACT = 3 };
+
+/* One resource on its way. */
+struct alteration {
+    struct controller *controller;
+    struct controller_call *call;
+    int8_t type;
+    struct string_view resource;
+    int16_t error;
+    struct string_view error_message;
+};
+
+static bool alteration_fail(struct alteration *alteration, int16_t error, const char *text)
+{
+    alteration->error = error;
+    alteration->error_message = arena_string(alteration->call->arena, string_view_of(text));
+    return false;
+}
+
+static bool alteration_check_resource(struct alteration *alteration)
+{
+    switch (alteration->type) {
+    case TOPIC_RESOURCE:
+        if (image_topic_by_name(alteration->controller->image, alteration->resource) == NULL) {
+            return alteration_fail(alteration, KAFKA_UNKNOWN_TOPIC_OR_PARTITION,
+                                   "The topic does not exist.");
+        }
+        return true;
+    case BROKER_RESOURCE: /* also of brokers that are yet to come */
+    case 16:              /* client metrics */
+    case 32:              /* groups */
+        return true;
+    default:
+        return alteration_fail(alteration, KAFKA_INVALID_REQUEST, "Unexpected resource type.");
+    }
+}
+
+static bool alteration_check_value(struct alteration *alteration, struct string_view name,
+                                   struct string_view value)
+{
+    const struct controller_options *options = &alteration->controller->options;
+    struct err_message message = {{0}};
+    int16_t error =
+        options->check_setting(options->context, alteration->type, name, value, &message);
+    return error == 0 || alteration_fail(alteration, error, message.text);
+}
+
+/* The value that the setting has now: its own, or of the broker, is not looked at; null: none. */
+static struct string_view alteration_current(const struct alteration *alteration,
+                                             struct string_view name)
+{
+    struct string_view value = {NULL, 0};
+    (void)image_setting(alteration->controller->image, alteration->type, alteration->resource,
+                        name, &value);
+    return value;
+}
+
+static bool list_has(struct string_view list, struct string_view element)
+{
+    for (size_t at = 0; list.data != NULL && at <= list.size;) {
+        size_t end = at;
+        while (end < list.size && list.data[end] != ',') {
+            end++;
+        }
+        if (string_view_equal((struct string_view){list.data + at, end - at}, element)) {
+            return true;
+        }
+        at = end + 1;
+    }
+    return false;
+}
+
+/* The elements of one list with those of another added or taken out. */
+static struct string_view list_change(struct arena *arena, struct string_view list,
+                                      struct string_view change, bool add)
+{
+    struct string_view from[2] = {list, change};
+    struct writer text;
+    writer_init(&text, 1 << 20);
+    for (int which = 0; which < (add ? 2 : 1); which++) {
+        for (size_t at = 0; from[which].size > 0 && at <= from[which].size;) {
+            size_t end = at;
+            while (end < from[which].size && from[which].data[end] != ',') {
+                end++;
+            }
+            struct string_view element = {from[which].data + at, end - at};
+            bool skipped = which == 0 ? !add && list_has(change, element)
+                                      : list_has(list, element);
+            if (!skipped && element.size > 0) {
+                writer_bytes(&text, ",", text.size > 0 ? 1 : 0);
+                writer_bytes(&text, element.data, element.size);
+            }
+            at = end + 1;
+        }
+    }
+    struct string_view result = arena_string(
+        arena, (struct string_view){text.data == NULL ? "" : (char *)text.data, text.size});
+    writer_release(&text);
+    return result;
+}
+
+static bool alter_one(struct alteration *alteration,
+                      const struct incremental_alter_configs_request_alterable_config *config)
+{
+    struct string_view value = config->value;
+    struct string_view current = alteration_current(alteration, config->name);
+    switch (config->config_operation) {
+    case ALTER_SET:
+        break;
+    case ALTER_DELETE:
+        value = (struct string_view){NULL, 0};
+        break;
+    case ALTER_APPEND:
+    case ALTER_SUBTRACT:
+        value = list_change(alteration->call->arena, current, value,
+                            config->config_operation == ALTER_APPEND);
+        break;
+    default:
+        return alteration_fail(alteration, KAFKA_INVALID_REQUEST,
+                               "Unknown alter configs operation.");
+    }
+    if (config->config_operation != ALTER_DELETE) {
+        if (value.data == NULL) {
+            return alteration_fail(alteration, KAFKA_INVALID_REQUEST, "Null value not supported.");
+        }
+        if (!alteration_check_value(alteration, config->name, value)) {
+            return false;
+        }
+    }
+    if (!string_view_equal(current, value)) {
+        controller_add_config(alteration->call->records, alteration->type, alteration->resource,
+                              config->name, value);
+    }
+    return true;
+}
+
+/* Undoes what a resource that failed has added. */
+struct records_mark {
+    size_t count;
+    size_t bytes;
+};
+
+static struct records_mark records_mark(const struct controller_records *records)
+{
+    return (struct records_mark){records->count, records->writer.size};
+}
+
+static void records_return(struct controller_records *records, struct records_mark mark)
+{
+    records->count = mark.count;
+    records->writer.size = mark.bytes;
+}
+
+void controller_incremental_alter_configs(struct controller *controller,
+                                          struct controller_call *call)
+{
+    const struct incremental_alter_configs_request *asked = call->request;
+    struct incremental_alter_configs_response *response =
+        arena_alloc(call->arena, sizeof *response);
+    size_t count = asked->resources.count > 0 ? (size_t)asked->resources.count : 0;
+    if (response == NULL) {
+        return;
+    }
+    incremental_alter_configs_response_default(response);
+    response->responses.items =
+        arena_array(call->arena, count, sizeof *response->responses.items);
+    for (size_t i = 0; response->responses.items != NULL && i < count; i++) {
+        const struct incremental_alter_configs_request_alter_configs_resource *resource =
+            &asked->resources.items[i];
+        struct alteration alteration = {controller, call, resource->resource_type,
+                                        resource->resource_name, 0, {NULL, 0}};
+        struct records_mark mark = records_mark(call->records);
+        bool fine = alteration_check_resource(&alteration);
+        for (int32_t j = 0; fine && j < resource->configs.count; j++) {
+            fine = alter_one(&alteration, &resource->configs.items[j]);
+        }
+        if (!fine || asked->validate_only) {
+            records_return(call->records, mark);
+        }
+        response->responses.items[i] =
+            (struct incremental_alter_configs_response_alter_configs_resource_response){
+                alteration.error, alteration.error_message, resource->resource_type,
+                resource->resource_name};
+        response->responses.count = (int32_t)i + 1;
+    }
+    call->response = response;
+}
+
+static bool alter_all(struct alteration *alteration,
+                      const struct alter_configs_request_alter_configs_resource *resource)
+{
+    for (int32_t i = 0; i < resource->configs.count; i++) {
+        const struct alter_configs_request_alterable_config *config = &resource->configs.items[i];
+        if (config->value.data == NULL) {
+            return alteration_fail(alteration, KAFKA_INVALID_REQUEST, "Null value not supported.");
+        }
+        if (!alteration_check_value(alteration, config->name, config->value)) {
+            return false;
+        }
+        if (!string_view_equal(alteration_current(alteration, config->name), config->value)) {
+            controller_add_config(alteration->call->records, alteration->type,
+                                  alteration->resource, config->name, config->value);
+        }
+    }
+    /* What is not named goes. */
+    struct image_settings settings =
+        image_settings(alteration->controller->image, alteration->type, alteration->resource);
+    for (int32_t i = 0; i < settings.count; i++) {
+        bool named = false;
+        for (int32_t j = 0; j < resource->configs.count; j++) {
+            named |= string_view_equal(resource->configs.items[j].name, settings.items[i].name);
+        }
+        if (!named) {
+            controller_add_config(alteration->call->records, alteration->type,
+                                  alteration->resource, settings.items[i].name,
+                                  (struct string_view){NULL, 0});
+        }
+    }
+    return true;
+}
+
+void controller_alter_configs(struct controller *controller, struct controller_call *call)
+{
+    const struct alter_configs_request *asked = call->request;
+    struct alter_configs_response *response = arena_alloc(call->arena, sizeof *response);
+    size_t count = asked->resources.count > 0 ? (size_t)asked->resources.count : 0;
+    if (response == NULL) {
+        return;
+    }
+    alter_configs_response_default(response);
+    response->responses.items =
+        arena_array(call->arena, count, sizeof *response->responses.items);
+    for (size_t i = 0; response->responses.items != NULL && i < count; i++) {
+        const struct alter_configs_request_alter_configs_resource *resource =
+            &asked->resources.items[i];
+        struct alteration alteration = {controller, call, resource->resource_type,
+                                        resource->resource_name, 0, {NULL, 0}};
+        struct records_mark mark = records_mark(call->records);
+        bool fine = alteration_check_resource(&alteration) && alter_all(&alteration, resource);
+        if (!fine || asked->validate_only) {
+            records_return(call->records, mark);
+        }
+        response->responses.items[i] =
+            (struct alter_configs_response_alter_configs_resource_response){
+                alteration.error, alteration.error_message, resource->resource_type,
+                resource->resource_name};
+        response->responses.count = (int32_t)i + 1;
+    }
+    call->response = response;
+}

@@ -1,0 +1,210 @@
+#include "base/assert.h"
+#include "base/mem.h"
+#include "controller/controller_internal.h"
+
+#define RECORDS_BYTES_MAX (64u << 20)
+
+void controller_records_init(struct controller_records *records)
+{
+    *records = (struct controller_records){0};
+    writer_init(&records->writer, RECORDS_BYTES_MAX);
+}
+
+void controller_records_release(struct controller_records *records)
+{
+    writer_release(&records->writer);
+    mem_free(records->ends);
+    *records = (struct controller_records){0};
+}
+
+static void records_end(struct controller_records *records)
+{
+    if (records->writer.failed || mem_grow((void **)&records->ends, &records->capacity,
+                                           records->count + 1, sizeof *records->ends) != 0) {
+        records->failed = true;
+        return;
+    }
+    records->ends[records->count++] = records->writer.size;
+}
+
+void controller_records_add(struct controller_records *records, int16_t api_key, int16_t version,
+                            const struct codec_struct *row, const void *message)
+{
+    if (metadata_record_encode(&records->writer, api_key, version, row, message) != 0) {
+        records->failed = true;
+    }
+    records_end(records);
+}
+
+void controller_records_add_framed(struct controller_records *records, struct bytes_view record)
+{
+    writer_bytes(&records->writer, record.data, record.size);
+    records_end(records);
+}
+
+struct bytes_view controller_records_at(const struct controller_records *records, size_t index)
+{
+    ASSERT(index < records->count);
+    size_t start = index == 0 ? 0 : records->ends[index - 1];
+    return (struct bytes_view){records->writer.data + start, records->ends[index] - start};
+}
+
+int controller_create(const struct controller_options *options, struct controller **created)
+{
+    struct controller *controller = mem_calloc(1, sizeof *controller);
+    *created = controller;
+    if (controller == NULL) {
+        return ERR_NOMEM;
+    }
+    controller->options = *options;
+    return 0;
+}
+
+void controller_destroy(struct controller **controller)
+{
+    if (*controller != NULL) {
+        image_unref(&(*controller)->image);
+        mem_free((*controller)->sessions);
+        mem_free(*controller);
+        *controller = NULL;
+    }
+}
+
+void controller_set_image(struct controller *controller, const struct image *image)
+{
+    ASSERT(image != NULL);
+    struct image *older = controller->image;
+    controller->image = image_ref(image);
+    image_unref(&older);
+}
+
+int16_t controller_metadata_version(const struct controller *controller)
+{
+    return image_feature_level(controller->image, "metadata.version");
+}
+
+uint64_t controller_random(const struct controller_call *call, uint64_t index)
+{
+    /* SplitMix64 of the call's seed and the index. */
+    uint64_t z = call->random + (index + 1) * 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+struct uuid controller_random_uuid(const struct controller_call *call, uint64_t index)
+{
+    struct uuid id;
+    for (uint64_t attempt = 0;; attempt++) {
+        for (uint64_t half = 0; half < 2; half++) {
+            uint64_t word = controller_random(call, (index << 8) + attempt * 2 + half);
+            memcpy(id.bytes + half * 8, &word, 8);
+        }
+        id.bytes[6] = (uint8_t)((id.bytes[6] & 0x0f) | 0x40);
+        id.bytes[8] = (uint8_t)((id.bytes[8] & 0x3f) | 0x80);
+        /* A text that begins with a dash would look like a flag to tools. */
+        if ((id.bytes[0] & 0xfc) != 0xf8) {
+            return id;
+        }
+    }
+}
+
+void controller_add_partition(struct controller *controller, struct controller_records *records,
+                              struct partition_record *record)
+{
+    int16_t metadata_version = controller_metadata_version(controller);
+    int16_t version = metadata_version >= 23 ? 2 : metadata_version >= 17 ? 1 : 0;
+    if (version == 0) {
+        record->directories.count = 0;
+    }
+    controller_records_add(records, PARTITION_RECORD_KEY, version, &partition_record_row, record);
+}
+
+void controller_add_config(struct controller_records *records, int8_t type,
+                           struct string_view resource, struct string_view name,
+                           struct string_view value)
+{
+    struct config_record record;
+    config_record_default(&record);
+    record.resource_type = type;
+    record.resource_name = resource;
+    record.name = name;
+    record.value = value;
+    controller_records_add(records, CONFIG_RECORD_KEY, 0, &config_record_row, &record);
+}
+
+static const struct {
+    int16_t api_key;
+    void (*handle)(struct controller *controller, struct controller_call *call);
+} handlers[] = {
+    {API_CREATE_TOPICS, controller_create_topics},
+    {API_DELETE_TOPICS, controller_delete_topics},
+    {API_CREATE_PARTITIONS, controller_create_partitions},
+    {API_INCREMENTAL_ALTER_CONFIGS, controller_incremental_alter_configs},
+    {API_ALTER_CONFIGS, controller_alter_configs},
+    {API_BROKER_REGISTRATION, controller_register_broker},
+    {API_BROKER_HEARTBEAT, controller_heartbeat},
+    {API_UNREGISTER_BROKER, controller_unregister_broker},
+    {API_UPDATE_FEATURES, controller_update_features},
+    {API_ALLOCATE_PRODUCER_IDS, controller_allocate_producer_ids},
+    {API_ELECT_LEADERS, controller_elect_leaders},
+    {API_LIST_PARTITION_REASSIGNMENTS, controller_list_reassignments},
+};
+#define HANDLER_COUNT (sizeof handlers / sizeof handlers[0])
+
+bool controller_serves(int16_t api_key)
+{
+    for (size_t i = 0; i < HANDLER_COUNT; i++) {
+        if (handlers[i].api_key == api_key) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void controller_handle(struct controller *controller, struct controller_call *call)
+{
+    ASSERT(controller->image != NULL && call->records->count == 0);
+    call->response = NULL;
+    call->error = KAFKA_UNSUPPORTED_VERSION;
+    for (size_t i = 0; i < HANDLER_COUNT; i++) {
+        if (handlers[i].api_key == call->api_key) {
+            call->error = 0;
+            handlers[i].handle(controller, call);
+            break;
+        }
+    }
+    if (call->records->failed || call->arena->failed) {
+        call->error = KAFKA_UNKNOWN_SERVER_ERROR;
+    }
+    if (call->error == 0 && call->records->count > CONTROLLER_RECORDS_MAX) {
+        call->error = KAFKA_POLICY_VIOLATION;
+    }
+    if (call->error != 0) {
+        call->response = NULL;
+        call->records->count = 0;
+        call->records->writer.size = 0;
+    }
+    ASSERT((call->error == 0) == (call->response != NULL));
+}
+
+void controller_activate(struct controller *controller, const struct bytes_view *bootstrap,
+                         size_t bootstrap_count, struct controller_records *records)
+{
+    if (controller_metadata_version(controller) > 0) {
+        return;
+    }
+    ASSERT(bootstrap_count > 0);
+    struct begin_transaction_record begin;
+    struct end_transaction_record end;
+    begin_transaction_record_default(&begin);
+    end_transaction_record_default(&end);
+    begin.name = string_view_of("Bootstrap records");
+    controller_records_add(records, BEGIN_TRANSACTION_RECORD_KEY, 0, &begin_transaction_record_row,
+                           &begin);
+    for (size_t i = 0; i < bootstrap_count; i++) {
+        controller_records_add_framed(records, bootstrap[i]);
+    }
+    controller_records_add(records, END_TRANSACTION_RECORD_KEY, 0, &end_transaction_record_row,
+                           &end);
+}

@@ -1,0 +1,76 @@
+/* controller_internal.h: the inside of the controller, for the files of this folder. */
+#ifndef BNB_CONTROLLER_INTERNAL_H
+#define BNB_CONTROLLER_INTERNAL_H
+
+#include "controller/controller.h"
+#include "metadata/image_builder.h"
+#include "protocol/error.h"
+#include "protocol/messages.h"
+
+/* When a broker was last heard of. */
+struct controller_session {
+    int32_t broker_id;
+    int64_t heard_ms;
+};
+struct controller {
+    struct controller_options options;
+    struct image *image;
+    struct controller_session *sessions;
+    size_t session_count;
+    size_t session_capacity;
+};
+
+/* Fills call->response or call->error. */
+void controller_create_topics(struct controller *controller, struct controller_call *call);
+void controller_delete_topics(struct controller *controller, struct controller_call *call);
+void controller_create_partitions(struct controller *controller, struct controller_call *call);
+void controller_incremental_alter_configs(struct controller *controller,
+                                          struct controller_call *call);
+void controller_alter_configs(struct controller *controller, struct controller_call *call);
+void controller_register_broker(struct controller *controller, struct controller_call *call);
+void controller_heartbeat(struct controller *controller, struct controller_call *call);
+void controller_unregister_broker(struct controller *controller, struct controller_call *call);
+void controller_update_features(struct controller *controller, struct controller_call *call);
+void controller_allocate_producer_ids(struct controller *controller,
+                                      struct controller_call *call);
+void controller_elect_leaders(struct controller *controller, struct controller_call *call);
+void controller_list_reassignments(struct controller *controller, struct controller_call *call);
+
+int16_t controller_metadata_version(const struct controller *controller);
+/* A random number that differs for each index of one call. */
+uint64_t controller_random(const struct controller_call *call, uint64_t index);
+struct uuid controller_random_uuid(const struct controller_call *call, uint64_t index);
+/* Adds a PartitionRecord in the version that the metadata.version calls for. */
+void controller_add_partition(struct controller *controller, struct controller_records *records,
+                              struct partition_record *record);
+/* The record of a partition that is new: all live replicas in sync, the first of them leads.
+ * directories: room for one a replica. */
+void controller_add_new_partition(struct controller *controller, struct controller_call *call,
+                                  struct uuid topic_id, int32_t index, int32_t *replicas,
+                                  int32_t replica_count, struct uuid *directories);
+/* Makes leader lead, under the next leader epoch. */
+void controller_add_leader_change(struct controller *controller,
+                                  struct controller_records *records, struct uuid topic_id,
+                                  int32_t partition, int32_t leader);
+void controller_add_config(struct controller_records *records, int8_t type,
+                           struct string_view resource, struct string_view name,
+                           struct string_view value);
+
+/* Replicas for one partition after the other, spread over the unfenced brokers (placement.c). */
+struct placement {
+    int32_t *brokers;
+    int32_t count;
+    int32_t start;
+    int32_t next;
+};
+/* 0, or INVALID_REPLICATION_FACTOR with its text. */
+int16_t placement_init(struct placement *placement, const struct controller *controller,
+                       const struct controller_call *call, int16_t replication_factor,
+                       struct string_view *error_message);
+/* replication_factor ids into replicas. */
+void placement_next(struct placement *placement, int16_t replication_factor, int32_t *replicas);
+/* The directories of replicas: the only one of a broker that has one, else to be chosen by it. */
+void placement_directories(const struct controller *controller, const int32_t *replicas,
+                           int32_t count, struct uuid *directories);
+
+#endif

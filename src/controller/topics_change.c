@@ -1,0 +1,289 @@
+/* DeleteTopics, CreatePartitions, ElectLeaders, ListPartitionReassignments. */
+#include "controller/controller_internal.h"
+
+static void delete_topic(struct controller *controller, struct controller_call *call,
+                         const struct delete_topics_request_delete_topic_state *asked,
+                         struct delete_topics_response_deletable_topic_result *result)
+{
+    bool by_id = asked->name.data == NULL;
+    *result = (struct delete_topics_response_deletable_topic_result){.name = asked->name,
+                                                                     .topic_id = asked->topic_id};
+    if (by_id == uuid_is_zero(asked->topic_id)) {
+        result->error_code = KAFKA_INVALID_REQUEST;
+        result->error_message =
+            string_view_of(by_id ? "Neither topic name nor id were specified."
+                                 : "You may not specify both topic name and topic id.");
+        return;
+    }
+    const struct image_topic *topic =
+        by_id ? image_topic_by_id(controller->image, asked->topic_id)
+              : image_topic_by_name(controller->image, asked->name);
+    if (topic == NULL) {
+        result->error_code = by_id ? KAFKA_UNKNOWN_TOPIC_ID : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+        result->error_message =
+            string_view_of(by_id ? "This server does not host this topic ID."
+                                 : "This server does not host this topic-partition.");
+        return;
+    }
+    struct remove_topic_record record;
+    remove_topic_record_default(&record);
+    record.topic_id = topic->id;
+    controller_records_add(call->records, REMOVE_TOPIC_RECORD_KEY, 0, &remove_topic_record_row,
+                           &record);
+    result->topic_id = topic->id;
+    /* Borrowed from the image that is about to be replaced. */
+    result->name = arena_string(call->arena, topic->name);
+}
+
+static bool deletes_same(const struct delete_topics_request_delete_topic_state *a,
+                         const struct delete_topics_request_delete_topic_state *b)
+{
+    return a->name.data != NULL ? string_view_equal(a->name, b->name)
+                                : b->name.data == NULL && uuid_equal(a->topic_id, b->topic_id);
+}
+
+/* Versions below 6 name topics only; they are asked for in the newer form. */
+static struct delete_topics_request_delete_topic_state *deletions(
+    struct controller_call *call, const struct delete_topics_request *asked, size_t *count)
+{
+    *count = 0;
+    size_t all = (size_t)(asked->topics.count > 0 ? asked->topics.count : 0) +
+                 (size_t)(asked->topic_names.count > 0 ? asked->topic_names.count : 0);
+    struct delete_topics_request_delete_topic_state *list =
+        arena_array(call->arena, all, sizeof *list);
+    for (int32_t i = 0; list != NULL && i < asked->topics.count; i++) {
+        list[(*count)++] = asked->topics.items[i];
+    }
+    for (int32_t i = 0; list != NULL && i < asked->topic_names.count; i++) {
+        list[(*count)++] =
+            (struct delete_topics_request_delete_topic_state){.name = asked->topic_names.items[i]};
+    }
+    return list;
+}
+
+void controller_delete_topics(struct controller *controller, struct controller_call *call)
+{
+    struct delete_topics_response *response = arena_alloc(call->arena, sizeof *response);
+    size_t count;
+    struct delete_topics_request_delete_topic_state *list =
+        deletions(call, call->request, &count);
+    if (response == NULL || list == NULL) {
+        return;
+    }
+    delete_topics_response_default(response);
+    response->responses.items =
+        arena_array(call->arena, count, sizeof *response->responses.items);
+    for (size_t i = 0; response->responses.items != NULL && i < count; i++) {
+        bool repeated = false;
+        for (size_t j = 0; j < i; j++) {
+            repeated |= deletes_same(&list[j], &list[i]);
+        }
+        if (!repeated) {
+            delete_topic(controller, call, &list[i],
+                         &response->responses.items[response->responses.count++]);
+        }
+    }
+    call->response = response;
+}
+
+struct growth {
+    struct controller *controller;
+    struct controller_call *call;
+    const struct create_partitions_request_create_partitions_topic *asked;
+    struct create_partitions_response_create_partitions_topic_result *result;
+    const struct image_topic *topic;
+};
+
+static bool growth_check(struct growth *growth)
+{
+    struct create_partitions_response_create_partitions_topic_result *result = growth->result;
+    if (growth->topic == NULL) {
+        result->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+        return false;
+    }
+    int32_t have = growth->topic->partition_count;
+    if (growth->asked->count <= have) {
+        result->error_code = KAFKA_INVALID_PARTITIONS;
+        result->error_message =
+            growth->asked->count == have
+                ? arena_format(growth->call->arena, "Topic already has %d partition(s).", have)
+                : arena_format(growth->call->arena,
+                               "The topic %.*s currently has %d partition(s); %d would not be an "
+                               "increase.",
+                               (int)growth->asked->name.size, growth->asked->name.data, have,
+                               growth->asked->count);
+        return false;
+    }
+    if (growth->asked->count > CONTROLLER_RECORDS_MAX) {
+        result->error_code = KAFKA_POLICY_VIOLATION;
+        return false;
+    }
+    if (growth->asked->assignments.count > 0 &&
+        growth->asked->assignments.count != growth->asked->count - have) {
+        result->error_code = KAFKA_INVALID_REPLICA_ASSIGNMENT;
+        result->error_message = arena_format(
+            growth->call->arena,
+            "Attempted to add %d additional partition(s), but only %d assignment(s) were "
+            "specified.",
+            growth->asked->count - have, growth->asked->assignments.count);
+        return false;
+    }
+    return true;
+}
+
+static void growth_add(struct growth *growth, bool validate_only)
+{
+    const struct image_topic *topic = growth->topic;
+    int16_t width =
+        topic->partition_count > 0 ? (int16_t)topic->partitions[0].replicas.count : 1;
+    struct placement placement;
+    int16_t error = placement_init(&placement, growth->controller, growth->call, width,
+                                   &growth->result->error_message);
+    if (error != 0 && growth->asked->assignments.count <= 0) {
+        growth->result->error_code = error;
+        return;
+    }
+    growth->result->error_message = (struct string_view){NULL, 0};
+    for (int32_t i = topic->partition_count; !validate_only && i < growth->asked->count; i++) {
+        int32_t *replicas = arena_array(growth->call->arena, (size_t)width, sizeof *replicas);
+        struct uuid *directories =
+            arena_array(growth->call->arena, (size_t)width, sizeof *directories);
+        if (replicas == NULL || directories == NULL) {
+            return;
+        }
+        if (growth->asked->assignments.count > 0) {
+            const struct create_partitions_request_create_partitions_assignment *given =
+                &growth->asked->assignments.items[i - topic->partition_count];
+            bool fits = given->broker_ids.count == width;
+            for (int32_t j = 0; fits && j < width; j++) {
+                replicas[j] = given->broker_ids.items[j];
+                fits = image_broker_by_id(growth->controller->image, replicas[j]) != NULL;
+            }
+            if (!fits) {
+                growth->result->error_code = KAFKA_INVALID_REPLICA_ASSIGNMENT;
+                growth->result->error_message = string_view_of(
+                    "The manual partition assignment includes a broker that is not registered, "
+                    "or another number of replicas than the topic has.");
+                return;
+            }
+        } else {
+            placement_next(&placement, width, replicas);
+        }
+        controller_add_new_partition(growth->controller, growth->call, topic->id, i, replicas,
+                                     width, directories);
+    }
+}
+
+void controller_create_partitions(struct controller *controller, struct controller_call *call)
+{
+    const struct create_partitions_request *asked = call->request;
+    struct create_partitions_response *response = arena_alloc(call->arena, sizeof *response);
+    size_t count = asked->topics.count > 0 ? (size_t)asked->topics.count : 0;
+    if (response == NULL) {
+        return;
+    }
+    create_partitions_response_default(response);
+    response->results.items = arena_array(call->arena, count, sizeof *response->results.items);
+    for (size_t i = 0; response->results.items != NULL && i < count; i++) {
+        struct growth growth = {controller, call, &asked->topics.items[i],
+                                &response->results.items[i],
+                                image_topic_by_name(controller->image,
+                                                    asked->topics.items[i].name)};
+        growth.result->name = asked->topics.items[i].name;
+        response->results.count = (int32_t)i + 1;
+        size_t before = call->records->count;
+        size_t bytes = call->records->writer.size;
+        if (growth_check(&growth)) {
+            growth_add(&growth, asked->validate_only);
+        }
+        if (growth.result->error_code != 0) {
+            call->records->count = before; /* a topic that failed half way adds nothing */
+            call->records->writer.size = bytes;
+        }
+    }
+    call->response = response;
+}
+
+/* With the leader being one of few, an election is never needed here unless there is no leader. */
+static int16_t elect(struct controller *controller, struct controller_call *call,
+                     struct string_view name, int32_t index)
+{
+    const struct image_topic *topic = image_topic_by_name(controller->image, name);
+    if (topic == NULL || index < 0 || index >= topic->partition_count) {
+        return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    }
+    const struct elect_leaders_request *asked = call->request;
+    const struct image_partition *partition = &topic->partitions[index];
+    bool preferred = asked->election_type == 0;
+    int32_t wanted = partition->replicas.count > 0 ? partition->replicas.ids[0] : -1;
+    if (preferred ? partition->leader == wanted : partition->leader >= 0) {
+        return KAFKA_ELECTION_NOT_NEEDED;
+    }
+    const struct image_broker *broker = image_broker_by_id(controller->image, wanted);
+    bool in_sync = false;
+    for (int32_t i = 0; i < partition->isr.count; i++) {
+        in_sync |= partition->isr.ids[i] == wanted;
+    }
+    if (broker == NULL || broker->fenced || (preferred && !in_sync)) {
+        return preferred ? KAFKA_PREFERRED_LEADER_NOT_AVAILABLE
+                         : KAFKA_ELIGIBLE_LEADERS_NOT_AVAILABLE;
+    }
+    controller_add_leader_change(controller, call->records, topic->id, index, wanted);
+    return 0;
+}
+
+static void elect_topic(struct controller *controller, struct controller_call *call,
+                        struct string_view name, const int32_t *partitions, int32_t count,
+                        struct elect_leaders_response_replica_election_result *result)
+{
+    result->topic = arena_string(call->arena, name);
+    result->partition_result.items =
+        arena_array(call->arena, (size_t)count, sizeof *result->partition_result.items);
+    for (int32_t i = 0; result->partition_result.items != NULL && i < count; i++) {
+        int32_t index = partitions == NULL ? i : partitions[i];
+        result->partition_result.items[i] = (struct elect_leaders_response_partition_result){
+            .partition_id = index, .error_code = elect(controller, call, name, index)};
+        result->partition_result.count = i + 1;
+    }
+}
+
+void controller_elect_leaders(struct controller *controller, struct controller_call *call)
+{
+    const struct elect_leaders_request *asked = call->request;
+    struct elect_leaders_response *response = arena_alloc(call->arena, sizeof *response);
+    bool all = asked->topic_partitions.count < 0;
+    size_t count = all ? image_topic_count(controller->image)
+                       : (size_t)asked->topic_partitions.count;
+    if (response == NULL) {
+        return;
+    }
+    elect_leaders_response_default(response);
+    response->replica_election_results.items =
+        arena_array(call->arena, count, sizeof *response->replica_election_results.items);
+    for (size_t i = 0; response->replica_election_results.items != NULL && i < count; i++) {
+        struct elect_leaders_response_replica_election_result *result =
+            &response->replica_election_results.items[i];
+        if (all) {
+            const struct image_topic *topic = image_topic_at(controller->image, i);
+            elect_topic(controller, call, topic->name, NULL, topic->partition_count, result);
+        } else {
+            const struct elect_leaders_request_topic_partitions *topic =
+                &asked->topic_partitions.items[i];
+            elect_topic(controller, call, topic->topic, topic->partitions.items,
+                        topic->partitions.count, result);
+        }
+        response->replica_election_results.count = (int32_t)i + 1;
+    }
+    call->response = response;
+}
+
+void controller_list_reassignments(struct controller *controller, struct controller_call *call)
+{
+    (void)controller; /* reassignments need a second broker */
+    struct list_partition_reassignments_response *response =
+        arena_alloc(call->arena, sizeof *response);
+    if (response != NULL) {
+        list_partition_reassignments_response_default(response);
+        call->response = response;
+    }
+}
