@@ -1,0 +1,593 @@
+/* Fetch: resolve the session, read each partition where it lives, answer, or wait for bytes.
+ *
+ *   resolve -> READ -> enough, an error, or no time to wait ------------------> answer
+ *                  \-> WATCH, in every partition -> woken or expired -> UNWATCH -> READ -> answer
+ *
+ * Each step in capitals is a fanout. A watch that finds the high watermark already moved since the
+ * read counts those bytes, so nothing falls between the steps. */
+#include "base/assert.h"
+#include "base/mem.h"
+#include "broker/fanout.h"
+#include "broker/fetch_session.h"
+#include "broker/handlers_data.h"
+#include "broker/wake.h"
+
+#define FETCH_BY_ID_VERSION 13
+#define FETCH_ARENA_BYTES_MAX (16u << 20)
+
+struct fetch_work;
+struct fetch_item {
+    struct fanout_item base;
+    struct fetch_work *work;
+    struct fetch_partition asked; /* a copy: the session may change while this waits */
+    struct string_view name;
+    bool known; /* the topic is in the image */
+
+    /* What the read found. */
+    int16_t error;
+    int64_t high_watermark;
+    int64_t last_stable_offset;
+    int64_t log_start_offset;
+    int64_t bound;
+    int32_t leader;
+    int32_t leader_epoch;
+    int32_t diverging_epoch;
+    int64_t diverging_end_offset;
+    struct log_read_result read;
+    struct log_aborted *aborted;
+    int32_t aborted_count;
+    struct arena arena; /* of the aborted transactions: filled on the owner's shard */
+
+    struct partition_watch watch;
+};
+struct fetch_work {
+    struct fanout fanout;
+    struct broker_request *request;
+    struct fetch_item *items;
+    size_t item_count;
+    int32_t session_id;
+    int32_t session_epoch; /* that the session must have when it is answered */
+    bool incremental;
+    bool waiting;     /* every watch is set */
+    bool woken_early; /* woken before that */
+    bool read_committed;
+    size_t max_bytes;
+    size_t given_bytes; /* of the current read, where one shard reads it all */
+    int64_t min_bytes;
+    struct timer timer;
+    bool timer_set;
+    struct list woken_node;
+    struct loop_mail wake_mail;
+    atomic_llong watched_bytes;
+    atomic_bool woken;
+    struct fetch_response response;
+};
+
+static void fetch_item_release_read(struct fetch_item *item)
+{
+    if (item->read.has_range) {
+        item->read.range.release(&item->read.range);
+        item->read.has_range = false;
+    }
+    arena_release(&item->arena);
+    item->aborted = NULL;
+    item->aborted_count = 0;
+}
+
+/* The follower's own check of where its log left ours. */
+static bool fetch_diverges(struct fetch_item *item, struct partition *partition)
+{
+    int32_t epoch;
+    int64_t end_offset;
+    if (item->asked.last_fetched_epoch < 0) {
+        return false;
+    }
+    log_epoch_end_offset(partition->log, item->asked.last_fetched_epoch, &epoch, &end_offset);
+    if (epoch < 0 || item->asked.fetch_offset < log_start_offset(partition->log)) {
+        item->error = KAFKA_OFFSET_OUT_OF_RANGE;
+        return true;
+    }
+    if (epoch < item->asked.last_fetched_epoch || end_offset < item->asked.fetch_offset) {
+        item->diverging_epoch = epoch;
+        item->diverging_end_offset = end_offset;
+        return true;
+    }
+    return false;
+}
+
+static void fetch_read_log(struct fetch_item *item, struct partition *partition)
+{
+    struct fetch_work *work = item->work;
+    size_t limit = item->asked.max_bytes > 0 ? (size_t)item->asked.max_bytes : 0;
+    size_t left = work->given_bytes < work->max_bytes ? work->max_bytes - work->given_bytes : 0;
+    /* The first partition with data gives a whole batch, whatever the limits say. */
+    int error = log_read(partition->log, item->asked.fetch_offset, item->bound,
+                         limit < left ? limit : left, work->given_bytes == 0, &item->read);
+    if (error == 0 && item->read.has_range) {
+        work->given_bytes += item->read.range.size;
+        if (work->read_committed) {
+            arena_init(&item->arena, FETCH_ARENA_BYTES_MAX);
+            error = log_aborted_transactions(partition->log, item->asked.fetch_offset,
+                                             item->read.range.size, &item->arena, &item->aborted,
+                                             &item->aborted_count);
+        }
+    }
+    if (error != 0) {
+        item->error = partition_fault(partition, error);
+        fetch_item_release_read(item);
+    }
+}
+
+static void fetch_read(struct fanout_item *base, struct partition *partition)
+{
+    struct fetch_item *item = CONTAINER_OF(base, struct fetch_item, base);
+    item->high_watermark = item->last_stable_offset = item->log_start_offset = -1;
+    item->diverging_epoch = -1;
+    item->diverging_end_offset = -1;
+    item->error = partition_check_leader(partition, item->asked.current_leader_epoch);
+    if (partition != NULL) {
+        item->leader = partition->leader;
+        item->leader_epoch = partition->leader_epoch;
+    }
+    if (item->error == 0) {
+        item->high_watermark = partition->high_watermark;
+        item->log_start_offset = log_start_offset(partition->log);
+        item->last_stable_offset = log_last_stable_offset(partition->log, item->high_watermark);
+        item->bound = item->work->read_committed ? item->last_stable_offset
+                                                 : item->high_watermark;
+        if (!fetch_diverges(item, partition)) {
+            fetch_read_log(item, partition);
+        }
+        if (item->error != 0) {
+            item->high_watermark = item->last_stable_offset = item->log_start_offset = -1;
+        }
+    }
+    fanout_item_done(base);
+}
+
+/* On the partition's shard, or, through the mail, on the fetch's own. */
+static void fetch_wake(struct fetch_work *work, struct broker_shard *from);
+
+static void fetch_woken_mail(struct loop_mail *mail)
+{
+    struct fetch_work *work = CONTAINER_OF(mail, struct fetch_work, wake_mail);
+    if (list_empty(&work->woken_node)) {
+        list_push_back(&work->request->shard->woken, &work->woken_node);
+    }
+}
+
+static void fetch_wake(struct fetch_work *work, struct broker_shard *from)
+{
+    if (atomic_exchange(&work->woken, true)) {
+        return;
+    }
+    struct broker_shard *home = work->request->shard;
+    if (from == home) {
+        fetch_woken_mail(&work->wake_mail);
+        broker_shard_nudge(home);
+    } else {
+        work->wake_mail.run = fetch_woken_mail;
+        loop_post(home->loop, &work->wake_mail);
+    }
+}
+
+static void fetch_watch_fire(struct partition_watch *watch, int64_t bytes)
+{
+    struct fetch_item *item = CONTAINER_OF(watch, struct fetch_item, watch);
+    struct fetch_work *work = item->work;
+    long long all = bytes < 0 ? INT64_MAX : atomic_fetch_add(&work->watched_bytes, bytes) + bytes;
+    if (all >= work->min_bytes) {
+        fetch_wake(work, item->base.group->shard);
+    }
+}
+
+static void fetch_watch(struct fanout_item *base, struct partition *partition)
+{
+    struct fetch_item *item = CONTAINER_OF(base, struct fetch_item, base);
+    item->watch.fire = fetch_watch_fire;
+    if (partition != NULL && partition->log != NULL) {
+        list_push_back(&partition->watches, &item->watch.node);
+    }
+    if (partition == NULL || partition_check_leader(partition, item->asked.current_leader_epoch)) {
+        fetch_watch_fire(&item->watch, -1);
+    } else if (partition->high_watermark != item->high_watermark) {
+        fetch_watch_fire(&item->watch, log_available_bytes(partition->log, item->high_watermark,
+                                                           partition->high_watermark));
+    }
+    fanout_item_done(base);
+}
+
+static void fetch_unwatch(struct fanout_item *base, struct partition *partition)
+{
+    (void)partition;
+    struct fetch_item *item = CONTAINER_OF(base, struct fetch_item, base);
+    list_remove(&item->watch.node);
+    fanout_item_done(base);
+}
+
+static void fetch_start(struct fetch_work *work,
+                        void (*run)(struct fanout_item *item, struct partition *partition),
+                        void (*done)(struct fanout *fanout))
+{
+    int error = fanout_init(&work->fanout, work->request);
+    ASSERT(error == 0); /* api_fetch has taken the memory */
+    work->fanout.run = run;
+    work->fanout.done = done;
+    for (size_t i = 0; i < work->item_count; i++) {
+        if (work->items[i].known) {
+            fanout_add(&work->fanout, &work->items[i].base);
+        }
+    }
+    fanout_start(&work->fanout);
+}
+
+static bool fetch_item_is_news(const struct fetch_item *item, const struct fetch_partition *told)
+{
+    return item->error != 0 || item->read.has_range || item->diverging_epoch >= 0 ||
+           told == NULL || told->told_high_watermark != item->high_watermark ||
+           told->told_log_start_offset != item->log_start_offset;
+}
+
+static void fetch_fill_partition(struct broker_request *request, struct fetch_work *work,
+                                 const struct fetch_item *item,
+                                 struct fetch_response_partition_data *out)
+{
+    *out = (struct fetch_response_partition_data){
+        .partition_index = item->asked.key.partition,
+        .error_code = item->error,
+        .high_watermark = item->high_watermark,
+        .last_stable_offset = item->last_stable_offset,
+        .log_start_offset = item->log_start_offset,
+        .diverging_epoch = {item->diverging_epoch, item->diverging_end_offset},
+        .current_leader = {-1, -1},
+        .snapshot_id = {-1, -1},
+        .preferred_read_replica = -1,
+    };
+    if (item->error == KAFKA_NOT_LEADER_OR_FOLLOWER || item->error == KAFKA_FENCED_LEADER_EPOCH) {
+        out->current_leader.leader_id = item->leader;
+        out->current_leader.leader_epoch = item->leader_epoch;
+    }
+    /* null for read_uncommitted, an empty list otherwise */
+    out->aborted_transactions.items = NULL;
+    out->aborted_transactions.count = work->read_committed ? 0 : -1;
+    if (item->aborted_count > 0) {
+        out->aborted_transactions.items =
+            arena_array(&request->arena, (size_t)item->aborted_count,
+                        sizeof *out->aborted_transactions.items);
+        for (int32_t i = 0; out->aborted_transactions.items != NULL && i < item->aborted_count;
+             i++) {
+            out->aborted_transactions.items[i] = (struct fetch_response_aborted_transaction){
+                item->aborted[i].producer_id, item->aborted[i].first_offset};
+            out->aborted_transactions.count = i + 1;
+        }
+    }
+    out->records = (struct records_view){.data = (const uint8_t *)"", .size = 0};
+    if (item->read.has_range) {
+        out->records = (struct records_view){
+            .data = NULL, .size = item->read.range.size, .source = &item->read.range};
+    }
+}
+
+/* The topic of the response that this item belongs to: the last one, or a new one. */
+static struct fetch_response_fetchable_topic_response *fetch_response_topic(
+    struct fetch_work *work, const struct fetch_item *item, size_t partitions_left)
+{
+    struct fetch_response *response = &work->response;
+    if (response->responses.count > 0) {
+        struct fetch_response_fetchable_topic_response *last =
+            &response->responses.items[response->responses.count - 1];
+        if (uuid_equal(last->topic_id, item->asked.key.topic_id) &&
+            string_view_equal(last->topic, item->asked.key.name)) {
+            return last;
+        }
+    }
+    struct fetch_response_fetchable_topic_response *topic =
+        &response->responses.items[response->responses.count];
+    topic->topic = item->asked.key.name;
+    topic->topic_id = item->asked.key.topic_id;
+    topic->partitions.items = arena_array(&work->request->arena, partitions_left,
+                                          sizeof *topic->partitions.items);
+    if (topic->partitions.items == NULL) {
+        return NULL;
+    }
+    topic->partitions.count = 0;
+    response->responses.count++;
+    return topic;
+}
+
+/* Remembers what the client is told now; a partition that gave records goes to the end. */
+static void fetch_remember(struct fetch_session *session, struct fetch_partition *told,
+                           const struct fetch_item *item)
+{
+    told->told_high_watermark = item->error == 0 ? item->high_watermark : -1;
+    told->told_log_start_offset = item->log_start_offset;
+    if (item->read.has_range) {
+        list_remove(&told->node);
+        list_push_back(&session->partitions, &told->node);
+    }
+}
+
+/* How many items from i on are of the same topic: what its array must hold. */
+static size_t fetch_same_topic(const struct fetch_work *work, size_t i)
+{
+    size_t count = 1;
+    while (i + count < work->item_count) {
+        const struct fetch_key *first = &work->items[i].asked.key;
+        const struct fetch_key *next = &work->items[i + count].asked.key;
+        if (!uuid_equal(first->topic_id, next->topic_id) ||
+            !string_view_equal(first->name, next->name)) {
+            break;
+        }
+        count++;
+    }
+    return count;
+}
+
+static void fetch_answer(struct fetch_work *work)
+{
+    struct broker_request *request = work->request;
+    struct fetch_session *session = NULL;
+    if (work->session_id != 0) {
+        session = fetch_sessions_find(request->shard->sessions, work->session_id);
+        if (session == NULL || session->next_epoch != work->session_epoch) {
+            session = NULL;
+            work->response.error_code = work->incremental ? KAFKA_INVALID_FETCH_SESSION_EPOCH : 0;
+            work->session_id = 0;
+        }
+    }
+    work->response.responses.items = arena_array(&request->arena, work->item_count,
+                                                 sizeof *work->response.responses.items);
+    bool usable = work->response.responses.items != NULL && work->response.error_code == 0;
+    for (size_t i = 0; usable && i < work->item_count; i++) {
+        struct fetch_item *item = &work->items[i];
+        struct fetch_partition *told =
+            session == NULL ? NULL : fetch_session_get(session, &item->asked.key);
+        if (work->incremental && !fetch_item_is_news(item, told)) {
+            continue;
+        }
+        struct fetch_response_fetchable_topic_response *topic =
+            fetch_response_topic(work, item, fetch_same_topic(work, i));
+        if (topic == NULL) {
+            break;
+        }
+        fetch_fill_partition(request, work, item,
+                             &topic->partitions.items[topic->partitions.count++]);
+        if (told != NULL) {
+            fetch_remember(session, told, item);
+        }
+    }
+    work->response.session_id = session != NULL ? session->id : 0;
+    if (!usable) {
+        for (size_t i = 0; i < work->item_count; i++) {
+            fetch_item_release_read(&work->items[i]);
+        }
+    }
+    for (size_t i = 0; i < work->item_count; i++) {
+        arena_release(&work->items[i].arena);
+    }
+    broker_respond(request, &work->response);
+}
+
+static void fetch_final_read(struct fanout *fanout)
+{
+    fetch_answer(CONTAINER_OF(fanout, struct fetch_work, fanout));
+}
+
+static void fetch_unwatched(struct fanout *fanout)
+{
+    struct fetch_work *work = CONTAINER_OF(fanout, struct fetch_work, fanout);
+    work->given_bytes = 0;
+    fetch_start(work, fetch_read, fetch_final_read);
+}
+
+/* Stops waiting: once the watches are in place, and once only. */
+static void fetch_resume(struct fetch_work *work)
+{
+    if (work->timer_set) {
+        loop_timer_cancel(work->request->shard->loop, &work->timer);
+        work->timer_set = false;
+    }
+    list_remove(&work->woken_node);
+    fetch_start(work, fetch_unwatch, fetch_unwatched);
+}
+
+void fetch_run_woken(struct broker_shard *shard)
+{
+    /* Those that are woken by what these answers set off have their turn next time. */
+    struct list now;
+    list_init(&now);
+    while (!list_empty(&shard->woken)) {
+        struct list *node = shard->woken.next;
+        list_remove(node);
+        list_push_back(&now, node);
+    }
+    while (!list_empty(&now)) {
+        struct fetch_work *work = CONTAINER_OF(now.next, struct fetch_work, woken_node);
+        list_remove(&work->woken_node);
+        if (work->waiting) {
+            work->waiting = false;
+            fetch_resume(work);
+        } else {
+            work->woken_early = true; /* some watches are still on their way */
+        }
+    }
+    if (!list_empty(&shard->woken)) {
+        broker_shard_nudge(shard);
+    }
+}
+
+static void fetch_expire(struct timer *timer)
+{
+    struct fetch_work *work = CONTAINER_OF(timer, struct fetch_work, timer);
+    work->timer_set = false;
+    if (!atomic_exchange(&work->woken, true)) {
+        fetch_woken_mail(&work->wake_mail);
+        broker_shard_nudge(work->request->shard);
+    }
+}
+
+static void fetch_watched(struct fanout *fanout)
+{
+    struct fetch_work *work = CONTAINER_OF(fanout, struct fetch_work, fanout);
+    const struct fetch_request *asked = work->request->message;
+    work->waiting = true;
+    timer_init(&work->timer, fetch_expire);
+    loop_timer_arm(work->request->shard->loop, &work->timer, asked->max_wait_ms);
+    work->timer_set = true;
+    if (work->woken_early) {
+        fetch_woken_mail(&work->wake_mail);
+        broker_shard_nudge(work->request->shard);
+    }
+}
+
+static void fetch_first_read(struct fanout *fanout)
+{
+    struct fetch_work *work = CONTAINER_OF(fanout, struct fetch_work, fanout);
+    const struct fetch_request *asked = work->request->message;
+    int64_t bytes = 0;
+    bool at_once = asked->max_wait_ms <= 0 || work->item_count == 0;
+    for (size_t i = 0; i < work->item_count; i++) {
+        const struct fetch_item *item = &work->items[i];
+        bytes += item->read.has_range ? (int64_t)item->read.range.size : 0;
+        at_once |= item->error != 0 || item->diverging_epoch >= 0;
+    }
+    if (at_once || bytes >= asked->min_bytes) {
+        fetch_answer(work);
+        return;
+    }
+    for (size_t i = 0; i < work->item_count; i++) {
+        fetch_item_release_read(&work->items[i]);
+    }
+    atomic_store(&work->watched_bytes, bytes);
+    fetch_start(work, fetch_watch, fetch_watched);
+}
+
+static void fetch_add_item(struct fetch_work *work, const struct fetch_partition *asked)
+{
+    const struct image *image = broker_image(work->request);
+    const struct fetch_key *key = &asked->key;
+    bool by_id = work->request->header.request_api_version >= FETCH_BY_ID_VERSION;
+    const struct image_topic *topic = by_id ? image_topic_by_id(image, key->topic_id)
+                                            : image_topic_by_name(image, key->name);
+    struct fetch_item *item = &work->items[work->item_count++];
+    item->work = work;
+    item->asked = *asked;
+    item->high_watermark = item->last_stable_offset = item->log_start_offset = -1;
+    item->diverging_epoch = -1;
+    list_init(&item->watch.node);
+    if (work->session_id != 0) {
+        /* The session's copy of the name may go while this waits. */
+        item->asked.key.name = arena_string(&work->request->arena, key->name);
+    }
+    if (topic == NULL) {
+        item->error = by_id ? KAFKA_UNKNOWN_TOPIC_ID : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+        return;
+    }
+    if (key->partition < 0 || key->partition >= topic->partition_count) {
+        item->error = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+        return;
+    }
+    item->known = true;
+    item->base.topic_id = topic->id;
+    item->base.partition = key->partition;
+}
+
+static size_t fetch_partition_count(const struct fetch_request *asked)
+{
+    size_t count = 0;
+    for (int32_t i = 0; i < asked->topics.count; i++) {
+        int32_t partitions = asked->topics.items[i].partitions.count;
+        count += partitions > 0 ? (size_t)partitions : 0;
+    }
+    return count;
+}
+
+/* Items of a full fetch, which may also open a session. */
+static bool fetch_add_full(struct fetch_work *work, const struct fetch_request *asked)
+{
+    struct broker_request *request = work->request;
+    size_t count = fetch_partition_count(asked);
+    struct fetch_session *session = NULL;
+    work->items = arena_array(&request->arena, count, sizeof *work->items);
+    if (work->items == NULL) {
+        return false;
+    }
+    bool by_id = request->header.request_api_version >= FETCH_BY_ID_VERSION;
+    if (asked->session_epoch == 0 && count > 0) {
+        session = fetch_sessions_open(request->shard->sessions, by_id,
+                                      loop_monotonic_ms(request->shard->loop));
+    }
+    work->session_id = session != NULL ? session->id : 0;
+    work->session_epoch = 1;
+    for (int32_t i = 0; i < asked->topics.count; i++) {
+        const struct fetch_request_fetch_topic *topic = &asked->topics.items[i];
+        for (int32_t j = 0; j < topic->partitions.count; j++) {
+            struct fetch_partition partition;
+            fetch_partition_from(topic, &topic->partitions.items[j], &partition);
+            if (session != NULL && fetch_session_put(session, &partition) != 0) {
+                return false;
+            }
+            fetch_add_item(work, &partition);
+        }
+    }
+    return !request->arena.failed;
+}
+
+static bool fetch_add_incremental(struct fetch_work *work, const struct fetch_request *asked,
+                                  struct fetch_session *session)
+{
+    struct broker_request *request = work->request;
+    work->incremental = true;
+    if (fetch_session_update(session, asked) != 0) {
+        return false;
+    }
+    work->items = arena_array(&request->arena, (size_t)session->count, sizeof *work->items);
+    if (work->items == NULL) {
+        return false;
+    }
+    work->session_id = session->id;
+    work->session_epoch = session->next_epoch;
+    LIST_FOR_EACH(node, &session->partitions)
+    {
+        fetch_add_item(work, CONTAINER_OF(node, struct fetch_partition, node));
+    }
+    if (session->count == 0) {
+        fetch_sessions_close(request->shard->sessions, &session);
+        work->session_id = 0;
+    }
+    return !request->arena.failed;
+}
+
+void api_fetch(struct broker_request *request)
+{
+    const struct fetch_request *asked = request->message;
+    struct fetch_work *work = arena_alloc(&request->arena, sizeof *work);
+    if (work == NULL || fanout_init(&work->fanout, request) != 0) {
+        broker_respond_close(request);
+        return;
+    }
+    work->request = request;
+    work->read_committed = asked->isolation_level == 1;
+    work->max_bytes = asked->max_bytes > 0 ? (size_t)asked->max_bytes : 0;
+    size_t ceiling = (size_t)config_int(broker_config(request), "fetch.max.bytes");
+    work->max_bytes = work->max_bytes < ceiling ? work->max_bytes : ceiling;
+    work->min_bytes = asked->min_bytes;
+    list_init(&work->woken_node);
+    fetch_response_default(&work->response);
+    struct fetch_session *session;
+    bool by_id = request->header.request_api_version >= FETCH_BY_ID_VERSION;
+    int16_t error = fetch_sessions_resolve(request->shard->sessions, asked, by_id,
+                                           loop_monotonic_ms(request->shard->loop), &session);
+    if (error != 0) {
+        work->response.error_code = error;
+        broker_respond(request, &work->response);
+        return;
+    }
+    bool added = session != NULL ? fetch_add_incremental(work, asked, session)
+                                 : fetch_add_full(work, asked);
+    if (!added) {
+        broker_respond_close(request);
+        return;
+    }
+    fetch_start(work, fetch_read, fetch_first_read);
+}

@@ -1,0 +1,267 @@
+#include "base/assert.h"
+#include "base/mem.h"
+#include "broker/fanout.h"
+#include "broker/handlers_data.h"
+#include "broker/topic_config.h"
+
+#define PRODUCE_BY_ID_VERSION 13
+
+/* One partition of a request. */
+struct produce_item {
+    struct fanout_item base;
+    struct partition_wait wait;
+    uint8_t *data;
+    size_t size;
+    int16_t api_version;
+    bool acks_all;
+    int16_t error;
+    int64_t base_offset;
+    int64_t log_append_time_ms;
+    int64_t log_start_offset;
+    int32_t leader;
+    int32_t leader_epoch;
+    const char *error_message;
+    struct log_record_error *record_errors; /* mem_free */
+    int32_t record_error_count;
+    struct produce_response_partition_produce_response *response;
+};
+struct produce_work {
+    struct fanout fanout;
+    struct produce_item *items;
+    size_t item_count;
+    struct produce_response response;
+    bool any_error;
+};
+
+static void produce_waited(struct partition_wait *wait, int16_t error)
+{
+    struct produce_item *item = CONTAINER_OF(wait, struct produce_item, wait);
+    if (error != 0) {
+        item->error = error;
+        item->base_offset = -1;
+    }
+    fanout_item_done(&item->base);
+}
+
+static void produce_keep_errors(struct produce_item *item, const struct log_append_result *result)
+{
+    size_t size = (size_t)result->record_error_count * sizeof *item->record_errors;
+    item->error_message = result->error_message;
+    item->record_errors = size > 0 ? mem_alloc(size) : NULL;
+    if (item->record_errors != NULL) {
+        memcpy(item->record_errors, result->record_errors, size);
+        item->record_error_count = result->record_error_count;
+    }
+}
+
+static void produce_run(struct fanout_item *base, struct partition *partition)
+{
+    struct produce_item *item = CONTAINER_OF(base, struct produce_item, base);
+    item->error = partition_check_leader(partition, -1);
+    if (item->error != 0) {
+        if (partition != NULL) {
+            item->leader = partition->leader;
+            item->leader_epoch = partition->leader_epoch;
+        }
+        fanout_item_done(base);
+        return;
+    }
+    struct log_append_result result;
+    bool wait_needed;
+    int error = partition_append(partition, item->data, item->size, item->api_version,
+                                 item->acks_all, &result, &wait_needed);
+    if (error != 0) {
+        item->error = partition_fault(partition, error);
+        produce_keep_errors(item, &result);
+        item->log_start_offset = item->error == KAFKA_INVALID_RECORD ||
+                                         item->error == KAFKA_INVALID_TIMESTAMP
+                                     ? log_start_offset(partition->log)
+                                     : -1;
+    } else {
+        item->base_offset = result.base_offset;
+        item->log_append_time_ms = result.log_append_time_ms;
+        item->log_start_offset = result.log_start_offset;
+        if (wait_needed) {
+            item->wait.required_offset = result.last_offset;
+            item->wait.done = produce_waited;
+            partition_add_wait(partition, &item->wait);
+            return;
+        }
+    }
+    fanout_item_done(base);
+}
+
+static void produce_fill_errors(struct broker_request *request, struct produce_item *item)
+{
+    struct produce_response_partition_produce_response *response = item->response;
+    response->error_message = string_view_of(item->error_message);
+    size_t count = (size_t)item->record_error_count;
+    response->record_errors.items = arena_array(&request->arena, count,
+                                                sizeof *response->record_errors.items);
+    for (size_t i = 0; response->record_errors.items != NULL && i < count; i++) {
+        response->record_errors.items[i] = (struct produce_response_batch_index_and_error_message){
+            item->record_errors[i].batch_index, string_view_of(item->record_errors[i].message)};
+        response->record_errors.count = (int32_t)i + 1;
+    }
+    mem_free(item->record_errors);
+}
+
+static void produce_done(struct fanout *fanout)
+{
+    struct produce_work *work = CONTAINER_OF(fanout, struct produce_work, fanout);
+    struct broker_request *request = fanout->request;
+    const struct produce_request *asked = request->message;
+    for (size_t i = 0; i < work->item_count; i++) {
+        struct produce_item *item = &work->items[i];
+        struct produce_response_partition_produce_response *response = item->response;
+        response->error_code = item->error;
+        response->base_offset = item->error == 0 ? item->base_offset : -1;
+        response->log_append_time_ms = item->error == 0 ? item->log_append_time_ms : -1;
+        response->log_start_offset = item->log_start_offset;
+        if (item->error == KAFKA_NOT_LEADER_OR_FOLLOWER) {
+            response->current_leader.leader_id = item->leader;
+            response->current_leader.leader_epoch = item->leader_epoch;
+        }
+        if (item->error != 0) {
+            work->any_error = true;
+            produce_fill_errors(request, item);
+        }
+    }
+    if (asked->acks != 0) {
+        broker_respond(request, &work->response);
+    } else if (work->any_error) {
+        /* The only way to tell somebody who does not listen. */
+        broker_respond_close(request);
+    } else {
+        broker_drop(request);
+    }
+}
+
+static size_t produce_partition_count(const struct produce_request *asked)
+{
+    size_t count = 0;
+    for (int32_t i = 0; i < asked->topic_data.count; i++) {
+        int32_t partitions = asked->topic_data.items[i].partition_data.count;
+        count += partitions > 0 ? (size_t)partitions : 0;
+    }
+    return count;
+}
+
+/* What can be said of a topic without looking at its partitions. */
+static int16_t produce_check_topic(const struct broker_request *request,
+                                   const struct produce_request *asked,
+                                   const struct image_topic *topic)
+{
+    if (topic == NULL) {
+        return request->header.request_api_version >= PRODUCE_BY_ID_VERSION
+                   ? KAFKA_UNKNOWN_TOPIC_ID
+                   : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    }
+    if (asked->acks < -1 || asked->acks > 1) {
+        return KAFKA_INVALID_REQUIRED_ACKS;
+    }
+    if (topic_is_internal(topic->name) &&
+        !string_view_is(request->header.client_id, "__admin_client")) {
+        return KAFKA_INVALID_TOPIC_EXCEPTION;
+    }
+    return 0;
+}
+
+static void produce_add_partition(struct produce_work *work, const struct image_topic *topic,
+                                  int16_t topic_error,
+                                  const struct produce_request_partition_produce_data *data,
+                                  struct produce_response_partition_produce_response *response)
+{
+    struct broker_request *request = work->fanout.request;
+    const struct produce_request *asked = request->message;
+    *response = (struct produce_response_partition_produce_response){
+        .index = data->index,
+        .base_offset = -1,
+        .log_append_time_ms = -1,
+        .log_start_offset = -1,
+        .current_leader = {-1, -1},
+    };
+    int16_t error = topic_error;
+    if (error == 0 && (data->index < 0 || data->index >= topic->partition_count)) {
+        error = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    }
+    if (error == 0 && data->records.data == NULL) {
+        error = KAFKA_INVALID_RECORD;
+    }
+    struct batch batch;
+    if (error == 0 && batch_decode(data->records.data, data->records.size, &batch) == 0 &&
+        batch_is_transactional(&batch)) {
+        error = KAFKA_INVALID_TXN_STATE; /* there is no transaction coordinator here */
+    }
+    if (error != 0) {
+        response->error_code = error;
+        work->any_error = true;
+        return;
+    }
+    struct produce_item *item = &work->items[work->item_count++];
+    *item = (struct produce_item){
+        .base = {.topic_id = topic->id, .partition = data->index},
+        .data = (uint8_t *)data->records.data, /* the frame's own bytes: patched in place */
+        .size = data->records.size,
+        .api_version = request->header.request_api_version,
+        .acks_all = asked->acks == -1,
+        .base_offset = -1,
+        .log_start_offset = -1,
+        .response = response,
+    };
+    fanout_add(&work->fanout, &item->base);
+}
+
+static bool produce_add_topics(struct produce_work *work)
+{
+    struct broker_request *request = work->fanout.request;
+    const struct produce_request *asked = request->message;
+    size_t count = asked->topic_data.count > 0 ? (size_t)asked->topic_data.count : 0;
+    bool by_id = request->header.request_api_version >= PRODUCE_BY_ID_VERSION;
+    const struct image *image = broker_image(request);
+    work->response.responses.items = arena_array(&request->arena, count,
+                                                 sizeof *work->response.responses.items);
+    for (size_t i = 0; !request->arena.failed && i < count; i++) {
+        const struct produce_request_topic_produce_data *data = &asked->topic_data.items[i];
+        struct produce_response_topic_produce_response *out = &work->response.responses.items[i];
+        const struct image_topic *topic = by_id ? image_topic_by_id(image, data->topic_id)
+                                                : image_topic_by_name(image, data->name);
+        int16_t error = produce_check_topic(request, asked, topic);
+        size_t partitions = data->partition_data.count > 0 ? (size_t)data->partition_data.count
+                                                           : 0;
+        out->name = data->name;
+        out->topic_id = data->topic_id;
+        out->partition_responses.items = arena_array(&request->arena, partitions,
+                                                     sizeof *out->partition_responses.items);
+        if (out->partition_responses.items == NULL) {
+            break;
+        }
+        out->partition_responses.count = (int32_t)partitions;
+        for (size_t j = 0; j < partitions; j++) {
+            produce_add_partition(work, topic, error, &data->partition_data.items[j],
+                                  &out->partition_responses.items[j]);
+        }
+        work->response.responses.count = (int32_t)i + 1;
+    }
+    return !request->arena.failed;
+}
+
+void api_produce(struct broker_request *request)
+{
+    const struct produce_request *asked = request->message;
+    struct produce_work *work = arena_alloc(&request->arena, sizeof *work);
+    if (work == NULL || fanout_init(&work->fanout, request) != 0) {
+        broker_respond_close(request);
+        return;
+    }
+    produce_response_default(&work->response);
+    work->fanout.run = produce_run;
+    work->fanout.done = produce_done;
+    work->items = arena_array(&request->arena, produce_partition_count(asked),
+                              sizeof *work->items);
+    if (work->items == NULL || !produce_add_topics(work)) {
+        broker_respond_close(request);
+        return;
+    }
+    fanout_start(&work->fanout);
+}

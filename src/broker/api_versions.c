@@ -1,0 +1,101 @@
+#include "broker/broker.h"
+#include "broker/dispatch.h"
+#include "broker/handlers_data.h"
+
+/* What a feature may be set to here. */
+struct supported_feature {
+    const char *name;
+    int16_t min_version;
+    int16_t max_version;
+};
+static const struct supported_feature supported[] = {
+    {"eligible.leader.replicas.version", 0, 1},
+    {"group.version", 0, 1},
+    {"kraft.version", 0, 1},
+    {"metadata.version", 7, 30},
+    {"share.version", 0, 1},
+    {"streams.version", 0, 1},
+    {"transaction.version", 0, 2},
+};
+#define SUPPORTED_COUNT (sizeof supported / sizeof supported[0])
+/* From here on a minimum of 0 can be said. */
+#define VERSION_WITH_MINIMUM_ZERO 4
+
+/* KIP-511: letters and digits, and dots and dashes between them. */
+static bool software_is_valid(struct string_view text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        char c = text.data[i];
+        bool inner = i > 0 && i + 1 < text.size && (c == '-' || c == '.');
+        bool alphanumeric = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                            (c >= '0' && c <= '9');
+        if (!alphanumeric && !inner) {
+            return false;
+        }
+    }
+    return text.size > 0;
+}
+
+static void add_apis(struct broker_request *request, struct api_versions_response *response)
+{
+    response->api_keys.items = arena_array(&request->arena, dispatch_count(),
+                                           sizeof *response->api_keys.items);
+    for (size_t i = 0; response->api_keys.items != NULL && i < dispatch_count(); i++) {
+        const struct dispatch_row *row = dispatch_at(i);
+        const struct api_row *api = api_find(row->api_key);
+        int16_t max = (int16_t)(api->max_version - api->latest_unstable);
+        max = max < row->max_version ? max : row->max_version;
+        if (max < api->min_version) {
+            continue;
+        }
+        /* Versions 0 to 2 of Produce are refused, yet named: old librdkafka wants to see them. */
+        response->api_keys.items[response->api_keys.count++] =
+            (struct api_versions_response_api_version){
+                row->api_key, row->api_key == API_PRODUCE ? 0 : api->min_version, max};
+    }
+}
+
+static void add_features(struct broker_request *request, struct api_versions_response *response)
+{
+    const struct image *image = broker_image(request);
+    size_t count = image_feature_count(image);
+    response->supported_features.items = arena_array(
+        &request->arena, SUPPORTED_COUNT, sizeof *response->supported_features.items);
+    response->finalized_features.items =
+        arena_array(&request->arena, count, sizeof *response->finalized_features.items);
+    if (request->arena.failed) {
+        return;
+    }
+    bool with_zero = request->header.request_api_version >= VERSION_WITH_MINIMUM_ZERO;
+    for (size_t i = 0; i < SUPPORTED_COUNT; i++) {
+        if (supported[i].min_version > 0 || with_zero) {
+            response->supported_features.items[response->supported_features.count++] =
+                (struct api_versions_response_supported_feature_key){
+                    string_view_of(supported[i].name), supported[i].min_version,
+                    supported[i].max_version};
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct image_feature feature = image_feature_at(image, i);
+        response->finalized_features.items[response->finalized_features.count++] =
+            (struct api_versions_response_finalized_feature_key){feature.name, feature.level,
+                                                                 feature.level};
+    }
+    response->finalized_features_epoch = image_offset(image);
+}
+
+void api_api_versions(struct broker_request *request)
+{
+    const struct api_versions_request *asked = request->message;
+    struct api_versions_response response;
+    api_versions_response_default(&response);
+    if (request->header.request_api_version >= 3 &&
+        (!software_is_valid(asked->client_software_name) ||
+         !software_is_valid(asked->client_software_version))) {
+        response.error_code = KAFKA_INVALID_REQUEST;
+    } else {
+        add_apis(request, &response);
+        add_features(request, &response);
+    }
+    broker_respond(request, &response);
+}

@@ -1,0 +1,424 @@
+#include "broker/broker.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/mem.h"
+#include "broker/checkpoints.h"
+#include "broker/dispatch.h"
+#include "broker/fetch_session.h"
+#include "broker/partition.h"
+#include "broker/wake.h"
+
+#define SCRATCH_BYTES_MAX (256u << 20)
+/* Memory for unpacking that is kept between requests. */
+#define SCRATCH_KEEP_BYTES (4u << 20)
+#define DIR_NAME_BYTES 1024
+
+uint64_t broker_shard_random(struct broker_shard *shard)
+{
+    shard->random ^= shard->random << 13;
+    shard->random ^= shard->random >> 7;
+    shard->random ^= shard->random << 17;
+    return shard->random * 0x2545f4914f6cdd1du;
+}
+
+struct broker_shard *broker_shard_of(struct broker *broker, struct uuid topic_id,
+                                     int32_t partition)
+{
+    if (broker->options.shard_count == 1) {
+        return &broker->shards[0];
+    }
+    /* Consecutive partitions of a topic go to different shards. */
+    uint64_t hash = map_hash_bytes(topic_id.bytes, sizeof topic_id.bytes, 0);
+    return &broker->shards[(hash + (uint32_t)partition) % (uint64_t)broker->options.shard_count];
+}
+
+static void shard_nudged(struct loop_mail *mail)
+{
+    CONTAINER_OF(mail, struct broker_shard, nudge)->nudged = false;
+}
+
+void broker_shard_nudge(struct broker_shard *shard)
+{
+    if (!shard->nudged) {
+        shard->nudged = true;
+        loop_post(shard->loop, &shard->nudge);
+    }
+}
+
+static void shard_turn_end(struct loop_hook *hook)
+{
+    struct broker_shard *shard = CONTAINER_OF(hook, struct broker_shard, hook);
+    partition_run_flushes(shard);
+    fetch_run_woken(shard);
+    if (!list_empty(&shard->flushes)) {
+        partition_run_flushes(shard);
+    }
+    if (shard->scratch.capacity > SCRATCH_KEEP_BYTES) {
+        writer_release(&shard->scratch);
+        writer_init(&shard->scratch, SCRATCH_BYTES_MAX);
+    }
+}
+
+static void shard_housekeep(struct timer *timer)
+{
+    struct broker_shard *shard = CONTAINER_OF(timer, struct broker_shard, housekeeping);
+    size_t cursor = 0;
+    struct partition *partition;
+    int64_t now_ms = loop_wall_ms(shard->loop);
+    while ((partition = map_next(&shard->partitions, &cursor)) != NULL) {
+        partition_housekeep(partition, now_ms);
+    }
+    loop_timer_arm(shard->loop, timer,
+                   config_long(shard->broker->options.config, "log.retention.check.interval.ms"));
+}
+
+static int shard_init(struct broker *broker, int32_t index)
+{
+    struct broker_shard *shard = &broker->shards[index];
+    const struct broker_options *options = &broker->options;
+    *shard = (struct broker_shard){.broker = broker, .index = index,
+                                   .loop = options->loops[index]};
+    shard->random = (options->random_seed + (uint64_t)index * 0x9e3779b97f4a7c15u) | 1;
+    partition_table_init(&shard->partitions, broker_shard_random(shard));
+    list_init(&shard->requests);
+    list_init(&shard->flushes);
+    list_init(&shard->woken);
+    list_init(&shard->producer_id_waiters);
+    writer_init(&shard->scratch, SCRATCH_BYTES_MAX);
+    shard->nudge.run = shard_nudged;
+    shard->hook.turn_end = shard_turn_end;
+    loop_hook_add(shard->loop, &shard->hook);
+    timer_init(&shard->housekeeping, shard_housekeep);
+    loop_timer_arm(shard->loop, &shard->housekeeping,
+                   config_long(options->config, "log.retention.check.interval.ms"));
+    int32_t slots = config_int(options->config, "max.incremental.fetch.session.cache.slots");
+    int error = fetch_sessions_create(slots, broker_shard_random(shard), &shard->sessions);
+    struct net_server_options server = {
+        .loop = shard->loop,
+        .request_bytes_max = config_int(options->config, "socket.request.max.bytes"),
+        .idle_max_ms = config_long(options->config, "connections.max.idle.ms"),
+        .connections_max = config_int(options->config, "max.connections"),
+        .send_buffer_bytes = config_int(options->config, "socket.send.buffer.bytes"),
+        .receive_buffer_bytes = config_int(options->config, "socket.receive.buffer.bytes"),
+        .on_request = dispatch_request,
+        .context = shard,
+    };
+    return error == 0 ? net_server_create(&server, &shard->server) : error;
+}
+
+struct find_dirs {
+    struct broker *broker;
+    struct broker_dir *dir;
+    size_t capacity;
+};
+
+static int find_dirs_visit(void *context, const char *name, bool is_directory)
+{
+    struct find_dirs *find = context;
+    struct string_view topic;
+    int32_t partition;
+    enum log_dir_kind kind;
+    if (!is_directory || strcmp(name, "__cluster_metadata-0") == 0 ||
+        log_dir_parse_name(name, &topic, &partition, &kind) != 0) {
+        return 0;
+    }
+    if (kind == LOG_DIR_DELETED) {
+        char path[DIR_NAME_BYTES];
+        int size = snprintf(path, sizeof path, "%s/%s", find->dir->dir->path, name);
+        return size < (int)sizeof path ? log_dir_remove_tree(find->broker->options.fs, path) : 0;
+    }
+    if (kind != LOG_DIR_CURRENT) {
+        return 0;
+    }
+    struct broker *broker = find->broker;
+    int error = mem_grow((void **)&broker->found, &find->capacity, broker->found_count + 1,
+                         sizeof *broker->found);
+    char *copy = error == 0 ? mem_strndup(name, strlen(name)) : NULL;
+    if (copy == NULL) {
+        return ERR_NOMEM;
+    }
+    struct broker_found *found = &broker->found[broker->found_count++];
+    found->name = copy;
+    found->dir = find->dir;
+    atomic_init(&found->claimed, false);
+    return 0;
+}
+
+static int found_order(const void *a, const void *b)
+{
+    return strcmp(((const struct broker_found *)a)->name, ((const struct broker_found *)b)->name);
+}
+
+static int broker_find_partitions(struct broker *broker, struct err_message *message)
+{
+    struct find_dirs find = {.broker = broker};
+    for (int32_t i = 0; i < broker->options.dir_count; i++) {
+        broker->dirs[i].dir = broker->options.dirs[i];
+        find.dir = &broker->dirs[i];
+        int error = io_list(broker->options.fs, broker->options.dirs[i]->path, find_dirs_visit,
+                            &find);
+        if (error != 0) {
+            return err_set(message, error, "cannot read log directory %s: %s",
+                           broker->options.dirs[i]->path, err_text(error));
+        }
+    }
+    if (broker->found_count > 0) {
+        qsort(broker->found, broker->found_count, sizeof *broker->found, found_order);
+    }
+    for (size_t i = 1; i < broker->found_count; i++) {
+        if (strcmp(broker->found[i - 1].name, broker->found[i].name) == 0) {
+            return err_set(message, ERR_INVALID, "partition %s is in %s and in %s: remove one",
+                           broker->found[i].name, broker->found[i - 1].dir->dir->path,
+                           broker->found[i].dir->dir->path);
+        }
+    }
+    return 0;
+}
+
+int broker_create(const struct broker_options *options, struct broker **created,
+                  struct err_message *message)
+{
+    ASSERT(options->shard_count > 0 && options->shard_count <= BROKER_SHARDS_MAX);
+    ASSERT(options->dir_count > 0 && options->dir_count <= BROKER_DIRS_MAX);
+    struct broker *broker = mem_calloc(1, sizeof *broker);
+    *created = broker;
+    if (broker == NULL) {
+        return ERR_NOMEM;
+    }
+    broker->options = *options;
+    atomic_init(&broker->epoch, -1);
+    int error = broker_find_partitions(broker, message);
+    for (int32_t i = 0; error == 0 && i < options->shard_count; i++) {
+        error = shard_init(broker, i);
+    }
+    if (error == 0) {
+        checkpoints_start(broker);
+    }
+    return error;
+}
+
+static void shard_release(struct broker_shard *shard)
+{
+    if (shard->loop == NULL) {
+        return;
+    }
+    net_server_destroy(&shard->server);
+    dispatch_forget_requests(shard);
+    size_t cursor = 0;
+    struct partition *partition;
+    while ((partition = map_next(&shard->partitions, &cursor)) != NULL) {
+        partition_close(partition);
+    }
+    map_release(&shard->partitions);
+    fetch_sessions_destroy(&shard->sessions);
+    image_unref(&shard->image);
+    writer_release(&shard->scratch);
+}
+
+void broker_destroy(struct broker **destroyed, bool clean)
+{
+    struct broker *broker = *destroyed;
+    if (broker == NULL) {
+        return;
+    }
+    if (clean) {
+        checkpoints_write_closing(broker);
+    }
+    for (int32_t i = 0; i < broker->options.shard_count; i++) {
+        shard_release(&broker->shards[i]);
+    }
+    for (size_t i = 0; i < broker->found_count; i++) {
+        mem_free(broker->found[i].name);
+    }
+    mem_free(broker->found);
+    mem_free(broker);
+    *destroyed = NULL;
+}
+
+void broker_set_epoch(struct broker *broker, int64_t broker_epoch)
+{
+    atomic_store(&broker->epoch, broker_epoch);
+}
+
+size_t broker_partition_count(const struct broker *broker)
+{
+    return atomic_load(&broker->partition_count);
+}
+
+static bool image_topic_has_us(const struct image_topic *topic, int32_t index, int32_t node_id)
+{
+    const struct image_ids *replicas = &topic->partitions[index].replicas;
+    for (int32_t i = 0; i < replicas->count; i++) {
+        if (replicas->ids[i] == node_id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void shard_apply_topic(struct broker_shard *shard, const struct image *image,
+                              const struct image_topic *topic)
+{
+    for (int32_t i = 0; i < topic->partition_count; i++) {
+        if (broker_shard_of(shard->broker, topic->id, i) == shard &&
+            image_topic_has_us(topic, i, shard->broker->options.node_id)) {
+            partition_apply(shard, image, topic, i);
+        }
+    }
+}
+
+static void shard_drop_topic(struct broker_shard *shard, const struct image_topic *topic)
+{
+    for (int32_t i = 0; i < topic->partition_count; i++) {
+        struct partition *partition = partition_find(shard, topic->id, i);
+        if (partition != NULL) {
+            partition_delete(partition);
+        }
+    }
+}
+
+/* Whether settings that reach into topics differ; then every topic is looked at. */
+static bool image_broker_settings_differ(const struct image *older, const struct image *newer,
+                                         int32_t node_id)
+{
+    char name[16];
+    snprintf(name, sizeof name, "%" PRId32, node_id);
+    struct image_settings pairs[2][2] = {
+        {image_settings(older, 4, string_view_of("")),
+         image_settings(newer, 4, string_view_of(""))},
+        {image_settings(older, 4, string_view_of(name)),
+         image_settings(newer, 4, string_view_of(name))}};
+    return pairs[0][0].items != pairs[0][1].items || pairs[1][0].items != pairs[1][1].items;
+}
+
+/* Brings the partitions of a shard from the image it has to a newer one. */
+static void shard_apply_image(struct broker_shard *shard, const struct image *newer)
+{
+    const struct image *older = shard->image;
+    bool every = older == NULL ||
+                 image_broker_settings_differ(older, newer, shard->broker->options.node_id);
+    for (size_t i = 0; older != NULL && i < image_topic_count(older); i++) {
+        const struct image_topic *topic = image_topic_at(older, i);
+        if (image_topic_by_id(newer, topic->id) == NULL) {
+            shard_drop_topic(shard, topic);
+        }
+    }
+    for (size_t i = 0; i < image_topic_count(newer); i++) {
+        const struct image_topic *topic = image_topic_at(newer, i);
+        const struct image_topic *before =
+            older == NULL ? NULL : image_topic_by_id(older, topic->id);
+        bool settings_same =
+            older != NULL && image_settings(older, 2, topic->name).items ==
+                                 image_settings(newer, 2, topic->name).items;
+        if (every || before != topic || !settings_same) {
+            shard_apply_topic(shard, newer, topic);
+        }
+    }
+    image_unref(&shard->image);
+    shard->image = image_ref(newer);
+}
+
+struct image_delivery {
+    struct loop_mail mail;
+    struct broker_shard *shard;
+    struct image *image;
+};
+
+static void delivery_home(struct loop_mail *mail)
+{
+    struct image_delivery *delivery = CONTAINER_OF(mail, struct image_delivery, mail);
+    struct broker *broker = delivery->shard->broker;
+    mem_free(delivery);
+    if (--broker->applying == 0) {
+        broker->options.on_applied(broker->options.context);
+    }
+}
+
+static void delivery_run(struct loop_mail *mail)
+{
+    struct image_delivery *delivery = CONTAINER_OF(mail, struct image_delivery, mail);
+    shard_apply_image(delivery->shard, delivery->image);
+    image_unref(&delivery->image);
+    struct broker *broker = delivery->shard->broker;
+    delivery->mail.run = delivery_home;
+    if (delivery->shard->index == 0) {
+        delivery_home(mail);
+    } else {
+        loop_post(broker->shards[0].loop, mail);
+    }
+}
+
+void broker_apply_image(struct broker *broker, const struct image *image)
+{
+    broker->applying += broker->options.shard_count;
+    for (int32_t i = broker->options.shard_count - 1; i >= 0; i--) {
+        struct image_delivery *delivery = mem_need(sizeof *delivery);
+        *delivery = (struct image_delivery){
+            .mail.run = delivery_run, .shard = &broker->shards[i], .image = image_ref(image)};
+        if (i == 0) {
+            delivery_run(&delivery->mail);
+        } else {
+            loop_post(broker->shards[i].loop, &delivery->mail);
+        }
+    }
+}
+
+static int stray_set_aside(struct broker *broker, const struct broker_found *found)
+{
+    char from[DIR_NAME_BYTES];
+    char to[DIR_NAME_BYTES];
+    struct broker_shard *shard = &broker->shards[0];
+    const char *dash = strrchr(found->name, '-');
+    int size = snprintf(from, sizeof from, "%s/%s", found->dir->dir->path, found->name);
+    int to_size = snprintf(to, sizeof to, "%s/%.*s%s.%016" PRIx64 "%016" PRIx64 "-stray",
+                           found->dir->dir->path,
+                           (int)(dash - found->name > 200 ? 200 : dash - found->name), found->name,
+                           dash, broker_shard_random(shard), broker_shard_random(shard));
+    if (size >= (int)sizeof from || to_size >= (int)sizeof to) {
+        return ERR_RANGE;
+    }
+    fprintf(stderr, "%s belongs to no topic of this cluster: it is set aside as %s\n", from, to);
+    return io_rename(broker->options.fs, from, to);
+}
+
+void broker_set_strays_aside(struct broker *broker)
+{
+    for (size_t i = 0; i < broker->found_count; i++) {
+        if (!atomic_load(&broker->found[i].claimed) &&
+            stray_set_aside(broker, &broker->found[i]) != 0) {
+            fprintf(stderr, "cannot set %s aside\n", broker->found[i].name);
+        }
+    }
+}
+
+struct adoption {
+    struct loop_mail mail;
+    struct broker_shard *shard;
+    int descriptor;
+    int32_t listener;
+};
+
+static void adoption_run(struct loop_mail *mail)
+{
+    struct adoption *adoption = CONTAINER_OF(mail, struct adoption, mail);
+    net_server_adopt(adoption->shard->server, adoption->descriptor, adoption->listener);
+    mem_free(adoption);
+}
+
+void broker_adopt(struct broker *broker, int descriptor, int32_t listener)
+{
+    struct broker_shard *shard = &broker->shards[broker->next_shard];
+    broker->next_shard = (broker->next_shard + 1) % broker->options.shard_count;
+    if (shard->index == 0) {
+        net_server_adopt(shard->server, descriptor, listener);
+        return;
+    }
+    struct adoption *adoption = mem_need(sizeof *adoption);
+    *adoption = (struct adoption){.mail.run = adoption_run, .shard = shard,
+                                  .descriptor = descriptor, .listener = listener};
+    loop_post(shard->loop, &adoption->mail);
+}

@@ -1,0 +1,129 @@
+/* broker.h: the broker of a node: its shards, their connections and partitions, the image they see.
+ *
+ * A shard is one loop with the connections it was given and the partitions it owns; partitions are
+ * spread over shards by topic id and number. Shard 0 also talks to the controller and looks after
+ * the log directories. A request is handled on the shard of its connection; what it wants of
+ * partitions is done where they live (fanout.h).
+ * Thread: shard 0, but for what says otherwise.
+ * Errors: creation says why; a bad log directory takes its partitions offline, not the node. */
+#ifndef BNB_BROKER_BROKER_H
+#define BNB_BROKER_BROKER_H
+
+#include <stdatomic.h>
+
+#include "base/map.h"
+#include "broker/config.h"
+#include "io/loop.h"
+#include "log/log_dir.h"
+#include "metadata/image.h"
+#include "net/server.h"
+
+#define BROKER_SHARDS_MAX 64
+#define BROKER_DIRS_MAX 64
+
+/* A request of the broker, or of a client through it, to the controller. Lives until done. */
+struct broker_submission {
+    int16_t api_key;
+    int16_t api_version;
+    const void *request;
+    int64_t deadline_ms; /* of shard 0's monotonic clock */
+    /* On shard 0; response is valid during the call. */
+    void (*done)(struct broker_submission *submission, int16_t error, const void *response);
+    void *carrier; /* of the node */
+};
+
+struct broker;
+struct broker_options {
+    const struct config *config;
+    struct io_fs *fs;
+    struct string_view cluster_id;
+    int32_t node_id;
+    struct loop *const *loops; /* one a shard */
+    int32_t shard_count;
+    struct log_dir *const *dirs;
+    int32_t dir_count;
+    uint64_t random_seed;
+    /* On shard 0. */
+    void (*submit)(void *context, struct broker_submission *submission);
+    /* Any thread. */
+    int32_t (*controller_id)(void *context);
+    /* On shard 0, after every shard has applied an image. */
+    void (*on_applied)(void *context);
+    /* Any thread: no log directory is left. */
+    void (*on_fatal)(void *context, const char *why);
+    void *context;
+};
+int broker_create(const struct broker_options *options, struct broker **broker,
+                  struct err_message *message);
+/* Before the loops are gone, none of them running. Syncs and closes every log, writes checkpoints
+ * and, when clean is set, the clean-shutdown markers. */
+void broker_destroy(struct broker **broker, bool clean);
+
+/* The image after a commit; a reference is taken for each shard. */
+void broker_apply_image(struct broker *broker, const struct image *image);
+void broker_set_epoch(struct broker *broker, int64_t broker_epoch);
+/* After the first image: sets directories aside that no topic of the cluster claims. */
+void broker_set_strays_aside(struct broker *broker);
+/* A client's connection: goes to one of the shards in turn. listener is its index in the config. */
+void broker_adopt(struct broker *broker, int descriptor, int32_t listener);
+size_t broker_partition_count(const struct broker *broker);
+
+/* A directory of log.dirs, shared by all shards. */
+struct broker_dir {
+    struct log_dir *dir;
+    atomic_int partition_count;
+    atomic_bool offline;
+};
+/* A partition directory that was there at the start. */
+struct broker_found {
+    char *name; /* topic-partition */
+    struct broker_dir *dir;
+    atomic_bool claimed;
+};
+
+struct fetch_sessions;
+struct broker_shard {
+    struct broker *broker;
+    int32_t index;
+    struct loop *loop;
+    struct net_server *server;
+    struct image *image; /* of this turn; NULL before the first */
+    struct list requests; /* in processing */
+    struct map partitions;
+    struct fetch_sessions *sessions;
+    struct writer scratch; /* for unpacking records */
+    struct list flushes;   /* partitions whose flush is due at the end of this turn */
+    struct list woken;     /* fetches to be answered at the end of this turn */
+    struct loop_hook hook;
+    struct loop_mail nudge; /* makes another turn happen */
+    bool nudged;
+    struct timer housekeeping;
+    uint64_t random;
+    /* Producer ids of this shard: [next, end). */
+    int64_t producer_id_next;
+    int64_t producer_id_end;
+    struct list producer_id_waiters;
+    bool producer_id_asked;
+};
+struct broker {
+    struct broker_options options;
+    struct broker_shard shards[BROKER_SHARDS_MAX];
+    struct broker_dir dirs[BROKER_DIRS_MAX];
+    struct broker_found *found; /* sorted by name */
+    size_t found_count;
+    int32_t next_shard; /* for the next connection */
+    _Atomic int64_t epoch;
+    atomic_size_t partition_count;
+    int32_t applying; /* shards that have not applied the newest image yet */
+    struct timer checkpoint_timer;
+    struct checkpoint_round *checkpoint_round;
+};
+
+/* Which shard owns a partition. Thread: any. */
+struct broker_shard *broker_shard_of(struct broker *broker, struct uuid topic_id,
+                                     int32_t partition);
+uint64_t broker_shard_random(struct broker_shard *shard);
+/* Makes sure that the hook of this shard runs soon. */
+void broker_shard_nudge(struct broker_shard *shard);
+
+#endif

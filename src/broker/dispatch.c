@@ -1,0 +1,247 @@
+#include "broker/dispatch.h"
+
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/mem.h"
+#include "broker/broker.h"
+#include "broker/handlers.h"
+#include "broker/handlers_data.h"
+
+/* What the structures of one request may take, beyond its own bytes. */
+#define REQUEST_ARENA_BYTES_MAX (512u << 20)
+#define RESPONSE_BYTES_MAX (1u << 30)
+#define RESPONSE_SIZE_BYTES 4
+
+#define ALL INT16_MAX
+#define ROW(api, name, max, handler) \
+    {API_##api, max, &name##_request_row, &name##_response_row, handler}
+
+/* An API that is not here is neither advertised nor answered. */
+static const struct dispatch_row rows[] = {
+    ROW(PRODUCE, produce, ALL, api_produce),
+    ROW(FETCH, fetch, ALL, api_fetch),
+    ROW(LIST_OFFSETS, list_offsets, ALL, api_list_offsets),
+    ROW(METADATA, metadata, ALL, api_metadata),
+    ROW(FIND_COORDINATOR, find_coordinator, ALL, api_find_coordinator),
+    ROW(API_VERSIONS, api_versions, ALL, api_api_versions),
+    ROW(CREATE_TOPICS, create_topics, ALL, api_create_topics),
+    ROW(DELETE_TOPICS, delete_topics, ALL, api_delete_topics),
+    ROW(DELETE_RECORDS, delete_records, ALL, api_delete_records),
+    ROW(INIT_PRODUCER_ID, init_producer_id, ALL, api_init_producer_id),
+    ROW(OFFSET_FOR_LEADER_EPOCH, offset_for_leader_epoch, ALL, api_offset_for_leader_epoch),
+    ROW(DESCRIBE_CONFIGS, describe_configs, ALL, api_describe_configs),
+    ROW(ALTER_CONFIGS, alter_configs, ALL, api_alter_configs),
+    ROW(DESCRIBE_LOG_DIRS, describe_log_dirs, ALL, api_describe_log_dirs),
+    ROW(CREATE_PARTITIONS, create_partitions, ALL, api_create_partitions),
+    ROW(ELECT_LEADERS, elect_leaders, ALL, api_elect_leaders),
+    ROW(INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, ALL, api_incremental_alter_configs),
+    ROW(LIST_PARTITION_REASSIGNMENTS, list_partition_reassignments, ALL,
+        api_list_partition_reassignments),
+    ROW(DESCRIBE_QUORUM, describe_quorum, ALL, api_describe_quorum),
+    ROW(UPDATE_FEATURES, update_features, ALL, api_update_features),
+    ROW(DESCRIBE_CLUSTER, describe_cluster, ALL, api_describe_cluster),
+    ROW(UNREGISTER_BROKER, unregister_broker, ALL, api_unregister_broker),
+    ROW(DESCRIBE_TOPIC_PARTITIONS, describe_topic_partitions, ALL, api_describe_topic_partitions),
+};
+
+size_t dispatch_count(void) { return sizeof rows / sizeof rows[0]; }
+
+const struct dispatch_row *dispatch_at(size_t index)
+{
+    ASSERT(index < dispatch_count());
+    return &rows[index];
+}
+
+const struct dispatch_row *dispatch_find(int16_t api_key)
+{
+    for (size_t i = 0; i < dispatch_count(); i++) {
+        if (rows[i].api_key == api_key) {
+            return &rows[i];
+        }
+    }
+    return NULL;
+}
+
+static void request_free(struct broker_request *request)
+{
+    list_remove(&request->node);
+    net_frame_free(&request->frame);
+    arena_release(&request->arena);
+    mem_free(request);
+}
+
+void dispatch_forget_requests(struct broker_shard *shard)
+{
+    while (!list_empty(&shard->requests)) {
+        request_free(CONTAINER_OF(shard->requests.next, struct broker_request, node));
+    }
+}
+
+/* Sends the encoded response, its size in front, and frees the request. The connection copies the
+ * ranges while the request, which holds them, still lives. */
+static void request_send(struct broker_request *request, struct writer *out)
+{
+    writer_patch_i32(out, 0, (int32_t)(out->size + out->splice_bytes - RESPONSE_SIZE_BYTES));
+    net_frame_free(&request->frame);
+    net_connection_respond(request->connection, out);
+    writer_release(out);
+    request_free(request);
+}
+
+/* Ranges of a response that will not be sent. */
+static void request_release_splices(struct writer *out)
+{
+    for (size_t i = 0; i < out->splice_count; i++) {
+        struct io_file_range range = *(const struct io_file_range *)out->splices[i].source;
+        range.release(&range);
+    }
+}
+
+void broker_respond(struct broker_request *request, const void *response)
+{
+    const struct dispatch_row *row = dispatch_find(request->header.request_api_key);
+    struct writer out;
+    writer_init(&out, RESPONSE_BYTES_MAX);
+    (void)writer_reserve(&out, RESPONSE_SIZE_BYTES);
+    api_response_header_encode(&out, request->header.request_api_key,
+                               request->header.request_api_version,
+                               request->header.correlation_id);
+    int error = codec_encode(row->response, &out, request->header.request_api_version, response);
+    if (error != 0 || out.failed || out.size + out.splice_bytes > RESPONSE_BYTES_MAX) {
+        fprintf(stderr, "cannot encode the response of API %d version %d: %s\n",
+                request->header.request_api_key, request->header.request_api_version,
+                err_text(error));
+        request_release_splices(&out);
+        writer_release(&out);
+        broker_respond_close(request);
+        return;
+    }
+    request_send(request, &out);
+}
+
+void broker_respond_close(struct broker_request *request)
+{
+    struct net_connection *connection = request->connection;
+    request_free(request);
+    net_connection_close(connection);
+}
+
+void broker_drop(struct broker_request *request)
+{
+    struct net_connection *connection = request->connection;
+    request_free(request);
+    net_connection_respond(connection, NULL);
+}
+
+const struct image *broker_image(const struct broker_request *request)
+{
+    return request->shard->image;
+}
+const struct config *broker_config(const struct broker_request *request)
+{
+    return request->shard->broker->options.config;
+}
+struct string_view broker_cluster_id(const struct broker_request *request)
+{
+    return request->shard->broker->options.cluster_id;
+}
+int32_t broker_node_id(const struct broker_request *request)
+{
+    return request->shard->broker->options.node_id;
+}
+int32_t broker_controller_id(const struct broker_request *request)
+{
+    const struct broker_options *options = &request->shard->broker->options;
+    return options->controller_id(options->context);
+}
+int64_t broker_epoch(const struct broker_request *request)
+{
+    return atomic_load(&request->shard->broker->epoch);
+}
+
+/* ApiVersions of a version that nobody knows yet: answered so that the client can settle for less;
+ * its body is not even looked at. */
+static void dispatch_old_api_versions(struct broker_request *request)
+{
+    struct writer out;
+    writer_init(&out, RESPONSE_BYTES_MAX);
+    (void)writer_reserve(&out, RESPONSE_SIZE_BYTES);
+    struct api_versions_response response;
+    struct api_versions_response_api_version key = {
+        API_API_VERSIONS, API_VERSIONS_REQUEST_MIN_VERSION, API_VERSIONS_REQUEST_MAX_VERSION};
+    api_versions_response_default(&response);
+    response.error_code = KAFKA_UNSUPPORTED_VERSION;
+    response.api_keys.items = &key;
+    response.api_keys.count = 1;
+    api_response_header_encode(&out, API_API_VERSIONS, 0, request->header.correlation_id);
+    if (api_versions_response_encode(&out, 0, &response) != 0 || out.failed) {
+        writer_release(&out);
+        broker_respond_close(request);
+        return;
+    }
+    request_send(request, &out);
+}
+
+static bool dispatch_is_served(const struct dispatch_row *row, int16_t version)
+{
+    const struct api_row *api = row == NULL ? NULL : api_find(row->api_key);
+    return api != NULL && api->on_broker && version >= api->min_version &&
+           version <= api->max_version - api->latest_unstable && version <= row->max_version;
+}
+
+/* Decodes header and body: 0; ERR_UNSUPPORTED for an unknown ApiVersions; ERR_CORRUPT. */
+static int dispatch_decode(struct broker_request *request, const struct dispatch_row **found)
+{
+    struct reader reader;
+    reader_init(&reader, request->frame->data, request->frame->size);
+    int error = api_request_header_decode(&reader, &request->arena, &request->header);
+    if (error == ERR_UNSUPPORTED && request->header.request_api_key == API_API_VERSIONS) {
+        return ERR_UNSUPPORTED;
+    }
+    if (error != 0) {
+        return ERR_CORRUPT;
+    }
+    const struct dispatch_row *row = dispatch_find(request->header.request_api_key);
+    int16_t version = request->header.request_api_version;
+    if (!dispatch_is_served(row, version)) {
+        bool is_versions = request->header.request_api_key == API_API_VERSIONS;
+        return is_versions ? ERR_UNSUPPORTED : ERR_CORRUPT;
+    }
+    void *message = arena_alloc(&request->arena, row->request->size);
+    if (message == NULL) {
+        return ERR_CORRUPT;
+    }
+    request->message = message;
+    *found = row;
+    return codec_decode(row->request, &reader, version, &request->arena, message) == 0
+               ? 0
+               : ERR_CORRUPT;
+}
+
+void dispatch_request(void *context, struct net_connection *connection, struct net_frame *frame)
+{
+    struct broker_shard *shard = context;
+    struct broker_request *request = mem_calloc(1, sizeof *request);
+    if (request == NULL) {
+        net_frame_free(&frame);
+        net_connection_close(connection);
+        return;
+    }
+    list_push_back(&shard->requests, &request->node);
+    request->shard = shard;
+    request->connection = connection;
+    request->frame = frame;
+    request->listener = net_connection_tag(connection);
+    request->arrived_ms = loop_monotonic_ms(shard->loop);
+    arena_init(&request->arena, REQUEST_ARENA_BYTES_MAX);
+    const struct dispatch_row *row = NULL;
+    int error = dispatch_decode(request, &row);
+    if (error == ERR_UNSUPPORTED) {
+        dispatch_old_api_versions(request);
+    } else if (error != 0 || shard->image == NULL) {
+        broker_respond_close(request);
+    } else {
+        row->handle(request);
+    }
+}

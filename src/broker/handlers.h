@@ -1,0 +1,42 @@
+/* handlers.h: one function an API: it answers the request, now or later (request.h).
+ *
+ * Each owns the request it is called with until it has called a broker_respond function.
+ * Thread: the shard of the request. */
+#ifndef BNB_BROKER_HANDLERS_H
+#define BNB_BROKER_HANDLERS_H
+
+#include "base/err.h"
+#include "base/view.h"
+
+struct broker_request;
+
+/* api_metadata.c, api_metadata_describe.c */
+void api_metadata(struct broker_request *request);
+void api_describe_cluster(struct broker_request *request);
+void api_describe_topic_partitions(struct broker_request *request);
+void api_find_coordinator(struct broker_request *request);
+
+/* api_config.c, api_config_alter.c, config_check_setting.c */
+void api_describe_configs(struct broker_request *request);
+void api_alter_configs(struct broker_request *request);
+void api_incremental_alter_configs(struct broker_request *request);
+/* Fits struct quorum_options.check_setting (node/quorum.h): 0, or a wire error with its text.
+ * context is the struct config of the node, or NULL. */
+int16_t config_check_setting(void *context, int8_t resource_type, struct string_view name,
+                             struct string_view value, struct err_message *message);
+
+/* api_topic.c */
+void api_create_topics(struct broker_request *request);
+void api_delete_topics(struct broker_request *request);
+void api_create_partitions(struct broker_request *request);
+
+/* api_cluster.c: all of these are the controller's to answer. */
+void api_update_features(struct broker_request *request);
+void api_describe_quorum(struct broker_request *request);
+void api_elect_leaders(struct broker_request *request);
+void api_list_partition_reassignments(struct broker_request *request);
+void api_alter_partition_reassignments(struct broker_request *request);
+void api_unregister_broker(struct broker_request *request);
+void api_allocate_producer_ids(struct broker_request *request);
+
+#endif

@@ -1,0 +1,555 @@
+#include "broker/partition.h"
+
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/mem.h"
+#include "broker/topic_config.h"
+#include "protocol/error.h"
+
+#define PARTITION_PATH_BYTES 1024
+
+static uint64_t key_hash(const void *key, uint64_t seed)
+{
+    return map_hash_bytes(key, sizeof(struct partition_key), seed);
+}
+static const void *key_of(const void *element)
+{
+    return &((const struct partition *)element)->key;
+}
+static bool key_equal(const void *element, const void *key)
+{
+    return memcmp(&((const struct partition *)element)->key, key,
+                  sizeof(struct partition_key)) == 0;
+}
+
+void partition_table_init(struct map *table, uint64_t seed)
+{
+    *table = (struct map){
+        .seed = seed, .hash_key = key_hash, .key_of = key_of, .equal = key_equal};
+}
+
+struct partition *partition_find(const struct broker_shard *shard, struct uuid topic_id,
+                                 int32_t partition)
+{
+    STATIC_ASSERT(sizeof(struct partition_key) == 20, "the key is hashed as bytes: no padding");
+    struct partition_key key = {topic_id, partition};
+    return map_find(&shard->partitions, &key);
+}
+
+static struct string_view partition_topic(const struct partition *partition)
+{
+    return (struct string_view){partition->topic, partition->topic_size};
+}
+
+/* Ends every wait and watch; the requests find out why by themselves. */
+static void partition_release_waiters(struct partition *partition, int16_t error)
+{
+    while (!list_empty(&partition->waits)) {
+        struct partition_wait *wait =
+            CONTAINER_OF(partition->waits.next, struct partition_wait, node);
+        list_remove(&wait->node);
+        wait->done(wait, error);
+    }
+    LIST_FOR_EACH_SAFE(node, &partition->watches)
+    {
+        struct partition_watch *watch = CONTAINER_OF(node, struct partition_watch, node);
+        watch->fire(watch, -1);
+    }
+}
+
+int16_t partition_fault(struct partition *partition, int error)
+{
+    bool is_wire = error <= -ERR_WIRE_BASE;
+    if (error == 0 || is_wire || error == ERR_NOMEM) {
+        return kafka_error_from(error);
+    }
+    struct broker *broker = partition->shard->broker;
+    if (!atomic_exchange(&partition->dir->offline, true)) {
+        fprintf(stderr, "log directory %s failed (%s): its partitions are offline\n",
+                partition->dir->dir->path, err_text(error));
+        bool any = false;
+        for (int32_t i = 0; i < broker->options.dir_count; i++) {
+            any |= !atomic_load(&broker->dirs[i].offline);
+        }
+        if (!any) {
+            broker->options.on_fatal(broker->options.context, "every log directory has failed");
+        }
+    }
+    partition_release_waiters(partition, KAFKA_KAFKA_STORAGE_ERROR);
+    return KAFKA_KAFKA_STORAGE_ERROR;
+}
+
+int16_t partition_check_leader(const struct partition *partition, int32_t current_leader_epoch)
+{
+    if (partition == NULL) {
+        return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    }
+    if (partition->log == NULL || atomic_load_explicit(&partition->dir->offline,
+                                                       memory_order_relaxed)) {
+        return KAFKA_KAFKA_STORAGE_ERROR;
+    }
+    if (current_leader_epoch >= 0 && current_leader_epoch < partition->leader_epoch) {
+        return KAFKA_FENCED_LEADER_EPOCH;
+    }
+    if (current_leader_epoch > partition->leader_epoch) {
+        return KAFKA_UNKNOWN_LEADER_EPOCH;
+    }
+    return partition->leader == partition->shard->broker->options.node_id
+               ? 0
+               : KAFKA_NOT_LEADER_OR_FOLLOWER;
+}
+
+static void partition_raise_high_watermark(struct partition *partition, int64_t offset,
+                                           int64_t bytes)
+{
+    if (offset <= partition->high_watermark) {
+        return;
+    }
+    partition->high_watermark = offset;
+    while (!list_empty(&partition->waits)) {
+        struct partition_wait *wait =
+            CONTAINER_OF(partition->waits.next, struct partition_wait, node);
+        if (wait->required_offset >= offset) {
+            break;
+        }
+        list_remove(&wait->node);
+        wait->done(wait, 0);
+    }
+    LIST_FOR_EACH_SAFE(node, &partition->watches)
+    {
+        struct partition_watch *watch = CONTAINER_OF(node, struct partition_watch, node);
+        watch->fire(watch, bytes);
+    }
+}
+
+void partition_add_wait(struct partition *partition, struct partition_wait *wait)
+{
+    ASSERT(wait->required_offset >= partition->high_watermark);
+    /* Appends come in order of their offsets, and so do their waits. */
+    list_push_back(&partition->waits, &wait->node);
+}
+
+static void partition_want_flush(struct partition *partition)
+{
+    if (partition->flush_running) {
+        partition->flush_again = true;
+    } else if (list_empty(&partition->flush_node)) {
+        list_push_back(&partition->shard->flushes, &partition->flush_node);
+        broker_shard_nudge(partition->shard);
+    }
+}
+
+int partition_append(struct partition *partition, uint8_t *data, size_t size, int16_t api_version,
+                     bool acks_all, struct log_append_result *result, bool *wait_needed)
+{
+    *wait_needed = false;
+    if (acks_all && partition->isr_count < partition->min_insync_replicas) {
+        return err_from_wire(KAFKA_NOT_ENOUGH_REPLICAS);
+    }
+    struct broker_shard *shard = partition->shard;
+    struct log_append_options options = {
+        .origin = LOG_ORIGIN_CLIENT,
+        .leader_epoch = partition->leader_epoch,
+        .now_ms = loop_wall_ms(shard->loop),
+        .high_watermark = partition->high_watermark,
+        .api_version = api_version,
+        .scratch = &shard->scratch,
+    };
+    int error = log_append(partition->log, &options, data, size, result);
+    if (error != 0) {
+        return error;
+    }
+    if (result->flush_due || result->rolled) {
+        partition_want_flush(partition);
+    }
+    if (!result->flush_due && !result->duplicate) {
+        partition_raise_high_watermark(partition, log_end_offset(partition->log),
+                                       (int64_t)result->appended_bytes);
+    }
+    /* With one replica what is written is committed, unless it has to be synced first. A duplicate
+     * may still be waiting for that. */
+    *wait_needed = (acks_all || result->flush_due || result->duplicate) &&
+                   result->last_offset >= partition->high_watermark;
+    return 0;
+}
+
+/* A flush on its way: its own memory, since the partition may be deleted meanwhile. */
+struct partition_flush {
+    struct loop_job job;
+    struct partition *partition;
+    struct log_flush flush;
+};
+
+static void partition_free(struct partition *partition)
+{
+    ASSERT(list_empty(&partition->waits) && list_empty(&partition->watches));
+    list_remove(&partition->flush_node);
+    mem_free(partition->flush);
+    mem_free(partition->topic);
+    mem_free(partition);
+}
+
+static void partition_flush_work(struct loop_job *job)
+{
+    struct partition_flush *flush = CONTAINER_OF(job, struct partition_flush, job);
+    log_flush_run(&flush->flush);
+}
+
+static void partition_finish_delete(struct partition *partition);
+
+static void partition_flush_done(struct loop_job *job)
+{
+    struct partition_flush *flush = CONTAINER_OF(job, struct partition_flush, job);
+    struct partition *partition = flush->partition;
+    int64_t offset = flush->flush.offset;
+    partition->flush_running = false;
+    int error = log_flush_finish(partition->log, &flush->flush);
+    if (partition->doomed) {
+        partition_finish_delete(partition);
+        return;
+    }
+    if (error != 0) {
+        (void)partition_fault(partition, error);
+        return;
+    }
+    int64_t start = partition->high_watermark;
+    if (offset > start) {
+        int64_t bytes = log_available_bytes(partition->log, start, offset);
+        partition_raise_high_watermark(partition, offset, bytes);
+    }
+    if (partition->flush_again) {
+        partition->flush_again = false;
+        partition_want_flush(partition);
+    }
+}
+
+static void partition_start_flush(struct partition *partition)
+{
+    if (partition->flush == NULL) {
+        partition->flush = mem_calloc(1, sizeof *partition->flush);
+        if (partition->flush == NULL) {
+            (void)partition_fault(partition, ERR_IO);
+            return;
+        }
+    }
+    struct partition_flush *flush = partition->flush;
+    flush->partition = partition;
+    flush->job.work = partition_flush_work;
+    flush->job.done = partition_flush_done;
+    partition->flush_running = true;
+    /* A failure to prepare comes home with the job, so that there is one way to end. */
+    (void)log_flush_prepare(partition->log, &flush->flush);
+    loop_submit(partition->shard->loop, &flush->job);
+}
+
+void partition_run_flushes(struct broker_shard *shard)
+{
+    while (!list_empty(&shard->flushes)) {
+        struct partition *partition =
+            CONTAINER_OF(shard->flushes.next, struct partition, flush_node);
+        list_remove(&partition->flush_node);
+        partition_start_flush(partition);
+    }
+}
+
+static struct broker_found *partition_claim(struct broker *broker, const char *name)
+{
+    size_t low = 0;
+    size_t high = broker->found_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(broker->found[middle].name, name);
+        if (order == 0) {
+            return &broker->found[middle];
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return NULL;
+}
+
+/* The directory that new partitions go to: the one with the fewest that works. */
+static struct broker_dir *partition_emptiest_dir(struct broker *broker)
+{
+    struct broker_dir *best = NULL;
+    for (int32_t i = 0; i < broker->options.dir_count; i++) {
+        struct broker_dir *dir = &broker->dirs[i];
+        if (!atomic_load(&dir->offline) &&
+            (best == NULL ||
+             atomic_load(&dir->partition_count) < atomic_load(&best->partition_count))) {
+            best = dir;
+        }
+    }
+    return best;
+}
+
+/* Whether what lies there is of the topic that now has the name. */
+static bool partition_is_of_topic(struct io_fs *fs, const char *path, struct uuid topic_id)
+{
+    struct uuid found;
+    return log_dir_read_topic_id(fs, path, &found) != 0 || uuid_equal(found, topic_id);
+}
+
+static int partition_open_log(struct partition *partition, const struct image *image,
+                              struct err_message *message)
+{
+    struct broker *broker = partition->shard->broker;
+    struct log_dir *dir = partition->dir->dir;
+    char path[PARTITION_PATH_BYTES];
+    int size = snprintf(path, sizeof path, "%s/%s-%d", dir->path, partition->topic,
+                        partition->key.partition);
+    if (size < 0 || size >= (int)sizeof path) {
+        return ERR_RANGE;
+    }
+    struct log_options options = {
+        .fs = broker->options.fs,
+        .directory = path,
+        .recovery_point = log_checkpoint_find(&dir->recovery_points, partition_topic(partition),
+                                              partition->key.partition, 0),
+        .log_start_offset = log_checkpoint_find(
+            &dir->log_start_offsets, partition_topic(partition), partition->key.partition, 0),
+        .clean_shutdown = dir->clean_shutdown,
+        .page_cache_intact = dir->page_cache_intact,
+        .now_ms = loop_wall_ms(partition->shard->loop),
+        .random = broker_shard_random(partition->shard),
+    };
+    topic_log_config(broker->options.config, image, partition_topic(partition), &options.config);
+    int error = log_open(&options, &partition->log, message);
+    struct uuid known;
+    if (error == 0 && log_dir_read_topic_id(broker->options.fs, path, &known) != 0) {
+        error = log_dir_write_topic_id(broker->options.fs, path, partition->key.topic_id);
+        if (error == 0) {
+            error = io_sync_directory(broker->options.fs, dir->path);
+        }
+    }
+    return error;
+}
+
+/* Chooses the directory and opens the log; on failure the partition is there, but offline. */
+static void partition_open(struct partition *partition, const struct image *image)
+{
+    struct broker *broker = partition->shard->broker;
+    char name[PARTITION_PATH_BYTES];
+    char path[PARTITION_PATH_BYTES * 2];
+    snprintf(name, sizeof name, "%s-%d", partition->topic, partition->key.partition);
+    struct broker_found *found = partition_claim(broker, name);
+    partition->dir = NULL;
+    if (found != NULL) {
+        snprintf(path, sizeof path, "%s/%s", found->dir->dir->path, name);
+        if (!partition_is_of_topic(broker->options.fs, path, partition->key.topic_id)) {
+            found = NULL;
+        }
+    }
+    if (found != NULL && !atomic_exchange(&found->claimed, true)) {
+        partition->dir = found->dir;
+    }
+    if (partition->dir == NULL) {
+        partition->dir = partition_emptiest_dir(broker);
+    }
+    if (partition->dir == NULL) {
+        partition->dir = &broker->dirs[0];
+        return;
+    }
+    struct err_message message = {{0}};
+    int error = partition_open_log(partition, image, &message);
+    if (error != 0) {
+        fprintf(stderr, "cannot open %s: %s\n", name, message.text);
+        log_abandon(&partition->log);
+        (void)partition_fault(partition, error == ERR_CORRUPT ? ERR_IO : error);
+        return;
+    }
+    atomic_fetch_add(&partition->dir->partition_count, 1);
+    partition->high_watermark = log_end_offset(partition->log);
+}
+
+static struct partition *partition_create(struct broker_shard *shard, const struct image *image,
+                                          const struct image_topic *topic, int32_t index)
+{
+    struct partition *partition = mem_calloc(1, sizeof *partition);
+    if (partition == NULL) {
+        return NULL;
+    }
+    partition->key = (struct partition_key){topic->id, index};
+    partition->shard = shard;
+    partition->topic = mem_strndup(topic->name.data, topic->name.size);
+    partition->topic_size = topic->name.size;
+    partition->leader = -1;
+    partition->leader_epoch = -1;
+    list_init(&partition->watches);
+    list_init(&partition->waits);
+    list_init(&partition->flush_node);
+    if (partition->topic == NULL || map_insert(&shard->partitions, partition) != 0) {
+        partition_free(partition);
+        return NULL;
+    }
+    atomic_fetch_add(&shard->broker->partition_count, 1);
+    partition_open(partition, image);
+    return partition;
+}
+
+void partition_apply(struct broker_shard *shard, const struct image *image,
+                     const struct image_topic *topic, int32_t index)
+{
+    const struct image_partition *state = &topic->partitions[index];
+    struct broker *broker = shard->broker;
+    struct partition *partition = partition_find(shard, topic->id, index);
+    if (partition == NULL) {
+        partition = partition_create(shard, image, topic, index);
+    }
+    if (partition == NULL || partition->log == NULL) {
+        return;
+    }
+    struct log_config config;
+    topic_log_config(broker->options.config, image, topic->name, &config);
+    log_set_config(partition->log, &config);
+    partition->min_insync_replicas = (int32_t)topic_setting_long(
+        broker->options.config, image, topic->name, "min.insync.replicas");
+    partition->isr_count = state->isr.count;
+    bool changed = partition->leader != state->leader ||
+                   partition->leader_epoch != state->leader_epoch;
+    partition->leader = state->leader;
+    partition->leader_epoch = state->leader_epoch;
+    if (changed && state->leader == broker->options.node_id) {
+        int error = log_assign_epoch(partition->log, state->leader_epoch);
+        if (error != 0) {
+            (void)partition_fault(partition, error);
+            return;
+        }
+    }
+    if (changed) {
+        partition_release_waiters(partition, KAFKA_NOT_LEADER_OR_FOLLOWER);
+    }
+}
+
+/* The files of a deleted partition go after a delay, on a helper thread. */
+struct partition_removal {
+    struct timer timer;
+    struct loop_job job;
+    struct broker_shard *shard;
+    struct io_fs *fs;
+    char *path;
+};
+
+static void removal_work(struct loop_job *job)
+{
+    struct partition_removal *removal = CONTAINER_OF(job, struct partition_removal, job);
+    /* What stays is found, and removed, at the next start. */
+    (void)log_dir_remove_tree(removal->fs, removal->path);
+}
+
+static void removal_done(struct loop_job *job)
+{
+    struct partition_removal *removal = CONTAINER_OF(job, struct partition_removal, job);
+    mem_free(removal->path);
+    mem_free(removal);
+}
+
+static void removal_fire(struct timer *timer)
+{
+    struct partition_removal *removal = CONTAINER_OF(timer, struct partition_removal, timer);
+    removal->job.work = removal_work;
+    removal->job.done = removal_done;
+    loop_submit(removal->shard->loop, &removal->job);
+}
+
+static void partition_remove_later(struct partition *partition, char *path, int64_t delay_ms)
+{
+    struct partition_removal *removal = mem_calloc(1, sizeof *removal);
+    if (removal == NULL) {
+        mem_free(path);
+        return;
+    }
+    removal->shard = partition->shard;
+    removal->fs = partition->shard->broker->options.fs;
+    removal->path = path;
+    timer_init(&removal->timer, removal_fire);
+    loop_timer_arm(partition->shard->loop, &removal->timer, delay_ms);
+}
+
+static void partition_finish_delete(struct partition *partition)
+{
+    struct broker_shard *shard = partition->shard;
+    if (partition->log != NULL) {
+        char *renamed = NULL;
+        struct uuid id;
+        for (size_t i = 0; i < sizeof id.bytes; i++) {
+            id.bytes[i] = (uint8_t)(broker_shard_random(shard) >> 32);
+        }
+        int64_t delay_ms = log_config(partition->log)->file_delete_delay_ms;
+        int error = log_dir_rename_deleted(partition->dir->dir, log_directory(partition->log), id,
+                                           &renamed);
+        log_abandon(&partition->log);
+        atomic_fetch_sub(&partition->dir->partition_count, 1);
+        if (error == 0) {
+            partition_remove_later(partition, renamed, delay_ms);
+        } else {
+            (void)partition_fault(partition, error);
+        }
+    }
+    partition_free(partition);
+}
+
+void partition_delete(struct partition *partition)
+{
+    struct broker_shard *shard = partition->shard;
+    void *taken = map_take(&shard->partitions, &partition->key);
+    ASSERT(taken == partition);
+    atomic_fetch_sub(&shard->broker->partition_count, 1);
+    partition_release_waiters(partition, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+    /* A watch takes itself out when its fetch is told; from here on nobody may follow it back. */
+    while (!list_empty(&partition->watches)) {
+        list_remove(partition->watches.next);
+    }
+    if (partition->flush_running) {
+        partition->doomed = true;
+    } else {
+        partition_finish_delete(partition);
+    }
+}
+
+void partition_close(struct partition *partition)
+{
+    while (!list_empty(&partition->waits)) {
+        list_remove(partition->waits.next);
+    }
+    while (!list_empty(&partition->watches)) {
+        list_remove(partition->watches.next);
+    }
+    if (partition->log != NULL && log_close(&partition->log) != 0) {
+        atomic_store(&partition->dir->offline, true);
+        log_abandon(&partition->log);
+    }
+    partition_free(partition);
+}
+
+#define IDLE_FILES_MS 60000
+
+void partition_housekeep(struct partition *partition, int64_t now_ms)
+{
+    if (partition->log == NULL || atomic_load(&partition->dir->offline)) {
+        return;
+    }
+    int32_t deleted;
+    int error = log_apply_retention(partition->log, partition->high_watermark, now_ms, &deleted);
+    if (error != 0) {
+        (void)partition_fault(partition, error);
+        return;
+    }
+    if (deleted == 0 && log_deleted_count(partition->log) > 0) {
+        /* Given up in an earlier round, so that readers had their time. */
+        (void)log_remove_deleted(partition->log);
+    }
+    log_expire_producers(partition->log, now_ms);
+    if (!partition->flush_running) {
+        log_close_idle_files(partition->log, now_ms - IDLE_FILES_MS);
+    }
+    int64_t flush_ms = log_config(partition->log)->flush_ms;
+    if (flush_ms != INT64_MAX &&
+        log_recovery_point(partition->log) < log_end_offset(partition->log)) {
+        partition_want_flush(partition);
+    }
+}

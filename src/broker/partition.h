@@ -1,0 +1,77 @@
+/* partition.h: a replica on this broker: its log, its high watermark, and who waits for either.
+ *
+ * Owned by its shard. Every function is called on the owner's thread.
+ * A fetch that has too little to give leaves a watch in each of its partitions and is told how many
+ * bytes became readable; a produce that must not be answered yet leaves a wait.
+ * Errors: a failed write or sync takes the log directory offline; requests then get
+ * KAFKA_STORAGE_ERROR. */
+#ifndef BNB_BROKER_PARTITION_H
+#define BNB_BROKER_PARTITION_H
+
+#include "broker/broker.h"
+#include "log/log.h"
+
+struct partition_key {
+    struct uuid topic_id;
+    int32_t partition;
+};
+
+struct partition {
+    struct partition_key key;
+    struct broker_shard *shard;
+    struct broker_dir *dir;
+    char *topic; /* NUL-terminated */
+    size_t topic_size;
+    struct log *log; /* NULL: offline */
+    int32_t leader;
+    int32_t leader_epoch;
+    int32_t isr_count;
+    int32_t min_insync_replicas;
+    int64_t high_watermark;
+    struct list watches;
+    struct list waits; /* by required offset */
+    struct list flush_node;
+    bool flush_running;
+    bool flush_again;
+    bool doomed; /* deleted while a flush was running */
+    struct partition_flush *flush;
+};
+
+/* Bytes became readable, or (bytes < 0) something changed that an answer must say at once. */
+struct partition_watch {
+    struct list node;
+    void (*fire)(struct partition_watch *watch, int64_t bytes);
+};
+/* Done once the high watermark is above required_offset, or with an error. */
+struct partition_wait {
+    struct list node;
+    int64_t required_offset; /* the last that must be below the high watermark */
+    void (*done)(struct partition_wait *wait, int16_t error);
+};
+
+void partition_table_init(struct map *table, uint64_t seed);
+struct partition *partition_find(const struct broker_shard *shard, struct uuid topic_id,
+                                 int32_t partition);
+/* Opens or makes the replica that the image assigns to this broker, and follows its changes. */
+void partition_apply(struct broker_shard *shard, const struct image *image,
+                     const struct image_topic *topic, int32_t index);
+/* Takes the replica away: waiters get UNKNOWN_TOPIC_OR_PARTITION, the directory a -delete name. */
+void partition_delete(struct partition *partition);
+/* At shutdown. */
+void partition_close(struct partition *partition);
+
+/* 0, or the wire error that a request to this partition gets now. */
+int16_t partition_check_leader(const struct partition *partition, int32_t current_leader_epoch);
+/* Appends a client's batch: 0 or an error as log_append gives them. *wait_needed: the answer must
+ * wait until the high watermark is above result->last_offset. */
+int partition_append(struct partition *partition, uint8_t *data, size_t size, int16_t api_version,
+                     bool acks_all, struct log_append_result *result, bool *wait_needed);
+void partition_add_wait(struct partition *partition, struct partition_wait *wait);
+/* An error of the log: takes the directory offline when the disk is to blame; the wire error. */
+int16_t partition_fault(struct partition *partition, int error);
+/* Retention, idle files, producers that expired. */
+void partition_housekeep(struct partition *partition, int64_t now_ms);
+/* Starts the flushes that became due in this turn. */
+void partition_run_flushes(struct broker_shard *shard);
+
+#endif

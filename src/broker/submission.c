@@ -1,0 +1,109 @@
+/* Requests to the controller on behalf of a client: to shard 0, and back to the client's shard. */
+#include "base/assert.h"
+#include "base/mem.h"
+#include "broker/broker.h"
+#include "broker/dispatch.h"
+#include "broker/request.h"
+
+#define FORWARD_BYTES_MAX (256u << 20)
+
+struct forward {
+    struct broker_submission submission;
+    struct loop_mail mail;
+    struct broker_request *request;
+    void (*done)(struct broker_request *request, void *context, int16_t error,
+                 const void *response);
+    void *context;
+    int16_t error;
+    struct writer encoded; /* of the response, when it has to change shards */
+};
+
+/* Structure of an API's response; also of those that only the controller serves. */
+static const struct codec_struct *forward_response_row(int16_t api_key)
+{
+    if (api_key == API_ALLOCATE_PRODUCER_IDS) {
+        return &allocate_producer_ids_response_row;
+    }
+    const struct dispatch_row *row = dispatch_find(api_key);
+    return row == NULL ? NULL : row->response;
+}
+
+static void forward_home(struct loop_mail *mail)
+{
+    struct forward *forward = CONTAINER_OF(mail, struct forward, mail);
+    struct broker_request *request = forward->request;
+    void *response = NULL;
+    if (forward->error == 0) {
+        const struct codec_struct *row = forward_response_row(forward->submission.api_key);
+        struct reader reader;
+        reader_init(&reader, forward->encoded.data, forward->encoded.size);
+        response = arena_alloc(&request->arena, row->size);
+        if (response == NULL ||
+            codec_decode(row, &reader, forward->submission.api_version, &request->arena,
+                         response) != 0) {
+            forward->error = KAFKA_UNKNOWN_SERVER_ERROR;
+        }
+    }
+    /* The decoded response points into the encoded bytes: those go after the handler. */
+    struct writer encoded = forward->encoded;
+    forward->done(request, forward->context, forward->error,
+                  forward->error == 0 ? response : NULL);
+    writer_release(&encoded);
+}
+
+static void forward_done(struct broker_submission *submission, int16_t error,
+                         const void *response)
+{
+    struct forward *forward = CONTAINER_OF(submission, struct forward, submission);
+    struct broker_request *request = forward->request;
+    if (request->shard->index == 0) {
+        forward->done(request, forward->context, error, response);
+        return;
+    }
+    forward->error = error;
+    writer_init(&forward->encoded, FORWARD_BYTES_MAX);
+    const struct codec_struct *row = forward_response_row(submission->api_key);
+    if (error == 0 &&
+        (row == NULL || codec_encode(row, &forward->encoded, submission->api_version, response))) {
+        forward->error = KAFKA_UNKNOWN_SERVER_ERROR;
+    }
+    forward->mail.run = forward_home;
+    loop_post(request->shard->loop, &forward->mail);
+}
+
+static void forward_submit(struct loop_mail *mail)
+{
+    struct forward *forward = CONTAINER_OF(mail, struct forward, mail);
+    const struct broker_options *options = &forward->request->shard->broker->options;
+    options->submit(options->context, &forward->submission);
+}
+
+void broker_forward(struct broker_request *request, int16_t api_key, int16_t api_version,
+                    const void *forwarded,
+                    void (*done)(struct broker_request *request, void *context, int16_t error,
+                                 const void *response),
+                    void *context)
+{
+    struct forward *forward = arena_alloc(&request->arena, sizeof *forward);
+    if (forward == NULL) {
+        done(request, context, KAFKA_UNKNOWN_SERVER_ERROR, NULL);
+        return;
+    }
+    *forward = (struct forward){
+        .submission = {.api_key = api_key,
+                       .api_version = api_version,
+                       .request = forwarded,
+                       .deadline_ms = request->arrived_ms +
+                                      config_int(broker_config(request), "request.timeout.ms"),
+                       .done = forward_done},
+        .request = request,
+        .done = done,
+        .context = context};
+    struct broker *broker = request->shard->broker;
+    if (request->shard->index == 0) {
+        forward_submit(&forward->mail);
+    } else {
+        forward->mail.run = forward_submit;
+        loop_post(broker->shards[0].loop, &forward->mail);
+    }
+}

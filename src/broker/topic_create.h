@@ -1,0 +1,14 @@
+/* topic_create.h: what a topic is like that the broker creates by itself.
+ * Thread: any. */
+#ifndef BNB_BROKER_TOPIC_CREATE_H
+#define BNB_BROKER_TOPIC_CREATE_H
+
+#include "broker/config.h"
+#include "protocol/messages.h"
+
+/* Fills the creation of a topic: the settings of its own for an internal one, num.partitions and
+ * default.replication.factor for any other. name is borrowed. False when the arena is full. */
+bool topic_create_fill(const struct config *config, struct string_view name, struct arena *arena,
+                       struct create_topics_request_creatable_topic *topic);
+
+#endif
