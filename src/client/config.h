@@ -1,0 +1,73 @@
+/* config.h: the settings of a client: Kafka's names, checked and in parsed form.
+ *
+ * struct bnb_config holds texts as they were given; client_config_parse turns them into a struct
+ * client_config by one table. The parsed form owns its strings.
+ * Thread: reading any; the text form is its owner's. */
+#ifndef BNB_CLIENT_CONFIG_H
+#define BNB_CLIENT_CONFIG_H
+
+#include <barnabas/barnabas.h>
+
+#include "base/view.h"
+
+enum client_kind {
+    CLIENT_PRODUCER = 1,
+    CLIENT_CONSUMER = 2,
+    CLIENT_ADMIN = 4,
+};
+
+/* One member a setting that the library acts on; units as in the names. */
+struct client_config {
+    char *bootstrap_servers;
+    char *client_id;
+    char *client_rack;
+    char *security_protocol;
+    char *bootstrap_controllers;
+    int64_t request_timeout_ms;
+    int64_t default_api_timeout_ms;
+    int64_t retry_backoff_ms;
+    int64_t retry_backoff_max_ms;
+    int64_t reconnect_backoff_ms;
+    int64_t reconnect_backoff_max_ms;
+    int64_t connection_setup_timeout_ms;
+    int64_t metadata_max_age_ms;
+    int64_t send_buffer_bytes;
+    int64_t receive_buffer_bytes;
+    /* producer */
+    int64_t acks;
+    int64_t retries;
+    int64_t batch_bytes;
+    int64_t linger_ms;
+    int64_t buffer_memory_bytes;
+    int64_t max_block_ms;
+    int64_t max_request_bytes;
+    int64_t delivery_timeout_ms;
+    int64_t max_in_flight;
+    int64_t codec;
+    int64_t gzip_level;
+    int64_t lz4_level;
+    int64_t zstd_level;
+    bool enable_idempotence;
+    bool partitioner_ignore_keys;
+    /* consumer */
+    int64_t fetch_min_bytes;
+    int64_t fetch_max_bytes;
+    int64_t max_partition_fetch_bytes;
+    int64_t fetch_max_wait_ms;
+    int64_t max_poll_records;
+    int64_t reset_policy; /* BNB_OFFSET_BEGINNING, BNB_OFFSET_END; BNB_OFFSET_RESET_POLICY: none */
+    bool check_crcs;
+    bool read_committed;
+    void (*warn)(void *context, const char *text);
+    void *warn_context;
+};
+
+/* Fills parsed with defaults and the values set. BNB_ERROR_INVALID with Kafka's text. */
+int client_config_parse(const struct bnb_config *config, enum client_kind kind,
+                        struct client_config *parsed, struct bnb_error *error);
+void client_config_release(struct client_config *parsed);
+/* Tells warn, if there is one. */
+void client_config_warn(const struct client_config *config, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

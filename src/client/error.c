@@ -1,0 +1,140 @@
+/* error.c: errors, versions and result memory of the public calls. */
+#include "client/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/mem.h"
+#include "base/uuid.h"
+#include "protocol/error.h"
+
+/* A describe of a very large cluster still fits; it is a bound, not a size. */
+#define MEMORY_BYTES_MAX ((size_t)1 << 31)
+
+STATIC_ASSERT((int)BNB_ERROR_NO_MEMORY == (int)ERR_NOMEM, "public codes are ours");
+STATIC_ASSERT((int)BNB_ERROR_INVALID == (int)ERR_INVALID, "public codes are ours");
+STATIC_ASSERT((int)BNB_ERROR_CLOSED == (int)ERR_CLOSED, "public codes are ours");
+STATIC_ASSERT((int)BNB_ERROR_TIMEOUT == (int)ERR_TIMEOUT, "public codes are ours");
+STATIC_ASSERT((int)BNB_ERROR_UNSUPPORTED == (int)ERR_UNSUPPORTED, "public codes are ours");
+
+const char *bnb_version(void) { return BNB_VERSION; }
+
+const char *bnb_error_name(int code)
+{
+    if (code == BNB_ERROR_UNKNOWN_SERVER) {
+        return "UNKNOWN_SERVER_ERROR";
+    }
+    return code < 0 ? err_text(code) : kafka_error_name((int16_t)code);
+}
+
+bool bnb_error_is_retriable(int code)
+{
+    return code == BNB_ERROR_TIMEOUT || code == BNB_ERROR_CLOSED || code == BNB_ERROR_AGAIN ||
+           (code > 0 && kafka_error_is_retriable((int16_t)code));
+}
+
+int client_error_set(struct bnb_error *error, int code, const char *format, ...)
+{
+    if (error != NULL) {
+        va_list arguments;
+        va_start(arguments, format);
+        error->code = code;
+        vsnprintf(error->text, sizeof error->text, format, arguments);
+        va_end(arguments);
+    }
+    return code;
+}
+
+static const struct {
+    int16_t code;
+    const char *text;
+} error_texts[] = {
+    {-1, "The server experienced an unexpected error when processing the request."},
+    {1, "The requested offset is not within the range of offsets maintained by the server."},
+    {3, "This server does not host this topic-partition."},
+    {5, "There is no leader for this topic-partition as we are in the middle of a leadership "
+        "election."},
+    {6, "For requests intended only for the leader, this error indicates that the broker is not "
+        "the current leader."},
+    {7, "The request timed out."},
+    {10, "The request included a message larger than the max message size the server will "
+         "accept."},
+    {17, "The request attempted to perform an operation on an invalid topic."},
+    {29, "Topic authorization failed."},
+    {31, "Cluster authorization failed."},
+    {35, "The version of API is not supported."},
+    {36, "Topic with this name already exists."},
+    {37, "Number of partitions is below 1."},
+    {38, "Replication factor is below 1 or larger than the number of available brokers."},
+    {39, "Replica assignment is invalid."},
+    {40, "Configuration is invalid."},
+    {41, "This is not the correct controller for this cluster."},
+    {42, "This most likely occurs because of a request being malformed by the client library or "
+         "the message was sent to an incompatible broker."},
+    {44, "Request parameters do not satisfy the configured policy."},
+    {87, "This record has failed the validation on broker and hence will be rejected."},
+    {100, "This server does not host this topic ID."},
+};
+
+const char *client_error_text(int16_t error_code)
+{
+    for (size_t i = 0; i < sizeof error_texts / sizeof error_texts[0]; i++) {
+        if (error_texts[i].code == error_code) {
+            return error_texts[i].text;
+        }
+    }
+    return kafka_error_name(error_code);
+}
+
+int client_error_kafka(struct bnb_error *error, int16_t error_code, struct string_view text)
+{
+    int code = error_code == -1 ? BNB_ERROR_UNKNOWN_SERVER : error_code;
+    if (text.data != NULL && text.size > 0) {
+        return client_error_set(error, code, "%.*s", (int)text.size, text.data);
+    }
+    return client_error_set(error, code, "%s", client_error_text(error_code));
+}
+
+struct bnb_memory *bnb_memory_create(void)
+{
+    struct bnb_memory *memory = mem_calloc(1, sizeof *memory);
+    if (memory != NULL) {
+        arena_init(&memory->arena, MEMORY_BYTES_MAX);
+    }
+    return memory;
+}
+
+void bnb_memory_destroy(struct bnb_memory **destroyed)
+{
+    struct bnb_memory *memory = *destroyed;
+    *destroyed = NULL;
+    if (memory != NULL) {
+        arena_release(&memory->arena);
+        mem_free(memory);
+    }
+}
+
+void bnb_memory_reset(struct bnb_memory *memory) { arena_reset(&memory->arena); }
+
+const char *memory_string(struct bnb_memory *memory, struct string_view text)
+{
+    return arena_string(&memory->arena, text).data;
+}
+
+char *bnb_uuid_format(struct bnb_uuid id, char text[BNB_UUID_TEXT_BYTES])
+{
+    struct uuid uuid;
+    memcpy(uuid.bytes, id.bytes, sizeof uuid.bytes);
+    return uuid_format(uuid, text);
+}
+
+int bnb_uuid_parse(const char *text, struct bnb_uuid *id)
+{
+    struct uuid uuid;
+    int result = uuid_parse(string_view_of(text), &uuid);
+    if (result == 0) {
+        memcpy(id->bytes, uuid.bytes, sizeof uuid.bytes);
+    }
+    return result;
+}

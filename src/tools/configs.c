@@ -1,0 +1,392 @@
+/* configs.c: kafka-configs: describe and alter settings of topics, brokers, groups, client metrics.
+ * Users, clients and ips (quotas, SCRAM) come with their APIs. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "tools/common.h"
+#include "tools/tools.h"
+
+#define CHANGES_MAX 1024
+
+static const struct args_option configs_options[] = {
+    {"add-config", 0, ARGS_VALUE, "String",
+     "Key Value pairs of configs to add. Square brackets can be used to group values which contain "
+     "commas: 'k1=v1,k2=[v1,v2,v2],k3=v3'."},
+    {"add-config-file", 0, ARGS_VALUE, "String",
+     "Path to a properties file with configs to add."},
+    {"all", 0, ARGS_FLAG, NULL, "List all configs for the given entity (includes static "
+     "configuration when available)."},
+    {"alter", 0, ARGS_FLAG, NULL, "Alter the configuration for the entity."},
+    {"bootstrap-controller", 0, ARGS_VALUE, "String: controller to connect to",
+     "The Kafka controllers to connect to."},
+    {"bootstrap-server", 0, ARGS_VALUE, "String: server to connect to",
+     "The Kafka servers to connect to."},
+    {"broker", 0, ARGS_VALUE, "String", "The broker's ID."},
+    {"broker-defaults", 0, ARGS_FLAG, NULL, "The config defaults for all brokers."},
+    {"broker-logger", 0, ARGS_VALUE, "String", "The broker's ID for its logger config."},
+    {"client", 0, ARGS_VALUE, "String", "The client's ID."},
+    {"client-defaults", 0, ARGS_FLAG, NULL, "The config defaults for all clients."},
+    {"client-metrics", 0, ARGS_VALUE, "String", "The client metrics config resource name."},
+    {"command-config", 0, ARGS_VALUE, "String: command config property file",
+     "Property file containing configs to be passed to Admin Client."},
+    {"delete-config", 0, ARGS_VALUE, "String", "config keys to remove 'k1,k2'"},
+    {"describe", 0, ARGS_FLAG, NULL, "List configs for the given entity."},
+    {"entity-default", 0, ARGS_FLAG, NULL, "Default entity name for clients/users/brokers/ips."},
+    {"entity-name", 0, ARGS_VALUE, "String", "Name of entity."},
+    {"entity-type", 0, ARGS_VALUE, "String",
+     "Type of entity (topics/clients/users/brokers/broker-loggers/ips/client-metrics/groups)."},
+    {"force", 0, ARGS_FLAG, NULL, "Suppress console prompts."},
+    {"group", 0, ARGS_VALUE, "String", "The group's ID."},
+    {"help", 0, ARGS_FLAG, NULL, "Print usage information."},
+    {"ip", 0, ARGS_VALUE, "String", "The IP address."},
+    {"ip-defaults", 0, ARGS_FLAG, NULL, "The config defaults for all IPs."},
+    {"topic", 0, ARGS_VALUE, "String", "The topic's name."},
+    {"user", 0, ARGS_VALUE, "String", "The user's principal name."},
+    {"user-defaults", 0, ARGS_FLAG, NULL, "The config defaults for all users."},
+    {"version", 0, ARGS_FLAG, NULL, "Display Kafka version."},
+    {NULL, 0, ARGS_FLAG, NULL, NULL},
+};
+
+/* One row a kind of entity: its plural, the short flag, the resource, where its own values live. */
+static const struct configs_kind {
+    const char *plural;
+    const char *singular;
+    const char *flag;
+    const char *defaults_flag;
+    int8_t resource_type;
+    int8_t own_source;
+} configs_kinds[] = {
+    {"topics", "topic", "topic", NULL, BNB_RESOURCE_TOPIC, BNB_SOURCE_DYNAMIC_TOPIC},
+    {"brokers", "broker", "broker", "broker-defaults", BNB_RESOURCE_BROKER,
+     BNB_SOURCE_DYNAMIC_BROKER},
+    {"broker-loggers", "broker-logger", "broker-logger", NULL, BNB_RESOURCE_BROKER_LOGGER,
+     BNB_SOURCE_UNKNOWN},
+    {"client-metrics", "client-metric", "client-metrics", NULL, BNB_RESOURCE_CLIENT_METRICS,
+     BNB_SOURCE_CLIENT_METRICS},
+    {"groups", "group", "group", NULL, BNB_RESOURCE_GROUP, BNB_SOURCE_GROUP},
+};
+#define KIND_COUNT (sizeof configs_kinds / sizeof configs_kinds[0])
+
+struct configs_run {
+    struct args args;
+    int argc;
+    char **argv;
+    struct bnb_admin *admin;
+    struct bnb_memory *memory;
+    const struct configs_kind *kind;
+    const char *name; /* NULL: every one; "": the default */
+};
+
+/* A failure that is not the user's typing. */
+static int configs_fail(const struct configs_run *run, int code, const char *text)
+{
+    fprintf(stderr, "Error while executing config command with args '");
+    for (int i = 1; i < run->argc; i++) {
+        fprintf(stderr, "%s%s", i > 1 ? " " : "", run->argv[i]);
+    }
+    fprintf(stderr, "'\norg.apache.kafka.common.errors.%s: %s\n", tools_exception(code), text);
+    return 1;
+}
+
+/* ---- describe ---- */
+
+static const char *configs_source(int8_t source)
+{
+    static const char *const names[] = {
+        "UNKNOWN", "DYNAMIC_TOPIC_CONFIG", "DYNAMIC_BROKER_CONFIG",
+        "DYNAMIC_DEFAULT_BROKER_CONFIG", "STATIC_BROKER_CONFIG", "DEFAULT_CONFIG",
+        "DYNAMIC_BROKER_LOGGER_CONFIG", "DYNAMIC_CLIENT_METRICS_CONFIG", "DYNAMIC_GROUP_CONFIG"};
+    size_t count = sizeof names / sizeof names[0];
+    return source >= 0 && (size_t)source < count ? names[source] : "UNKNOWN";
+}
+
+static void configs_print_setting(const struct bnb_described_setting *setting)
+{
+    printf("  %s=%s sensitive=%s synonyms={", setting->name,
+           setting->value != NULL ? setting->value : "null",
+           setting->is_sensitive ? "true" : "false");
+    for (int32_t i = 0; i < setting->synonym_count; i++) {
+        const struct bnb_setting_synonym *synonym = &setting->synonyms[i];
+        printf("%s%s:%s=%s", i > 0 ? ", " : "", configs_source(synonym->source), synonym->name,
+               synonym->value != NULL ? synonym->value : "null");
+    }
+    printf("}\n");
+}
+
+static int8_t configs_own_source(const struct configs_run *run, const char *name)
+{
+    bool of_all = run->kind->resource_type == BNB_RESOURCE_BROKER && *name == '\0';
+    return of_all ? BNB_SOURCE_DYNAMIC_DEFAULT_BROKER : run->kind->own_source;
+}
+
+static int configs_describe_one(struct configs_run *run, const char *name)
+{
+    struct bnb_resource resource = {run->kind->resource_type, name};
+    const struct bnb_described_resource *described;
+    struct bnb_error error;
+    bool all = args_has(&run->args, "all") ||
+               run->kind->resource_type == BNB_RESOURCE_BROKER_LOGGER;
+    if (*name == '\0') {
+        printf("Default configs for %s in the cluster are:\n", run->kind->plural);
+    } else {
+        printf("%s configs for %s %s are:\n", args_has(&run->args, "all") ? "All" : "Dynamic",
+               run->kind->singular, name);
+    }
+    int result = bnb_admin_describe_configs(run->admin, run->memory, &resource, 1, true,
+                                            &described, &error);
+    if (result != 0 || described->code != 0) {
+        return configs_fail(run, result != 0 ? result : described->code,
+                            result != 0 ? error.text : described->error_text);
+    }
+    int8_t own = configs_own_source(run, name);
+    for (int32_t i = 0; i < described->setting_count; i++) {
+        if (all || described->settings[i].source == own) {
+            configs_print_setting(&described->settings[i]);
+        }
+    }
+    return 0;
+}
+
+static int configs_describe_topics(struct configs_run *run)
+{
+    const struct bnb_topic *topics;
+    int32_t count;
+    struct bnb_error error;
+    int result = bnb_admin_list_topics(run->admin, run->memory, &topics, &count, &error);
+    if (result != 0) {
+        return configs_fail(run, result, error.text);
+    }
+    bool found = false;
+    int status = 0;
+    for (int32_t i = 0; i < count && status == 0; i++) {
+        if (run->name == NULL || strcmp(run->name, topics[i].name) == 0) {
+            found = true;
+            status = configs_describe_one(run, topics[i].name);
+        }
+    }
+    if (!found && run->name != NULL) {
+        printf("The topic '%s' doesn't exist and doesn't have dynamic config.\n", run->name);
+    }
+    return status;
+}
+
+static int configs_describe_brokers(struct configs_run *run)
+{
+    struct bnb_cluster cluster;
+    struct bnb_error error;
+    int result = bnb_admin_describe_cluster(run->admin, run->memory, false, &cluster, &error);
+    if (result != 0) {
+        return configs_fail(run, result, error.text);
+    }
+    bool found = false;
+    int status = 0;
+    for (int32_t i = 0; i < cluster.node_count && status == 0; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "%d", cluster.nodes[i].id);
+        if (run->name == NULL || strcmp(run->name, id) == 0) {
+            found = true;
+            status = configs_describe_one(run, id);
+        }
+    }
+    bool loggers = run->kind->resource_type == BNB_RESOURCE_BROKER_LOGGER;
+    if (status == 0 && run->name == NULL && !loggers) {
+        return configs_describe_one(run, "");
+    }
+    if (!found) {
+        printf("The %s '%s' doesn't exist and doesn't have dynamic config.\n",
+               run->kind->singular, run->name);
+    }
+    return status;
+}
+
+static int configs_describe(struct configs_run *run)
+{
+    switch (run->kind->resource_type) {
+    case BNB_RESOURCE_TOPIC:
+        return configs_describe_topics(run);
+    case BNB_RESOURCE_BROKER:
+    case BNB_RESOURCE_BROKER_LOGGER:
+        return run->name != NULL && *run->name == '\0' ? configs_describe_one(run, "")
+                                                       : configs_describe_brokers(run);
+    default: /* kinds without a list of their own here */
+        return run->name != NULL
+                   ? configs_describe_one(run, run->name)
+                   : args_usage(&run->args, "an entity name must be specified with --describe of "
+                                            "%s", run->kind->plural);
+    }
+}
+
+/* ---- alter ---- */
+
+/* The end of one k=v of a list: a comma outside brackets. */
+static char *configs_pair_end(char *text)
+{
+    int depth = 0;
+    while (*text != '\0' && !(*text == ',' && depth == 0)) {
+        depth += *text == '[' ? 1 : *text == ']' ? -1 : 0;
+        text++;
+    }
+    return text;
+}
+
+/* Cuts "k=v,k=[v1,v2]" into changes, in place. -1: a pair without '='. */
+static int32_t configs_cut_pairs(char *text, struct bnb_setting_change *changes, int32_t count)
+{
+    while (*text != '\0' && count < CHANGES_MAX) {
+        char *end = configs_pair_end(text);
+        char *next = *end == ',' ? end + 1 : end;
+        *end = '\0';
+        char *equals = strchr(text, '=');
+        if (equals == NULL) {
+            return -1;
+        }
+        *equals = '\0';
+        char *value = equals + 1;
+        size_t size = strlen(value);
+        if (size >= 2 && value[0] == '[' && value[size - 1] == ']') {
+            value[size - 1] = '\0';
+            value++;
+        }
+        text += strspn(text, " ");
+        changes[count++] = (struct bnb_setting_change){text, value, BNB_SETTING_SET};
+        text = next;
+    }
+    return count;
+}
+
+static int configs_alter_with(struct configs_run *run, struct bnb_setting_change *changes,
+                              int32_t count)
+{
+    struct bnb_resource resource = {run->kind->resource_type, run->name};
+    struct bnb_error error;
+    int result = bnb_admin_alter_configs(run->admin, &resource, changes, count, false, &error);
+    if (result != 0) {
+        return configs_fail(run, result, error.text);
+    }
+    if (*run->name == '\0') {
+        printf("Completed updating default config for %s in the cluster.\n", run->kind->plural);
+    } else {
+        printf("Completed updating config for %s %s.\n", run->kind->singular, run->name);
+    }
+    return 0;
+}
+
+static int configs_alter(struct configs_run *run)
+{
+    struct bnb_setting_change *changes = mem_need(CHANGES_MAX * sizeof *changes);
+    const char *add = args_value_or(&run->args, "add-config", "");
+    const char *remove = args_value_or(&run->args, "delete-config", "");
+    char *add_copy = mem_strndup(add, strlen(add));
+    char *remove_copy = mem_strndup(remove, strlen(remove));
+    int32_t count = configs_cut_pairs(add_copy, changes, 0);
+    int status = 0;
+    if (count < 0) {
+        fprintf(stderr, "Invalid entity config: all configs to be added must be in the format "
+                        "\"key=val\".\n");
+        status = 1;
+    }
+    char *rest = remove_copy;
+    char *item;
+    while (status == 0 && count < CHANGES_MAX && (item = tools_list_next(&rest, ",")) != NULL) {
+        changes[count++] = (struct bnb_setting_change){item, NULL, BNB_SETTING_DELETE};
+    }
+    if (status == 0) {
+        status = configs_alter_with(run, changes, count);
+    }
+    mem_free(add_copy);
+    mem_free(remove_copy);
+    mem_free(changes);
+    return status;
+}
+
+/* ---- which entity ---- */
+
+static int configs_entity(struct configs_run *run)
+{
+    const char *type = args_value(&run->args, "entity-type");
+    for (size_t i = 0; i < KIND_COUNT; i++) {
+        const struct configs_kind *kind = &configs_kinds[i];
+        if (type != NULL && strcmp(type, kind->plural) == 0) {
+            run->kind = kind;
+            run->name = args_has(&run->args, "entity-default")
+                            ? "" : args_value(&run->args, "entity-name");
+        } else if (args_has(&run->args, kind->flag)) {
+            run->kind = kind;
+            run->name = args_value(&run->args, kind->flag);
+        } else if (kind->defaults_flag != NULL && args_has(&run->args, kind->defaults_flag)) {
+            run->kind = kind;
+            run->name = "";
+        }
+    }
+    if (run->kind == NULL && type == NULL) {
+        return args_usage(&run->args, "At least one entity type must be specified");
+    }
+    if (run->kind == NULL) {
+        fprintf(stderr, "Entity type %s is not supported yet\n", type);
+        return 1;
+    }
+    return 0;
+}
+
+static int configs_check(struct configs_run *run)
+{
+    const struct args *args = &run->args;
+    bool alter = args_has(args, "alter");
+    if (alter == args_has(args, "describe")) {
+        return args_usage(args, "Command must include exactly one action: --describe, --alter");
+    }
+    if (args_has(args, "bootstrap-server") == args_has(args, "bootstrap-controller")) {
+        return args_usage(args, "Exactly one of --bootstrap-server or --bootstrap-controller must "
+                                "be specified.");
+    }
+    if (configs_entity(run) != 0) {
+        return 1;
+    }
+    if (alter && run->name == NULL) {
+        return args_usage(args, "an entity-name or default entity must be specified with --alter "
+                                "of %s", run->kind->plural);
+    }
+    if (alter && !args_has(args, "add-config") && !args_has(args, "delete-config") &&
+        !args_has(args, "add-config-file")) {
+        return args_usage(args, "At least one of --add-config, --add-config-file, or "
+                                "--delete-config must be specified with --alter");
+    }
+    if (args_has(args, "add-config-file")) {
+        fprintf(stderr, "--add-config-file is not supported yet\n");
+        return 1;
+    }
+    return 0;
+}
+
+int tool_configs(int argc, char **argv)
+{
+    struct configs_run run = {.argc = argc, .argv = argv};
+    struct bnb_error error;
+    int status = args_start(&run.args, configs_options,
+                            "This tool helps to manipulate and describe entity config for a topic, "
+                            "client, user, broker, ip, client-metrics or group", argc, argv);
+    if (status < 0) {
+        status = configs_check(&run) != 0 ? 1 : -1;
+    }
+    if (status >= 0) {
+        return status;
+    }
+    struct bnb_config *config = tools_config(&run.args, args_value(&run.args, "command-config"),
+                                             NULL);
+    if (config == NULL) {
+        return 1;
+    }
+    run.memory = bnb_memory_create();
+    int result = bnb_admin_create(config, &run.admin, &error);
+    if (result != 0) {
+        status = configs_fail(&run, result, error.text);
+    } else {
+        status = args_has(&run.args, "alter") ? configs_alter(&run) : configs_describe(&run);
+    }
+    bnb_admin_close(&run.admin);
+    bnb_memory_destroy(&run.memory);
+    bnb_config_destroy(&config);
+    return status;
+}

@@ -1,0 +1,554 @@
+/* console_consumer.c: kafka-console-consumer: records to standard output. Groups come later: every
+ * partition of the topics is assigned here. */
+#include <barnabas/consumer.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/reader.h"
+#include "tools/common.h"
+#include "tools/tools.h"
+
+#define CONSUMER_OUTPUT_BYTES (256 * 1024)
+/* How long to wait before a missing topic is looked for again. */
+#define CONSUMER_TOPIC_WAIT_MS 100
+#define STATUS_INTERRUPTED 130
+
+static const struct args_option consumer_options[] = {
+    {"bootstrap-server", 0, ARGS_VALUE, "String: server to connect to",
+     "REQUIRED: The server(s) to connect to."},
+    {"command-config", 0, ARGS_VALUE, "String: config file",
+     "Config properties file for the consumer."},
+    {"command-property", 0, ARGS_VALUE, "String: consumer_prop",
+     "Consumer config properties in the form key=value."},
+    {"consumer-property", 0, ARGS_VALUE, "String: consumer_prop",
+     "(DEPRECATED) Use --command-property instead."},
+    {"consumer.config", 0, ARGS_VALUE, "String: config file",
+     "(DEPRECATED) Use --command-config instead."},
+    {"enable-systest-events", 0, ARGS_FLAG, NULL, "Log lifecycle events of the consumer."},
+    {"formatter", 0, ARGS_VALUE, "String: class",
+     "The name of a class to use for formatting kafka messages for display."},
+    {"formatter-config", 0, ARGS_VALUE, "String: config file",
+     "Config properties file to initialize the message formatter."},
+    {"formatter-property", 0, ARGS_VALUE, "String: prop",
+     "Properties of the formatter: print.timestamp, print.key, print.offset, print.epoch, "
+     "print.partition, print.headers, print.value, key.separator, line.separator, "
+     "headers.separator, null.literal, key.deserializer, value.deserializer, "
+     "headers.deserializer."},
+    {"from-beginning", 0, ARGS_FLAG, NULL,
+     "Start with the earliest message present in the log rather than the latest message."},
+    {"group", 0, ARGS_VALUE, "String: consumer group id", "The consumer group id of the consumer."},
+    {"help", 0, ARGS_FLAG, NULL, "Print usage information."},
+    {"include", 0, ARGS_VALUE, "String: Java regex (String)",
+     "Regular expression specifying list of topics to include for consumption."},
+    {"isolation-level", 0, ARGS_VALUE, "String",
+     "Set to read_committed in order to filter out transactional messages which are not "
+     "committed."},
+    {"key-deserializer", 0, ARGS_VALUE, "String: deserializer for key",
+     "The name of the class to use for deserializing keys."},
+    {"max-messages", 0, ARGS_VALUE, "Integer: num_messages",
+     "The maximum number of messages to consume before exiting."},
+    {"offset", 0, ARGS_VALUE, "String: consume offset",
+     "The offset to consume from (a non-negative number), or 'earliest', or 'latest'."},
+    {"partition", 0, ARGS_VALUE, "Integer: partition", "The partition to consume from."},
+    {"property", 0, ARGS_VALUE, "String: prop", "(DEPRECATED) Use --formatter-property instead."},
+    {"skip-message-on-error", 0, ARGS_FLAG, NULL,
+     "If there is an error when processing a message, skip it instead of halt."},
+    {"timeout-ms", 0, ARGS_VALUE, "Long: timeout_ms",
+     "If specified, exit if no message is available for consumption for the specified interval."},
+    {"topic", 0, ARGS_VALUE, "String: topic", "The topic to consume on."},
+    {"value-deserializer", 0, ARGS_VALUE, "String: deserializer for values",
+     "The name of the class to use for deserializing values."},
+    {"version", 0, ARGS_FLAG, NULL, "Display Kafka version."},
+    {NULL, 0, ARGS_FLAG, NULL, NULL},
+};
+
+enum console_type {
+    CONSOLE_BYTES,
+    CONSOLE_SHORT,
+    CONSOLE_INT,
+    CONSOLE_LONG,
+    CONSOLE_FLOAT,
+    CONSOLE_DOUBLE,
+};
+struct formatter {
+    bool silent; /* NoOpMessageFormatter */
+    bool timestamp;
+    bool partition;
+    bool offset;
+    bool delivery;
+    bool epoch;
+    bool headers;
+    bool key;
+    bool value;
+    const char *key_separator;
+    const char *line_separator;
+    const char *headers_separator;
+    const char *null_literal;
+    enum console_type key_type;
+    enum console_type value_type;
+    enum console_type header_type;
+};
+struct consumer_run {
+    struct args args;
+    struct bnb_consumer *consumer;
+    struct bnb_memory *memory;
+    struct formatter formatter;
+    int64_t max_messages;
+    int64_t timeout_ms;
+    int64_t count;
+    atomic_bool stopped;
+    sigset_t signals;
+    pthread_t signal_thread;
+};
+
+/* ---- formatting ---- */
+
+static void print_typed(enum console_type type, const void *data, size_t size)
+{
+    struct reader reader;
+    reader_init(&reader, data, size);
+    switch (type) {
+    case CONSOLE_BYTES:
+        fwrite(data, 1, size, stdout);
+        return;
+    case CONSOLE_SHORT:
+        printf("%d", reader_i16(&reader));
+        return;
+    case CONSOLE_INT:
+        printf("%d", reader_i32(&reader));
+        return;
+    case CONSOLE_LONG:
+        printf("%" PRId64, reader_i64(&reader));
+        return;
+    case CONSOLE_FLOAT: {
+        uint32_t bits = reader_u32(&reader);
+        float value;
+        memcpy(&value, &bits, sizeof value);
+        printf("%g", (double)value);
+        return;
+    }
+    case CONSOLE_DOUBLE:
+        printf("%g", reader_f64(&reader));
+        return;
+    }
+}
+
+static void print_value(const struct formatter *formatter, enum console_type type,
+                        const void *data, size_t size)
+{
+    if (data == NULL) {
+        fputs(formatter->null_literal, stdout);
+    } else {
+        print_typed(type, data, size);
+    }
+}
+
+static void print_headers(const struct formatter *formatter,
+                          const struct bnb_consumer_record *record)
+{
+    for (int32_t i = 0; i < record->header_count; i++) {
+        printf("%s%s:", i > 0 ? formatter->headers_separator : "", record->headers[i].key);
+        print_value(formatter, formatter->header_type, record->headers[i].value,
+                    record->headers[i].value_size);
+    }
+    if (record->header_count == 0) {
+        fputs("NO_HEADERS", stdout);
+    }
+}
+
+static void print_timestamp(const struct bnb_consumer_record *record)
+{
+    if (record->timestamp_type == BNB_TIMESTAMP_NONE) {
+        fputs("NO_TIMESTAMP", stdout);
+    } else {
+        printf("%s:%" PRId64, record->timestamp_type == BNB_TIMESTAMP_CREATE ? "CreateTime"
+                                                                              : "LogAppendTime",
+               record->timestamp_ms);
+    }
+}
+
+/* Between two parts; nothing before the first. */
+static void print_separator(const struct formatter *formatter, bool *any)
+{
+    if (*any) {
+        fputs(formatter->key_separator, stdout);
+    }
+    *any = true;
+}
+
+static void print_record(const struct formatter *formatter,
+                         const struct bnb_consumer_record *record)
+{
+    bool any = false;
+    if (formatter->silent) {
+        return;
+    }
+    if (formatter->timestamp) {
+        print_separator(formatter, &any);
+        print_timestamp(record);
+    }
+    if (formatter->partition) {
+        print_separator(formatter, &any);
+        printf("Partition:%d", record->partition);
+    }
+    if (formatter->offset) {
+        print_separator(formatter, &any);
+        printf("Offset:%" PRId64, record->offset);
+    }
+    if (formatter->delivery) {
+        print_separator(formatter, &any);
+        fputs("Delivery:NOT_PRESENT", stdout);
+    }
+    if (formatter->epoch) {
+        print_separator(formatter, &any);
+        printf("Epoch:%d", record->leader_epoch);
+    }
+    if (formatter->headers) {
+        print_separator(formatter, &any);
+        print_headers(formatter, record);
+    }
+    if (formatter->key) {
+        print_separator(formatter, &any);
+        print_value(formatter, formatter->key_type, record->key, record->key_size);
+    }
+    if (formatter->value) {
+        print_separator(formatter, &any);
+        print_value(formatter, formatter->value_type, record->value, record->value_size);
+    }
+    fputs(formatter->line_separator, stdout);
+}
+
+static enum console_type formatter_type(const char *class_name)
+{
+    static const struct {
+        const char *name;
+        enum console_type type;
+    } types[] = {{"ShortDeserializer", CONSOLE_SHORT}, {"IntegerDeserializer", CONSOLE_INT},
+                 {"LongDeserializer", CONSOLE_LONG},   {"FloatDeserializer", CONSOLE_FLOAT},
+                 {"DoubleDeserializer", CONSOLE_DOUBLE}};
+    const char *dot = class_name != NULL ? strrchr(class_name, '.') : NULL;
+    const char *name = dot != NULL ? dot + 1 : class_name;
+    for (size_t i = 0; name != NULL && i < sizeof types / sizeof types[0]; i++) {
+        if (strcmp(types[i].name, name) == 0) {
+            return types[i].type;
+        }
+    }
+    return CONSOLE_BYTES;
+}
+
+static bool formatter_flag(const struct bnb_config *properties, const char *name, bool fallback)
+{
+    const char *value = bnb_config_get(properties, name);
+    return value != NULL ? strcasecmp(value, "true") == 0 : fallback;
+}
+
+static const char *formatter_text(const struct bnb_config *properties, const char *name,
+                                  const char *fallback)
+{
+    const char *value = bnb_config_get(properties, name);
+    return value != NULL ? value : fallback;
+}
+
+static void formatter_setup(struct consumer_run *run, const struct bnb_config *properties)
+{
+    const char *class_name = args_value_or(&run->args, "formatter", "");
+    const char *key = args_value(&run->args, "key-deserializer");
+    const char *value = args_value(&run->args, "value-deserializer");
+    run->formatter = (struct formatter){
+        .silent = strstr(class_name, "NoOpMessageFormatter") != NULL,
+        .timestamp = formatter_flag(properties, "print.timestamp", false),
+        .partition = formatter_flag(properties, "print.partition", false),
+        .offset = formatter_flag(properties, "print.offset", false),
+        .delivery = formatter_flag(properties, "print.delivery", false),
+        .epoch = formatter_flag(properties, "print.epoch", false),
+        .headers = formatter_flag(properties, "print.headers", false),
+        .key = formatter_flag(properties, "print.key", false),
+        .value = formatter_flag(properties, "print.value", true),
+        .key_separator = formatter_text(properties, "key.separator", "\t"),
+        .line_separator = formatter_text(properties, "line.separator", "\n"),
+        .headers_separator = formatter_text(properties, "headers.separator", ","),
+        .null_literal = formatter_text(properties, "null.literal", "null"),
+        .key_type = formatter_type(key != NULL ? key : bnb_config_get(properties,
+                                                                     "key.deserializer")),
+        .value_type = formatter_type(value != NULL ? value : bnb_config_get(properties,
+                                                                           "value.deserializer")),
+        .header_type = formatter_type(bnb_config_get(properties, "headers.deserializer")),
+    };
+}
+
+/* ---- what to read ---- */
+
+/* 0 with the start offset, or 1 after telling the mistake. */
+static int consumer_start_offset(const struct args *args, int64_t *offset)
+{
+    const char *text = args_value(args, "offset");
+    *offset = BNB_OFFSET_END;
+    if (text == NULL) {
+        *offset = args_has(args, "from-beginning") ? BNB_OFFSET_BEGINNING : BNB_OFFSET_END;
+    } else if (strcasecmp(text, "earliest") == 0) {
+        *offset = BNB_OFFSET_BEGINNING;
+    } else if (strcasecmp(text, "latest") != 0 &&
+               (!args_parse_number(text, offset) || *offset < 0)) {
+        return args_usage(args, "The provided offset value '%s' is incorrect. Valid values are "
+                          "'earliest', 'latest', or a non-negative long.", text);
+    }
+    return 0;
+}
+
+/* Assigns what the flags name. 1: done; 0: no such topic yet; negative: told on stderr. */
+static int consumer_assign(struct consumer_run *run, const struct tools_pattern *pattern,
+                           int64_t offset)
+{
+    struct bnb_error error;
+    const struct bnb_topic_size *topics;
+    int32_t count;
+    int64_t partition;
+    const char *name = args_value(&run->args, "topic");
+    (void)args_number(&run->args, "partition", -1, &partition);
+    if (name != NULL && partition >= 0) {
+        struct bnb_assignment one = {name, (int32_t)partition, offset};
+        return bnb_consumer_assign(run->consumer, &one, 1) == 0 ? 1 : -1;
+    }
+    bnb_memory_reset(run->memory);
+    if (bnb_consumer_topics(run->consumer, run->memory, name, &topics, &count, &error) != 0) {
+        tools_log("ERROR", "Error processing message, terminating consumer process: %s",
+                  error.text);
+        return -1;
+    }
+    size_t total = 0;
+    for (int32_t i = 0; i < count; i++) {
+        total += topics[i].partition_count > 0 ? (size_t)topics[i].partition_count : 0;
+    }
+    struct bnb_assignment *all = mem_need((total + 1) * sizeof *all);
+    size_t chosen = 0;
+    for (int32_t i = 0; i < count; i++) {
+        bool wanted = topics[i].code == 0 &&
+                      (name != NULL || (!topics[i].is_internal &&
+                                        tools_pattern_matches(pattern, topics[i].name)));
+        for (int32_t p = 0; wanted && p < topics[i].partition_count; p++) {
+            all[chosen++] = (struct bnb_assignment){topics[i].name, p, offset};
+        }
+    }
+    int result = chosen > 0 && bnb_consumer_assign(run->consumer, all, chosen) == 0 ? 1 : 0;
+    mem_free(all);
+    return result;
+}
+
+/* ---- the loop ---- */
+
+static void *consumer_signals(void *argument)
+{
+    struct consumer_run *run = argument;
+    int number;
+    while (sigwait(&run->signals, &number) != 0) {
+    }
+    atomic_store(&run->stopped, true);
+    bnb_consumer_wakeup(run->consumer);
+    return NULL;
+}
+
+/* One poll. 0: go on; 1: the end; negative: an error that was told. */
+static int consumer_poll(struct consumer_run *run, int64_t wait_ms, bool times_out)
+{
+    const struct bnb_consumer_record *records;
+    size_t count;
+    struct bnb_error error;
+    int result = bnb_consumer_poll(run->consumer, wait_ms, &records, &count, &error);
+    if (result != 0) {
+        tools_log("ERROR", "Error processing message, terminating consumer process:  "
+                  "(org.apache.kafka.tools.consumer.ConsoleConsumer)\n%s: %s",
+                  bnb_error_name(result), error.text);
+        return args_has(&run->args, "skip-message-on-error") ? 0 : -1;
+    }
+    if (count == 0 && !atomic_load(&run->stopped) && times_out) {
+        tools_log("ERROR", "Error processing message, terminating consumer process:  "
+                  "(org.apache.kafka.tools.consumer.ConsoleConsumer)\n"
+                  "org.apache.kafka.common.errors.TimeoutException");
+        return 1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        print_record(&run->formatter, &records[i]);
+        run->count++;
+        if (run->max_messages >= 0 && run->count >= run->max_messages) {
+            return 1;
+        }
+    }
+    /* What is there is shown before the next wait. */
+    return fflush(stdout) != 0 ? 1 : 0;
+}
+
+static int consumer_loop(struct consumer_run *run)
+{
+    struct tools_pattern pattern;
+    int64_t offset;
+    if (consumer_start_offset(&run->args, &offset) != 0) {
+        return 1;
+    }
+    if (!tools_pattern_init(&pattern, args_value(&run->args, "include"))) {
+        return args_usage(&run->args, "the value of --include is no regular expression");
+    }
+    int assigned = 0;
+    int state = 0;
+    int64_t waited_ms = 0;
+    while (state == 0 && !atomic_load(&run->stopped)) {
+        if (assigned == 0) {
+            assigned = consumer_assign(run, &pattern, offset);
+            state = assigned < 0 ? -1 : 0;
+        }
+        bool timed = run->timeout_ms >= 0;
+        if (assigned > 0) {
+            state = run->max_messages == 0
+                        ? 1
+                        : consumer_poll(run, timed ? run->timeout_ms : INT32_MAX, timed);
+        } else if (assigned == 0) {
+            waited_ms += CONSUMER_TOPIC_WAIT_MS;
+            state = consumer_poll(run, CONSUMER_TOPIC_WAIT_MS, timed && waited_ms >=
+                                                                            run->timeout_ms);
+        }
+    }
+    tools_pattern_release(&pattern);
+    fflush(stdout);
+    return state < 0 ? 1 : 0;
+}
+
+static int consumer_check(struct consumer_run *run)
+{
+    const struct args *args = &run->args;
+    if (args_require(args, (const char *const[]){"bootstrap-server", NULL}) != 0) {
+        return 1;
+    }
+    if (args_has(args, "topic") == args_has(args, "include")) {
+        return args_usage(args, "Exactly one of --include/--topic is required.");
+    }
+    if (args_has(args, "partition") && !args_has(args, "topic")) {
+        return args_usage(args, "The topic is required when partition is specified.");
+    }
+    if (args_has(args, "offset") && !args_has(args, "partition")) {
+        return args_usage(args, "The partition is required when offset is specified.");
+    }
+    if (args_has(args, "group") && args_has(args, "partition")) {
+        return args_usage(args, "Options group and partition cannot be specified together.");
+    }
+    if (args_has(args, "from-beginning") && args_has(args, "offset")) {
+        return args_usage(args, "Options from-beginning and offset cannot be specified together.");
+    }
+    int64_t partition;
+    return args_number(args, "partition", -1, &partition) != 0 ||
+                   args_number(args, "max-messages", -1, &run->max_messages) != 0 ||
+                   args_number(args, "timeout-ms", -1, &run->timeout_ms) != 0
+               ? 1 : 0;
+}
+
+static int consumer_pairs(const struct args *args, struct bnb_config *config, const char *name,
+                          const char *old_name)
+{
+    const char *unused;
+    if (args_renamed(args, name, (const char *const[]){old_name, NULL}, &unused) != 0) {
+        return 1;
+    }
+    const char *pair;
+    for (size_t i = 0;
+         (pair = args_nth(args, args_has(args, old_name) ? old_name : name, i)) != NULL; i++) {
+        if (!tools_config_pair(config, pair)) {
+            return args_usage(args, "Invalid command line properties: '%s'", pair);
+        }
+    }
+    return 0;
+}
+
+static int consumer_settings(struct consumer_run *run, struct bnb_config **config,
+                             struct bnb_config *properties)
+{
+    struct bnb_error error;
+    const char *file;
+    const char *format_file = args_value(&run->args, "formatter-config");
+    if (args_renamed(&run->args, "command-config", (const char *const[]){"consumer.config", NULL},
+                     &file) != 0) {
+        return 1;
+    }
+    *config = tools_config(&run->args, file, NULL);
+    if (*config == NULL ||
+        consumer_pairs(&run->args, *config, "command-property", "consumer-property") != 0 ||
+        consumer_pairs(&run->args, properties, "formatter-property", "property") != 0) {
+        return 1;
+    }
+    if (format_file != NULL && bnb_config_load(properties, format_file, &error) != 0) {
+        fprintf(stderr, "%s\n", error.text);
+        return 1;
+    }
+    if (bnb_config_get(*config, "client.id") == NULL) {
+        bnb_config_set(*config, "client.id", "console-consumer");
+    }
+    const char *isolation = args_value(&run->args, "isolation-level");
+    if (isolation != NULL) {
+        bnb_config_set(*config, "isolation.level", isolation);
+    }
+    const char *reset = bnb_config_get(*config, "auto.offset.reset");
+    if (args_has(&run->args, "from-beginning") && reset != NULL && strcmp(reset, "latest") == 0) {
+        fprintf(stderr, "Can't simultaneously specify --from-beginning and "
+                        "'auto.offset.reset=latest', please remove one option\n");
+        return 1;
+    }
+    return 0;
+}
+
+static int consumer_run_all(struct consumer_run *run, const struct bnb_config *config)
+{
+    static char output[CONSUMER_OUTPUT_BYTES]; /* stdout's buffer; must outlive every write */
+    struct bnb_error error;
+    setvbuf(stdout, output, _IOFBF, sizeof output);
+    sigemptyset(&run->signals);
+    sigaddset(&run->signals, SIGINT);
+    sigaddset(&run->signals, SIGTERM);
+    /* Before the network thread starts, so that it inherits the mask. */
+    pthread_sigmask(SIG_BLOCK, &run->signals, NULL);
+    if (bnb_consumer_create(config, &run->consumer, &error) != 0) {
+        fprintf(stderr, "org.apache.kafka.common.config.ConfigException: %s\n", error.text);
+        return 1;
+    }
+    run->memory = bnb_memory_create();
+    bool watching = pthread_create(&run->signal_thread, NULL, consumer_signals, run) == 0;
+    int status = consumer_loop(run);
+    fflush(stdout);
+    fprintf(stderr, "Processed a total of %" PRId64 " messages\n", run->count);
+    bool interrupted = atomic_load(&run->stopped);
+    if (watching) {
+        pthread_kill(run->signal_thread, SIGTERM); /* ends its wait, if it still waits */
+        pthread_join(run->signal_thread, NULL);
+    }
+    bnb_consumer_close(&run->consumer);
+    bnb_memory_destroy(&run->memory);
+    return interrupted ? STATUS_INTERRUPTED : status;
+}
+
+int tool_console_consumer(int argc, char **argv)
+{
+    struct consumer_run run = {.consumer = NULL};
+    int status = args_start(&run.args, consumer_options,
+                            "This tool helps to read data from Kafka topics and outputs it to "
+                            "standard output.", argc, argv);
+    if (status < 0) {
+        status = consumer_check(&run) != 0 ? 1 : -1;
+    }
+    if (status >= 0) {
+        return status;
+    }
+    struct bnb_config *config = NULL;
+    struct bnb_config *properties = bnb_config_create();
+    status = consumer_settings(&run, &config, properties);
+    if (status == 0) {
+        formatter_setup(&run, properties);
+        status = consumer_run_all(&run, config);
+    }
+    if (config != NULL) {
+        bnb_config_destroy(&config);
+    }
+    bnb_config_destroy(&properties);
+    return status;
+}

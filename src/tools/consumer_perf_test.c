@@ -1,0 +1,269 @@
+/* consumer_perf_test.c: kafka-consumer-perf-test: how fast records come out. */
+#include <barnabas/consumer.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "tools/common.h"
+#include "tools/tools.h"
+
+#define MEBIBYTE (1024.0 * 1024.0)
+#define PERF_POLL_MS 100
+
+static const struct args_option perf_options[] = {
+    {"bootstrap-server", 0, ARGS_VALUE, "String: server to connect to",
+     "REQUIRED: The server(s) to connect to."},
+    {"command-config", 0, ARGS_VALUE, "String: config file", "Consumer config properties file."},
+    {"command-property", 0, ARGS_VALUE, "String: prop1=val1",
+     "Kafka consumer related configuration properties."},
+    {"consumer.config", 0, ARGS_VALUE, "String: config file",
+     "(DEPRECATED) Use --command-config instead."},
+    {"date-format", 0, ARGS_VALUE, "String: date format",
+     "The date format to use for formatting the time field."},
+    {"fetch-size", 0, ARGS_VALUE, "Integer: size", "The amount of data to fetch in a single "
+     "request."},
+    {"from-latest", 0, ARGS_FLAG, NULL, "Start with the latest message present in the log."},
+    {"group", 0, ARGS_VALUE, "String: gid", "The group id to consume on."},
+    {"help", 0, ARGS_FLAG, NULL, "Print usage information."},
+    {"hide-header", 0, ARGS_FLAG, NULL, "If set, skips printing the header for the stats."},
+    {"include", 0, ARGS_VALUE, "String: Java regex", "Regular expression of topics to consume."},
+    {"messages", 0, ARGS_VALUE, "Long: count", "(DEPRECATED) Use --num-records instead."},
+    {"num-records", 0, ARGS_VALUE, "Long: count", "REQUIRED: The number of records to consume."},
+    {"print-metrics", 0, ARGS_FLAG, NULL, "Print out the metrics."},
+    {"reporting-interval", 0, ARGS_VALUE, "Integer: interval_ms", "Interval in milliseconds at "
+     "which to print progress info."},
+    {"show-detailed-stats", 0, ARGS_FLAG, NULL, "If set, stats are reported for each interval."},
+    {"socket-buffer-size", 0, ARGS_VALUE, "Integer: size", "The size of the tcp RECV size."},
+    {"timeout", 0, ARGS_VALUE, "Long: milliseconds",
+     "The maximum allowed time between returned records."},
+    {"topic", 0, ARGS_VALUE, "String: topic", "The topic to consume from."},
+    {"version", 0, ARGS_FLAG, NULL, "Display Kafka version."},
+    {NULL, 0, ARGS_FLAG, NULL, NULL},
+};
+
+struct perf_run {
+    struct args args;
+    struct bnb_consumer *consumer;
+    int64_t num_records;
+    int64_t timeout_ms;
+    int64_t interval_ms;
+    int64_t started_ms; /* since the epoch */
+    int64_t joined_ms;
+    int64_t count;
+    int64_t bytes;
+    int64_t shown_ms;
+    int64_t shown_count;
+    int64_t shown_bytes;
+};
+
+static int64_t perf_now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void perf_print_time(int64_t at_ms)
+{
+    time_t seconds = (time_t)(at_ms / 1000);
+    struct tm parts;
+    char text[64];
+    localtime_r(&seconds, &parts);
+    strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts);
+    printf("%s:%03d", text, (int)(at_ms % 1000));
+}
+
+static double perf_rate(double amount, int64_t ms)
+{
+    return amount * 1000.0 / (double)(ms > 0 ? ms : 1);
+}
+
+static void perf_print_header(const struct args *args)
+{
+    if (args_has(args, "hide-header")) {
+        return;
+    }
+    printf("%s, data.consumed.in.MB, MB.sec, data.consumed.in.nMsg, nMsg.sec, rebalance.time.ms, "
+           "fetch.time.ms, fetch.MB.sec, fetch.nMsg.sec\n",
+           args_has(args, "show-detailed-stats") ? "time, threadId" : "start.time, end.time");
+}
+
+static void perf_print_total(const struct perf_run *run)
+{
+    int64_t end_ms = perf_now_ms();
+    int64_t joining_ms = run->joined_ms > 0 ? run->joined_ms - run->started_ms : 0;
+    int64_t fetching_ms = end_ms - run->started_ms - joining_ms;
+    double mebibytes = (double)run->bytes / MEBIBYTE;
+    perf_print_time(run->started_ms);
+    printf(", ");
+    perf_print_time(end_ms);
+    printf(", %.4f, %.4f, %" PRId64 ", %.4f, %" PRId64 ", %" PRId64 ", %.4f, %.4f\n", mebibytes,
+           perf_rate(mebibytes, end_ms - run->started_ms), run->count,
+           perf_rate((double)run->count, end_ms - run->started_ms), joining_ms, fetching_ms,
+           perf_rate(mebibytes, fetching_ms), perf_rate((double)run->count, fetching_ms));
+}
+
+static void perf_print_interval(struct perf_run *run, int64_t now_ms)
+{
+    double mebibytes = (double)(run->bytes - run->shown_bytes) / MEBIBYTE;
+    double count = (double)(run->count - run->shown_count);
+    int64_t ms = now_ms - run->shown_ms;
+    perf_print_time(now_ms);
+    printf(", 0, %.4f, %.4f, %" PRId64 ", %.4f, 0, %" PRId64 ", %.4f, %.4f\n",
+           (double)run->bytes / MEBIBYTE, perf_rate(mebibytes, ms), run->count,
+           perf_rate(count, ms), ms, perf_rate(mebibytes, ms), perf_rate(count, ms));
+    fflush(stdout);
+    run->shown_ms = now_ms;
+    run->shown_bytes = run->bytes;
+    run->shown_count = run->count;
+}
+
+static int perf_assign(struct perf_run *run)
+{
+    struct bnb_memory *memory = bnb_memory_create();
+    struct tools_pattern pattern;
+    const struct bnb_topic_size *topics;
+    int32_t count;
+    struct bnb_error error;
+    const char *name = args_value(&run->args, "topic");
+    if (!tools_pattern_init(&pattern, args_value(&run->args, "include")) ||
+        bnb_consumer_topics(run->consumer, memory, name, &topics, &count, &error) != 0) {
+        bnb_memory_destroy(&memory);
+        fprintf(stderr, "the topics cannot be found\n");
+        return 1;
+    }
+    size_t total = 1;
+    for (int32_t i = 0; i < count; i++) {
+        total += topics[i].partition_count > 0 ? (size_t)topics[i].partition_count : 0;
+    }
+    struct bnb_assignment *all = mem_need(total * sizeof *all);
+    size_t chosen = 0;
+    int64_t offset = args_has(&run->args, "from-latest") ? BNB_OFFSET_END : BNB_OFFSET_BEGINNING;
+    for (int32_t i = 0; i < count; i++) {
+        bool wanted = topics[i].code == 0 && tools_pattern_matches(&pattern, topics[i].name);
+        for (int32_t p = 0; wanted && p < topics[i].partition_count; p++) {
+            all[chosen++] = (struct bnb_assignment){topics[i].name, p, offset};
+        }
+    }
+    int result = bnb_consumer_assign(run->consumer, all, chosen);
+    mem_free(all);
+    tools_pattern_release(&pattern);
+    bnb_memory_destroy(&memory);
+    return result == 0 ? 0 : 1;
+}
+
+static int perf_consume(struct perf_run *run)
+{
+    int64_t last_ms = perf_now_ms();
+    run->shown_ms = last_ms;
+    while (run->count < run->num_records && perf_now_ms() - last_ms <= run->timeout_ms) {
+        const struct bnb_consumer_record *records;
+        size_t count;
+        struct bnb_error error;
+        if (bnb_consumer_poll(run->consumer, PERF_POLL_MS, &records, &count, &error) != 0) {
+            fprintf(stderr, "%s\n", error.text);
+            return 1;
+        }
+        int64_t now_ms = perf_now_ms();
+        last_ms = count > 0 ? now_ms : last_ms;
+        if (count > 0 && run->joined_ms == 0) {
+            run->joined_ms = run->started_ms; /* nothing is joined without a group */
+        }
+        for (size_t i = 0; i < count; i++) {
+            run->bytes += (int64_t)(records[i].key_size + records[i].value_size);
+        }
+        run->count += (int64_t)count;
+        if (args_has(&run->args, "show-detailed-stats") &&
+            now_ms - run->shown_ms >= run->interval_ms) {
+            perf_print_interval(run, now_ms);
+        }
+    }
+    if (run->count < run->num_records) {
+        printf("WARNING: Exiting before consuming the expected number of records: timeout (%" PRId64
+               " ms) exceeded. You can use the --timeout option to increase the timeout.\n",
+               run->timeout_ms);
+    }
+    return 0;
+}
+
+static struct bnb_config *perf_config(struct perf_run *run)
+{
+    const struct args *args = &run->args;
+    const char *file;
+    if (args_renamed(args, "command-config", (const char *const[]){"consumer.config", NULL},
+                     &file) != 0) {
+        return NULL;
+    }
+    struct bnb_config *config = tools_config(args, file, NULL);
+    if (config == NULL) {
+        return NULL;
+    }
+    const char *pair;
+    for (size_t i = 0; (pair = args_nth(args, "command-property", i)) != NULL; i++) {
+        (void)tools_config_pair(config, pair);
+    }
+    bnb_config_set(config, "receive.buffer.bytes",
+                   args_value_or(args, "socket-buffer-size", "2097152"));
+    bnb_config_set(config, "max.partition.fetch.bytes",
+                   args_value_or(args, "fetch-size", "1048576"));
+    bnb_config_set(config, "check.crcs", "false");
+    if (bnb_config_get(config, "client.id") == NULL) {
+        bnb_config_set(config, "client.id", "perf-consumer-client");
+    }
+    return config;
+}
+
+static int perf_check(struct perf_run *run)
+{
+    const struct args *args = &run->args;
+    const char *count;
+    if (args_require(args, (const char *const[]){"bootstrap-server", NULL}) != 0) {
+        return 1;
+    }
+    if (args_has(args, "topic") == args_has(args, "include")) {
+        return args_usage(args, "Exactly one of --topic and --include is required.");
+    }
+    if (args_renamed(args, "num-records", (const char *const[]){"messages", NULL}, &count) != 0) {
+        return 1;
+    }
+    if (count == NULL || !args_parse_number(count, &run->num_records)) {
+        return args_usage(args, "Missing required argument \"[num-records]\"");
+    }
+    return args_number(args, "timeout", 10000, &run->timeout_ms) != 0 ||
+                   args_number(args, "reporting-interval", 5000, &run->interval_ms) != 0
+               ? 1 : 0;
+}
+
+int tool_consumer_perf_test(int argc, char **argv)
+{
+    struct perf_run run = {.consumer = NULL};
+    struct bnb_error error;
+    int status = args_start(&run.args, perf_options,
+                            "This tool is used to verify the consumer performance.", argc, argv);
+    if (status < 0) {
+        status = perf_check(&run) != 0 ? 1 : -1;
+    }
+    if (status >= 0) {
+        return status;
+    }
+    struct bnb_config *config = perf_config(&run);
+    if (config == NULL) {
+        return 1;
+    }
+    perf_print_header(&run.args);
+    run.started_ms = perf_now_ms();
+    if (bnb_consumer_create(config, &run.consumer, &error) != 0) {
+        fprintf(stderr, "%s\n", error.text);
+        status = 1;
+    } else {
+        status = perf_assign(&run) != 0 ? 1 : perf_consume(&run);
+        if (status == 0 && !args_has(&run.args, "show-detailed-stats")) {
+            perf_print_total(&run);
+        }
+    }
+    bnb_consumer_close(&run.consumer);
+    bnb_config_destroy(&config);
+    return status;
+}

@@ -1,0 +1,166 @@
+/* dump_index.c: indexes and producer snapshots.
+ *
+ *   .index     offset - base: int32, position: int32
+ *   .timeindex timestamp: int64, offset - base: int32
+ *   .txnindex  version: int16, producer id, first, last and last stable offset: int64 each
+ *   .snapshot  version: int16, crc32c: uint32, count: int32, entries of 46 bytes */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/crc32c.h"
+#include "base/mem.h"
+#include "base/reader.h"
+#include "io/file.h"
+#include "tools/dump.h"
+
+#define OFFSET_ENTRY_BYTES 8
+#define TIME_ENTRY_BYTES 12
+#define TXN_ENTRY_BYTES 34
+#define SNAPSHOT_CRC_END 6
+#define PATH_BYTES 4096
+
+int64_t dump_base_offset(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return strtoll(slash != NULL ? slash + 1 : path, NULL, 10);
+}
+
+/* The log beside an index; false when there is none. */
+static bool index_log(const char *path, struct io_file *log, struct io_fs *fs)
+{
+    char name[PATH_BYTES];
+    const char *dot = strrchr(path, '.');
+    *fs = io_fs_linux();
+    snprintf(name, sizeof name, "%.*s.log", (int)(dot - path), path);
+    return io_file_open(fs, name, IO_OPEN_READ, log) == 0;
+}
+
+/* The last offset of the batch at position, or -1. */
+static int64_t index_offset_at(struct io_file *log, int64_t position)
+{
+    uint8_t header[BATCH_HEADER_BYTES];
+    struct reader reader;
+    if (io_file_read(log, header, sizeof header, position) != BATCH_HEADER_BYTES) {
+        return -1;
+    }
+    reader_init(&reader, header, sizeof header);
+    int64_t base = reader_i64(&reader);
+    reader_init(&reader, header + 23, 4); /* last offset delta */
+    return base + reader_i32(&reader);
+}
+
+void dump_offset_index(struct dump *dump, const char *path, struct bytes_view data)
+{
+    int64_t base = dump_base_offset(path);
+    struct io_fs fs;
+    struct io_file log;
+    if (dump->options.sanity_only) {
+        printf("%s passed sanity check.\n", path);
+        return;
+    }
+    bool has_log = index_log(path, &log, &fs);
+    struct reader reader;
+    reader_init(&reader, data.data, data.size);
+    for (size_t i = 0; i < data.size / OFFSET_ENTRY_BYTES; i++) {
+        int64_t offset = base + reader_i32(&reader);
+        int32_t position = reader_i32(&reader);
+        if (offset == base && i > 0) {
+            break; /* the rest was allocated ahead */
+        }
+        int64_t found = has_log ? index_offset_at(&log, position) : offset;
+        if (found != offset && dump->mismatch_count < DUMP_MISMATCHES_MAX) {
+            dump->mismatches[dump->mismatch_count++] =
+                (struct dump_mismatch){path, offset, found};
+        }
+        if (!dump->options.verify_only) {
+            printf("offset: %" PRId64 " position: %d\n", offset, position);
+        }
+    }
+    if (has_log) {
+        io_file_close(&log);
+    }
+}
+
+void dump_time_index(struct dump *dump, const char *path, struct bytes_view data)
+{
+    int64_t base = dump_base_offset(path);
+    if (dump->options.sanity_only) {
+        printf("%s passed sanity check.\n", path);
+        return;
+    }
+    struct reader reader;
+    reader_init(&reader, data.data, data.size);
+    for (size_t i = 0; i < data.size / TIME_ENTRY_BYTES; i++) {
+        int64_t timestamp_ms = reader_i64(&reader);
+        int64_t offset = base + reader_i32(&reader);
+        if (offset == base && i > 0) {
+            break;
+        }
+        if (!dump->options.verify_only) {
+            printf("timestamp: %" PRId64 " offset: %" PRId64 "\n", timestamp_ms, offset);
+        }
+    }
+}
+
+void dump_txn_index(struct bytes_view data)
+{
+    struct reader reader;
+    reader_init(&reader, data.data, data.size);
+    while (reader_left(&reader) >= TXN_ENTRY_BYTES) {
+        int16_t version = reader_i16(&reader);
+        int64_t producer_id = reader_i64(&reader);
+        int64_t first = reader_i64(&reader);
+        int64_t last = reader_i64(&reader);
+        printf("version: %d producerId: %" PRId64 " firstOffset: %" PRId64 " lastOffset: %" PRId64
+               " lastStableOffset: %" PRId64 "\n", version, producer_id, first, last,
+               reader_i64(&reader));
+    }
+}
+
+static void snapshot_entry(struct reader *reader)
+{
+    int64_t producer_id = reader_i64(reader);
+    int16_t epoch = reader_i16(reader);
+    int32_t last_sequence = reader_i32(reader);
+    int64_t last_offset = reader_i64(reader);
+    int32_t delta = reader_i32(reader);
+    int64_t timestamp_ms = reader_i64(reader);
+    int32_t coordinator_epoch = reader_i32(reader);
+    int64_t first_offset = reader_i64(reader);
+    if (reader->failed) {
+        return;
+    }
+    printf("producerId: %" PRId64 " producerEpoch: %d coordinatorEpoch: %d currentTxnFirstOffset: ",
+           producer_id, epoch, coordinator_epoch);
+    if (first_offset >= 0) {
+        printf("OptionalLong[%" PRId64 "]", first_offset);
+    } else {
+        printf("OptionalLong.empty");
+    }
+    printf(" lastTimestamp: %" PRId64, timestamp_ms);
+    if (last_offset >= 0) {
+        printf(" firstSequence: %d lastSequence: %d lastOffset: %" PRId64
+               " offsetDelta: %d timestamp: %" PRId64,
+               batch_sequence_add(last_sequence, -delta), last_sequence, last_offset, delta,
+               timestamp_ms);
+    }
+    putchar('\n');
+}
+
+void dump_producer_snapshot(const char *path, struct bytes_view data)
+{
+    struct reader reader;
+    reader_init(&reader, data.data, data.size);
+    int16_t version = reader_i16(&reader);
+    uint32_t crc = reader_u32(&reader);
+    int32_t count = reader_i32(&reader);
+    if (reader.failed || version != 1 ||
+        crc != crc32c(0, data.data + SNAPSHOT_CRC_END, data.size - SNAPSHOT_CRC_END)) {
+        fprintf(stderr, "Snapshot file '%s' is corrupt (CRC is no longer valid).\n", path);
+        return;
+    }
+    for (int32_t i = 0; i < count && !reader.failed; i++) {
+        snapshot_entry(&reader);
+    }
+}

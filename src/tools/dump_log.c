@@ -1,0 +1,299 @@
+/* dump_log.c: kafka-dump-log: the files of a log directory in words. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "io/file.h"
+#include "protocol/record/compress.h"
+#include "protocol/record/iter.h"
+#include "tools/args.h"
+#include "tools/common.h"
+#include "tools/dump.h"
+#include "tools/tools.h"
+
+#define DUMP_FILE_BYTES_MAX ((size_t)1 << 31)
+#define DUMP_BATCH_BYTES_MAX ((size_t)1 << 30)
+#define DUMP_ARENA_BYTES ((size_t)256 << 20)
+
+static const struct args_option dump_options[] = {
+    {"cluster-metadata-decoder", 0, ARGS_FLAG, NULL,
+     "If set, log data will be parsed as cluster metadata records."},
+    {"deep-iteration", 0, ARGS_FLAG, NULL,
+     "If set, uses deep instead of shallow iteration. Automatically set if print-data-log is "
+     "enabled."},
+    {"files", 0, ARGS_VALUE, "String: file1, file2, ...",
+     "REQUIRED: The comma separated list of data and index log files to be dumped."},
+    {"help", 0, ARGS_FLAG, NULL, "Print usage information."},
+    {"index-sanity-check", 0, ARGS_FLAG, NULL,
+     "If set, just checks the index sanity without printing its content."},
+    {"key-decoder-class", 0, ARGS_VALUE, "String", "The decoder of keys."},
+    {"max-bytes", 0, ARGS_VALUE, "Integer: size",
+     "Limit the amount of total batches read in bytes avoiding reading the whole file."},
+    {"max-message-size", 0, ARGS_VALUE, "Integer: size", "Size of largest message."},
+    {"offsets-decoder", 0, ARGS_FLAG, NULL,
+     "If set, log data will be parsed as offset data from the __consumer_offsets topic."},
+    {"print-data-log", 0, ARGS_FLAG, NULL,
+     "If set, printing the messages content when dumping data logs."},
+    {"remote-log-metadata-decoder", 0, ARGS_FLAG, NULL,
+     "If set, log data will be parsed as TopicBasedRemoteLogMetadataManager metadata records."},
+    {"share-group-state-decoder", 0, ARGS_FLAG, NULL,
+     "If set, log data will be parsed as share group state data."},
+    {"skip-record-metadata", 0, ARGS_FLAG, NULL,
+     "Skip metadata when printing records. This flag also skips control records."},
+    {"transaction-log-decoder", 0, ARGS_FLAG, NULL,
+     "If set, log data will be parsed as transaction metadata from the __transaction_state "
+     "topic."},
+    {"value-decoder-class", 0, ARGS_VALUE, "String", "The decoder of values."},
+    {"verify-index-only", 0, ARGS_FLAG, NULL,
+     "If set, just verify the index log without printing its content."},
+    {"version", 0, ARGS_FLAG, NULL, "Display Kafka version."},
+    {NULL, 0, ARGS_FLAG, NULL, NULL},
+};
+
+static void dump_batch_line(const struct batch *batch, const uint8_t *data, size_t position)
+{
+    bool append_time = (batch->attributes & BATCH_LOG_APPEND_TIME) != 0;
+    int32_t last_sequence =
+        batch->base_sequence < 0
+            ? -1 : batch_sequence_add(batch->base_sequence, batch->last_offset_delta);
+    printf("baseOffset: %" PRId64 " lastOffset: %" PRId64 " count: %d baseSequence: %d "
+           "lastSequence: %d producerId: %" PRId64 " producerEpoch: %d partitionLeaderEpoch: %d "
+           "isTransactional: %s isControl: %s deleteHorizonMs: ",
+           batch->base_offset, batch_last_offset(batch), batch->record_count,
+           batch->base_sequence, last_sequence, batch->producer_id, batch->producer_epoch,
+           batch->partition_leader_epoch, batch_is_transactional(batch) ? "true" : "false",
+           batch_is_control(batch) ? "true" : "false");
+    if (batch->attributes & BATCH_DELETE_HORIZON) {
+        printf("OptionalLong[%" PRId64 "]", batch->base_timestamp_ms);
+    } else {
+        printf("OptionalLong.empty");
+    }
+    unsigned codec = batch->attributes & BATCH_CODEC_MASK;
+    printf(" position: %zu %s: %" PRId64 " size: %u magic: %d compresscodec: %s crc: %u isvalid: "
+           "%s\n", position, append_time ? "LogAppendTime" : "CreateTime",
+           batch->max_timestamp_ms, batch->size_bytes, BATCH_MAGIC,
+           codec < BATCH_CODEC_COUNT ? compress_codec_name((enum batch_codec)codec) : "unknown",
+           batch->crc, batch_crc_holds(data, batch) ? "true" : "false");
+}
+
+static void dump_record_line(struct dump *dump, const struct batch *batch,
+                             struct record_iter *iter, const struct record *record,
+                             int32_t index)
+{
+    bool control = batch_is_control(batch);
+    if (dump->options.skip_record_metadata) {
+        if (control) {
+            return;
+        }
+        printf("|");
+    } else {
+        bool append_time = (batch->attributes & BATCH_LOG_APPEND_TIME) != 0;
+        printf("| offset: %" PRId64 " %s: %" PRId64 " keySize: %" PRId64 " valueSize: %" PRId64
+               " sequence: %d headerKeys: [", record->offset,
+               append_time ? "LogAppendTime" : "CreateTime", record->timestamp_ms,
+               record->key.data != NULL ? (int64_t)record->key.size : -1,
+               record->value.data != NULL ? (int64_t)record->value.size : -1,
+               batch->base_sequence < 0 ? -1 : batch_sequence_add(batch->base_sequence, index));
+        struct record_header header;
+        for (bool first = true; record_iter_next_header(iter, &header) == 1; first = false) {
+            printf("%s%.*s", first ? "" : ",", (int)header.key.size, header.key.data);
+        }
+        printf("]");
+    }
+    if (control) {
+        dump_control(dump, record);
+    } else if (dump->options.print_data) {
+        dump_record_data(dump, record);
+    }
+    putchar('\n');
+    arena_reset(&dump->arena);
+}
+
+static void dump_records(struct dump *dump, const struct batch *batch)
+{
+    struct writer plain;
+    struct bytes_view records = {batch->records, batch->size_bytes - BATCH_HEADER_BYTES};
+    enum batch_codec codec = (enum batch_codec)(batch->attributes & BATCH_CODEC_MASK);
+    writer_init(&plain, DUMP_BATCH_BYTES_MAX);
+    int error = 0;
+    if (codec != BATCH_CODEC_NONE) {
+        error = decompress_append(codec, records, &plain);
+        records = (struct bytes_view){plain.data, plain.size};
+    }
+    struct record_iter iter;
+    record_iter_init(&iter, batch, records);
+    struct record record;
+    int got = error == 0 ? 1 : error;
+    for (int32_t index = 0; got == 1; index++) {
+        got = record_iter_next(&iter, &record);
+        if (got == 1) {
+            dump_record_line(dump, batch, &iter, &record, index);
+        }
+    }
+    if (got < 0) {
+        fprintf(stderr, "The records of the batch at offset %" PRId64 " cannot be read\n",
+                batch->base_offset);
+    }
+    writer_release(&plain);
+}
+
+static void dump_log_title(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash != NULL ? slash + 1 : path;
+    long long offset;
+    int epoch;
+    if (strcmp(name, "bootstrap.checkpoint") == 0) {
+        printf("KRaft bootstrap snapshot\n");
+    } else if (strstr(name, ".checkpoint") != NULL &&
+               sscanf(name, "%20lld-%10d", &offset, &epoch) == 2) {
+        printf("Snapshot end offset: %lld, epoch: %d\n", offset, epoch);
+    } else {
+        printf("Log starting offset: %" PRId64 "\n", dump_base_offset(path));
+    }
+}
+
+void dump_batches(struct dump *dump, const char *path, struct bytes_view data)
+{
+    size_t at = 0;
+    size_t max = (size_t)(dump->options.max_bytes > 0 ? dump->options.max_bytes : 0);
+    dump_log_title(path);
+    while (at < data.size && at < max) {
+        struct batch batch;
+        int64_t whole = batch_view_size(data.data + at, data.size - at);
+        if (max < data.size && whole > (int64_t)(max - at)) {
+            return; /* the user's bound cuts it */
+        }
+        if (batch_decode(data.data + at, data.size - at, &batch) != 0) {
+            printf("Found %zu invalid bytes at the end of %s\n", data.size - at, path);
+            return;
+        }
+        dump_batch_line(&batch, data.data + at, at);
+        if (dump->options.deep) {
+            dump_records(dump, &batch);
+        }
+        at += batch.size_bytes;
+    }
+}
+
+static bool dump_ends(const char *path, const char *suffix)
+{
+    size_t size = strlen(path);
+    size_t suffix_size = strlen(suffix);
+    return size >= suffix_size && strcmp(path + size - suffix_size, suffix) == 0;
+}
+
+/* False when the file cannot be read. */
+static bool dump_file(struct dump *dump, const char *path)
+{
+    static const char *const suffixes[] = {".log", ".checkpoint", ".index", ".timeindex",
+                                           ".txnindex", ".snapshot"};
+    struct io_fs fs = io_fs_linux();
+    size_t kind = 0;
+    uint8_t *content;
+    size_t size;
+    printf("Dumping %s\n", path);
+    while (kind < sizeof suffixes / sizeof suffixes[0] && !dump_ends(path, suffixes[kind])) {
+        kind++;
+    }
+    if (kind == sizeof suffixes / sizeof suffixes[0]) {
+        fflush(stdout);
+        fprintf(stderr, "Ignoring unknown file %s\n", path);
+        return true;
+    }
+    int error = io_read_whole(&fs, path, DUMP_FILE_BYTES_MAX, &content, &size);
+    if (error != 0) {
+        fflush(stdout);
+        fprintf(stderr, "%s: %s\n", path, bnb_error_name(error));
+        return false;
+    }
+    struct bytes_view data = {content, size};
+    if (kind <= 1) {
+        dump_batches(dump, path, data);
+    } else if (kind == 2) {
+        dump_offset_index(dump, path, data);
+    } else if (kind == 3) {
+        dump_time_index(dump, path, data);
+    } else if (kind == 4) {
+        dump_txn_index(data);
+    } else {
+        dump_producer_snapshot(path, data);
+    }
+    mem_free(content);
+    return true;
+}
+
+static void dump_mismatches(const struct dump *dump)
+{
+    const char *last = NULL;
+    for (size_t i = 0; i < dump->mismatch_count; i++) {
+        const struct dump_mismatch *one = &dump->mismatches[i];
+        if (last == NULL || strcmp(last, one->path) != 0) {
+            fprintf(stderr, "Mismatches in :%s\n", one->path);
+            last = one->path;
+        }
+        fprintf(stderr, "  Index offset: %" PRId64 ", log offset: %" PRId64 "\n",
+                one->index_offset, one->log_offset);
+    }
+}
+
+static void dump_set_options(const struct args *args, struct dump_options *options)
+{
+    static const struct {
+        const char *flag;
+        enum dump_decoder decoder;
+    } decoders[] = {{"offsets-decoder", DUMP_OFFSETS},
+                    {"transaction-log-decoder", DUMP_TRANSACTIONS},
+                    {"cluster-metadata-decoder", DUMP_METADATA},
+                    {"remote-log-metadata-decoder", DUMP_REMOTE},
+                    {"share-group-state-decoder", DUMP_SHARE}};
+    options->print_data = args_has(args, "print-data-log") ||
+                          args_has(args, "value-decoder-class") ||
+                          args_has(args, "key-decoder-class");
+    for (size_t i = 0; i < sizeof decoders / sizeof decoders[0]; i++) {
+        if (args_has(args, decoders[i].flag)) {
+            options->decoder = decoders[i].decoder;
+            options->print_data = true;
+        }
+    }
+    options->deep = options->print_data || args_has(args, "deep-iteration");
+    options->skip_record_metadata = args_has(args, "skip-record-metadata");
+    options->verify_only = args_has(args, "verify-index-only");
+    options->sanity_only = args_has(args, "index-sanity-check");
+}
+
+int tool_dump_log(int argc, char **argv)
+{
+    struct args args;
+    int status = args_start(&args, dump_options,
+                            "This tool helps to parse a log file and dump its contents to the "
+                            "console, useful for debugging a seemingly corrupt log segment.", argc,
+                            argv);
+    if (status < 0 && args_require(&args, (const char *const[]){"files", NULL}) != 0) {
+        status = 1;
+    }
+    if (status >= 0) {
+        return status;
+    }
+    struct dump *dump = mem_need(sizeof *dump);
+    int64_t unused;
+    dump_set_options(&args, &dump->options);
+    status = args_number(&args, "max-bytes", INT32_MAX, &dump->options.max_bytes) != 0 ||
+                     args_number(&args, "max-message-size", 5242880, &unused) != 0
+                 ? 1 : 0;
+    arena_init(&dump->arena, DUMP_ARENA_BYTES);
+    const char *files = args_value(&args, "files");
+    char *copy = mem_strndup(files, strlen(files));
+    char *rest = copy;
+    char *path;
+    while (status == 0 && (path = tools_list_next(&rest, ",")) != NULL) {
+        status = dump_file(dump, path) ? 0 : 1;
+    }
+    fflush(stdout);
+    dump_mismatches(dump);
+    arena_release(&dump->arena);
+    mem_free(copy);
+    mem_free(dump);
+    return status;
+}

@@ -1,0 +1,377 @@
+/* producer_perf_test.c: kafka-producer-perf-test: how fast records go in. */
+#include <barnabas/producer.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "io/file.h"
+#include "tools/common.h"
+#include "tools/tools.h"
+
+#define PERF_SAMPLES_MAX 500000
+#define PERF_PAYLOAD_BYTES_MAX ((size_t)1 << 30)
+#define MEBIBYTE (1024.0 * 1024.0)
+
+static const struct args_option perf_options[] = {
+    {"bootstrap-server", 0, ARGS_VALUE, "BOOTSTRAP-SERVERS",
+     "The server(s) to connect to in the form HOST1:PORT1,HOST2:PORT2."},
+    {"command-config", 0, ARGS_VALUE, "CONFIG-FILE", "Producer config properties file."},
+    {"command-property", 0, ARGS_REST, "PROP-NAME=PROP-VALUE",
+     "Kafka producer related configuration properties."},
+    {"help", 'h', ARGS_FLAG, NULL, "Show this help message and exit."},
+    {"num-records", 0, ARGS_VALUE, "NUM-RECORDS", "Number of records to produce."},
+    {"payload-delimiter", 0, ARGS_VALUE, "PAYLOAD-DELIMITER",
+     "Delimiter to be used when --payload-file is provided."},
+    {"payload-file", 0, ARGS_VALUE, "PAYLOAD-FILE", "File to read the records' payloads from."},
+    {"payload-monotonic", 0, ARGS_FLAG, NULL,
+     "Payload is a monotonically increasing integer."},
+    {"print-metrics", 0, ARGS_FLAG, NULL, "Print out metrics at the end of the test."},
+    {"producer-props", 0, ARGS_REST, "PROP-NAME=PROP-VALUE",
+     "(DEPRECATED) Use --command-property instead."},
+    {"producer.config", 0, ARGS_VALUE, "CONFIG-FILE", "(DEPRECATED) Use --command-config instead."},
+    {"record-size", 0, ARGS_VALUE, "RECORD-SIZE", "Record size in bytes."},
+    {"reporting-interval", 0, ARGS_VALUE, "INTERVAL-MS", "Interval in milliseconds at which to "
+     "print progress info."},
+    {"throughput", 0, ARGS_VALUE, "THROUGHPUT",
+     "Throttle to at most THROUGHPUT records/sec; -1 to disable."},
+    {"topic", 0, ARGS_VALUE, "TOPIC", "Produce records to this topic."},
+    {"transaction-duration-ms", 0, ARGS_VALUE, "TRANSACTION-DURATION", "The max age of each "
+     "transaction."},
+    {"transactional-id", 0, ARGS_VALUE, "TRANSACTIONAL-ID", "The transactional id to use."},
+    {"warmup-records", 0, ARGS_VALUE, "WARMUP-RECORDS",
+     "The number of records to produce before the steady state begins."},
+    {NULL, 0, ARGS_FLAG, NULL, NULL},
+};
+
+/* Counts over a stretch of time; kept under the run's lock. */
+struct perf_stats {
+    int64_t started_ns;
+    int64_t count;
+    int64_t bytes;
+    int64_t latency_ms;
+    int64_t latency_max_ms;
+};
+struct perf_run {
+    struct args args;
+    struct bnb_producer *producer;
+    const char *topic;
+    int64_t num_records;
+    int64_t record_size;
+    int64_t throughput;
+    int64_t warmup_records;
+    int64_t interval_ms;
+    uint64_t random;
+    char *payload;
+    size_t payload_size;
+    struct bytes_view *lines; /* of the payload file */
+    size_t line_count;
+    pthread_mutex_t lock;
+    struct perf_stats total;
+    struct perf_stats steady;
+    struct perf_stats window;
+    int64_t delivered;
+    int64_t sampling; /* one sample every so many records */
+    int32_t *samples;
+    size_t sample_count;
+};
+struct perf_sent {
+    struct perf_run *run;
+    int64_t sent_ns;
+    size_t bytes;
+};
+
+static int64_t perf_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void perf_stats_add(struct perf_stats *stats, size_t bytes, int64_t latency_ms)
+{
+    stats->count++;
+    stats->bytes += (int64_t)bytes;
+    stats->latency_ms += latency_ms;
+    stats->latency_max_ms = latency_ms > stats->latency_max_ms ? latency_ms : stats->latency_max_ms;
+}
+
+static double perf_divide(double a, double b) { return b > 0 ? a / b : 0; }
+
+static void perf_print_window(const struct perf_stats *window, int64_t now_ns)
+{
+    double seconds = (double)(now_ns - window->started_ns) / 1e9;
+    printf("%" PRId64 " records sent, %.1f records/sec (%.2f MB/sec), %.1f ms avg latency, %.1f ms "
+           "max latency.\n", window->count, perf_divide((double)window->count, seconds),
+           perf_divide((double)window->bytes / MEBIBYTE, seconds),
+           perf_divide((double)window->latency_ms, (double)window->count),
+           (double)window->latency_max_ms);
+    fflush(stdout);
+}
+
+static void perf_delivered(void *context, const struct bnb_delivery *delivery)
+{
+    struct perf_sent *sent = context;
+    struct perf_run *run = sent->run;
+    int64_t now_ns = perf_now_ns();
+    int64_t latency_ms = (now_ns - sent->sent_ns) / 1000000;
+    pthread_mutex_lock(&run->lock);
+    if (delivery->code != 0) {
+        fprintf(stderr, "org.apache.kafka.common.errors.%s: %s\n",
+                tools_exception(delivery->code), delivery->error_text);
+    } else {
+        perf_stats_add(&run->total, sent->bytes, latency_ms);
+        perf_stats_add(&run->window, sent->bytes, latency_ms);
+        if (run->delivered == run->warmup_records) {
+            run->steady.started_ns = now_ns;
+        }
+        if (run->delivered >= run->warmup_records) {
+            perf_stats_add(&run->steady, sent->bytes, latency_ms);
+        }
+        if (run->delivered % run->sampling == 0 && run->sample_count < PERF_SAMPLES_MAX) {
+            run->samples[run->sample_count++] = (int32_t)latency_ms;
+        }
+    }
+    run->delivered++;
+    if (now_ns - run->window.started_ns >= run->interval_ms * 1000000) {
+        perf_print_window(&run->window, now_ns);
+        run->window = (struct perf_stats){.started_ns = now_ns};
+    }
+    pthread_mutex_unlock(&run->lock);
+    mem_free(sent);
+}
+
+static int perf_by_value(const void *a, const void *b)
+{
+    int32_t left = *(const int32_t *)a;
+    int32_t right = *(const int32_t *)b;
+    return left < right ? -1 : left > right;
+}
+
+static int32_t perf_percentile(const struct perf_run *run, double share)
+{
+    size_t at = (size_t)(share * (double)run->sample_count);
+    at = at < run->sample_count ? at : run->sample_count - 1;
+    return run->sample_count > 0 ? run->samples[at] : 0;
+}
+
+static void perf_print_total(const struct perf_run *run, const struct perf_stats *stats,
+                             const char *what, int64_t now_ns)
+{
+    double seconds = (double)(now_ns - stats->started_ns) / 1e9;
+    printf("%" PRId64 " %srecords sent, %f records/sec (%.2f MB/sec), %.2f ms avg latency, %.2f ms "
+           "max latency, %d ms 50th, %d ms 95th, %d ms 99th, %d ms 99.9th.\n",
+           stats->count, what, perf_divide((double)stats->count, seconds),
+           perf_divide((double)stats->bytes / MEBIBYTE, seconds),
+           perf_divide((double)stats->latency_ms, (double)stats->count),
+           (double)stats->latency_max_ms, perf_percentile(run, 0.5), perf_percentile(run, 0.95),
+           perf_percentile(run, 0.99), perf_percentile(run, 0.999));
+}
+
+/* ---- payloads ---- */
+
+static uint64_t perf_random(struct perf_run *run)
+{
+    run->random ^= run->random << 13;
+    run->random ^= run->random >> 7;
+    run->random ^= run->random << 17;
+    return run->random;
+}
+
+static void perf_payload(struct perf_run *run, int64_t index, struct bnb_producer_record *record)
+{
+    if (run->lines != NULL) {
+        struct bytes_view line = run->lines[perf_random(run) % run->line_count];
+        record->value = line.data;
+        record->value_size = line.size;
+        return;
+    }
+    if (args_has(&run->args, "payload-monotonic")) {
+        record->value_size = (size_t)snprintf(run->payload, run->payload_size, "%" PRId64, index);
+    } else {
+        for (size_t i = 0; i < run->payload_size; i++) {
+            run->payload[i] = (char)('A' + (perf_random(run) >> 33) % 26);
+        }
+        record->value_size = run->payload_size;
+    }
+    record->value = run->payload;
+}
+
+/* Cuts the payload file at the delimiter. */
+static int perf_payload_file(struct perf_run *run, const char *path)
+{
+    struct io_fs fs = io_fs_linux();
+    uint8_t *content;
+    size_t size;
+    const char *delimiter = args_value_or(&run->args, "payload-delimiter", "\n");
+    delimiter = strcmp(delimiter, "\\n") == 0 ? "\n" : delimiter;
+    if (io_read_whole(&fs, path, PERF_PAYLOAD_BYTES_MAX, &content, &size) != 0 || size == 0) {
+        fprintf(stderr, "File does not exist or empty file provided.\n");
+        return 1;
+    }
+    run->payload = (char *)content;
+    size_t capacity = 0;
+    char *at = run->payload;
+    while (*at != '\0') {
+        char *end = strstr(at, delimiter);
+        size_t line = end != NULL ? (size_t)(end - at) : strlen(at);
+        if (mem_grow((void **)&run->lines, &capacity, run->line_count + 1,
+                     sizeof *run->lines) != 0) {
+            return 1;
+        }
+        run->lines[run->line_count++] = (struct bytes_view){(const uint8_t *)at, line};
+        at += line + (end != NULL ? strlen(delimiter) : 0);
+    }
+    return 0;
+}
+
+/* ---- the run ---- */
+
+/* Waits until record index is due at the rate asked for. */
+static void perf_throttle(const struct perf_run *run, int64_t index)
+{
+    if (run->throughput <= 0) {
+        return;
+    }
+    int64_t due_ns = run->total.started_ns + (int64_t)((double)index / (double)run->throughput *
+                                                       1e9);
+    struct timespec until = {due_ns / 1000000000, due_ns % 1000000000};
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+}
+
+static int perf_send_all(struct perf_run *run)
+{
+    for (int64_t i = 0; i < run->num_records; i++) {
+        struct bnb_producer_record record = {.topic = run->topic,
+                                             .partition = BNB_PARTITION_ANY,
+                                             .timestamp_ms = BNB_TIMESTAMP_NOW};
+        perf_payload(run, i, &record);
+        struct perf_sent *sent = mem_need(sizeof *sent);
+        *sent = (struct perf_sent){run, perf_now_ns(), record.value_size};
+        struct bnb_error error;
+        if (bnb_producer_send(run->producer, &record, perf_delivered, sent, &error) != 0) {
+            mem_free(sent);
+            fprintf(stderr, "%s\n", error.text);
+            return 1;
+        }
+        perf_throttle(run, i + 1);
+    }
+    return 0;
+}
+
+static int perf_run_all(struct perf_run *run, const struct bnb_config *config)
+{
+    struct bnb_error error;
+    if (bnb_producer_create(config, &run->producer, &error) != 0) {
+        fprintf(stderr, "%s\n", error.text);
+        return 1;
+    }
+    pthread_mutex_init(&run->lock, NULL);
+    run->samples = mem_need(PERF_SAMPLES_MAX * sizeof *run->samples);
+    run->sampling = run->num_records / PERF_SAMPLES_MAX + 1;
+    run->total.started_ns = run->window.started_ns = run->steady.started_ns = perf_now_ns();
+    run->random = (uint64_t)run->total.started_ns | 1;
+    int status = perf_send_all(run);
+    bnb_producer_flush(run->producer, -1);
+    int64_t now_ns = perf_now_ns();
+    qsort(run->samples, run->sample_count, sizeof *run->samples, perf_by_value);
+    if (status == 0) {
+        perf_print_total(run, &run->total, "", now_ns);
+        if (run->warmup_records > 0) {
+            perf_print_total(run, &run->steady, "steady state ", now_ns);
+        }
+    }
+    bnb_producer_close(&run->producer, -1);
+    pthread_mutex_destroy(&run->lock);
+    mem_free(run->samples);
+    return status;
+}
+
+static int perf_check(struct perf_run *run)
+{
+    const struct args *args = &run->args;
+    static const char *const needed[] = {"topic", "num-records", "throughput", NULL};
+    if (args_require(args, needed) != 0) {
+        return 1;
+    }
+    if (args_number(args, "num-records", 0, &run->num_records) != 0 ||
+        args_number(args, "record-size", 0, &run->record_size) != 0 ||
+        args_number(args, "throughput", -1, &run->throughput) != 0 ||
+        args_number(args, "warmup-records", 0, &run->warmup_records) != 0 ||
+        args_number(args, "reporting-interval", 5000, &run->interval_ms) != 0) {
+        return 1;
+    }
+    int payloads = (args_has(args, "record-size") ? 1 : 0) +
+                   (args_has(args, "payload-file") ? 1 : 0) +
+                   (args_has(args, "payload-monotonic") ? 1 : 0);
+    if (payloads != 1) {
+        return args_usage(args, "one of the arguments --record-size --payload-file "
+                                "--payload-monotonic is required");
+    }
+    if (run->record_size < 0 || (args_has(args, "record-size") && run->record_size == 0)) {
+        return args_usage(args, "--record-size should be greater than zero.");
+    }
+    if (args_has(args, "transactional-id")) {
+        return args_usage(args, "transactions are not supported yet");
+    }
+    return 0;
+}
+
+static struct bnb_config *perf_config(const struct args *args)
+{
+    const char *file;
+    const char *unused;
+    if (args_renamed(args, "command-config", (const char *const[]){"producer.config", NULL},
+                     &file) != 0 ||
+        args_renamed(args, "command-property", (const char *const[]){"producer-props", NULL},
+                     &unused) != 0) {
+        return NULL;
+    }
+    struct bnb_config *config = tools_config(args, file, NULL);
+    const char *name = args_has(args, "producer-props") ? "producer-props" : "command-property";
+    const char *pair;
+    for (size_t i = 0; config != NULL && (pair = args_nth(args, name, i)) != NULL; i++) {
+        if (!tools_config_pair(config, pair)) {
+            args_usage(args, "Invalid property: %s", pair);
+            bnb_config_destroy(&config);
+        }
+    }
+    if (config != NULL && bnb_config_get(config, "client.id") == NULL) {
+        bnb_config_set(config, "client.id", "perf-producer-client");
+    }
+    return config;
+}
+
+int tool_producer_perf_test(int argc, char **argv)
+{
+    struct perf_run run = {.producer = NULL};
+    int status = args_start(&run.args, perf_options,
+                            "This tool is used to verify the producer performance.", argc, argv);
+    if (status < 0) {
+        status = perf_check(&run) != 0 ? 1 : -1;
+    }
+    if (status >= 0) {
+        return status;
+    }
+    struct bnb_config *config = perf_config(&run.args);
+    if (config == NULL) {
+        return 1;
+    }
+    const char *path = args_value(&run.args, "payload-file");
+    run.topic = args_value(&run.args, "topic");
+    if (path != NULL) {
+        status = perf_payload_file(&run, path);
+    } else {
+        run.payload_size = run.record_size > 0 ? (size_t)run.record_size : 32;
+        run.payload = mem_need(run.payload_size);
+        status = 0;
+    }
+    status = status == 0 ? perf_run_all(&run, config) : status;
+    mem_free(run.payload);
+    mem_free(run.lines);
+    bnb_config_destroy(&config);
+    return status;
+}

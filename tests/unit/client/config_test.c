@@ -1,0 +1,155 @@
+/* Settings by Kafka's names: defaults, checks with Kafka's texts, properties files. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <barnabas/consumer.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/config.h"
+#include "protocol/record/batch.h"
+
+static struct bnb_config *config;
+static struct client_config parsed;
+static struct bnb_error error;
+static char warned[BNB_ERROR_BYTES];
+
+static int setup(void **state)
+{
+    (void)state;
+    config = bnb_config_create();
+    warned[0] = '\0';
+    return config == NULL ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    bnb_config_destroy(&config);
+    return 0;
+}
+
+static void on_warn(void *context, const char *text)
+{
+    (void)context;
+    snprintf(warned, sizeof warned, "%s", text);
+}
+
+static void config__has_kafkas_defaults(void **state)
+{
+    (void)state;
+    assert_int_equal(client_config_parse(config, CLIENT_PRODUCER, &parsed, &error), 0);
+    assert_int_equal(parsed.acks, -1);
+    assert_int_equal(parsed.linger_ms, 5);
+    assert_int_equal(parsed.batch_bytes, 16384);
+    assert_int_equal(parsed.max_in_flight, 5);
+    assert_int_equal(parsed.delivery_timeout_ms, 120000);
+    assert_true(parsed.enable_idempotence);
+    assert_int_equal(parsed.codec, BATCH_CODEC_NONE);
+    client_config_release(&parsed);
+    assert_int_equal(client_config_parse(config, CLIENT_CONSUMER, &parsed, &error), 0);
+    assert_int_equal(parsed.max_poll_records, 500);
+    assert_int_equal(parsed.reset_policy, BNB_OFFSET_END);
+    assert_false(parsed.read_committed);
+    client_config_release(&parsed);
+}
+
+static void refuses(enum client_kind kind, const char *name, const char *value, const char *text)
+{
+    assert_int_equal(bnb_config_set(config, name, value), 0);
+    assert_true(client_config_parse(config, kind, &parsed, &error) != 0);
+    assert_string_equal(error.text, text);
+}
+
+static void config__refuses_values_with_kafkas_texts(void **state)
+{
+    (void)state;
+    refuses(CLIENT_PRODUCER, "linger.ms", "soon",
+            "Invalid value soon for configuration linger.ms: Not a number of type LONG");
+    bnb_config_set(config, "linger.ms", "1");
+    refuses(CLIENT_PRODUCER, "batch.size", "-5",
+            "Invalid value -5 for configuration batch.size: Value must be at least 0");
+    bnb_config_set(config, "batch.size", "1");
+    refuses(CLIENT_PRODUCER, "acks", "2",
+            "Invalid value 2 for configuration acks: String must be one of: all, -1, 0, 1");
+}
+
+static void config__refuses_idempotence_without_acks_all(void **state)
+{
+    (void)state;
+    bnb_config_set(config, "enable.idempotence", "true");
+    refuses(CLIENT_PRODUCER, "acks", "1",
+            "Must set acks to all in order to use the idempotent producer. Otherwise we cannot "
+            "guarantee idempotence.");
+}
+
+static void config__turns_idempotence_off_when_nobody_asked_for_it(void **state)
+{
+    (void)state;
+    bnb_config_set(config, "acks", "0");
+    assert_int_equal(client_config_parse(config, CLIENT_PRODUCER, &parsed, &error), 0);
+    assert_false(parsed.enable_idempotence);
+    client_config_release(&parsed);
+}
+
+static void config__warns_of_names_that_nobody_knows(void **state)
+{
+    (void)state;
+    bnb_config_set_warn(config, on_warn, NULL);
+    bnb_config_set(config, "no.such.thing", "1");
+    assert_int_equal(client_config_parse(config, CLIENT_ADMIN, &parsed, &error), 0);
+    assert_non_null(strstr(warned, "[no.such.thing]"));
+    client_config_release(&parsed);
+}
+
+static void config__reads_properties_files(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/bnb_config_test_XXXXXX";
+    int descriptor = mkstemp(path);
+    assert_true(descriptor >= 0);
+    static const char text[] = "# a comment\n! another\n\n  acks = all \n"
+                               "bootstrap.servers: a:1,\\\n    b:2\n"
+                               "client.id\tx\\ty\nlinger.ms=7\nempty=\n";
+    assert_int_equal(write(descriptor, text, sizeof text - 1), sizeof text - 1);
+    close(descriptor);
+    assert_int_equal(bnb_config_load(config, path, &error), 0);
+    unlink(path);
+    assert_string_equal(bnb_config_get(config, "acks"), "all ");
+    assert_string_equal(bnb_config_get(config, "bootstrap.servers"), "a:1,b:2");
+    assert_string_equal(bnb_config_get(config, "client.id"), "x\ty");
+    assert_string_equal(bnb_config_get(config, "linger.ms"), "7");
+    assert_string_equal(bnb_config_get(config, "empty"), "");
+    assert_null(bnb_config_get(config, "# a comment"));
+    assert_int_equal(client_config_parse(config, CLIENT_PRODUCER, &parsed, &error), 0);
+    assert_int_equal(parsed.acks, -1); /* blanks around a value do not count */
+    client_config_release(&parsed);
+}
+
+static void config__tells_of_a_file_that_is_not_there(void **state)
+{
+    (void)state;
+    assert_int_equal(bnb_config_load(config, "/nonexistent/file", &error), BNB_ERROR_NOT_FOUND);
+    assert_string_equal(error.text, "/nonexistent/file (No such file or directory)");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(config__has_kafkas_defaults, setup, teardown),
+        cmocka_unit_test_setup_teardown(config__refuses_values_with_kafkas_texts, setup, teardown),
+        cmocka_unit_test_setup_teardown(config__refuses_idempotence_without_acks_all, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(config__turns_idempotence_off_when_nobody_asked_for_it,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(config__warns_of_names_that_nobody_knows, setup, teardown),
+        cmocka_unit_test_setup_teardown(config__reads_properties_files, setup, teardown),
+        cmocka_unit_test_setup_teardown(config__tells_of_a_file_that_is_not_there, setup,
+                                        teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,159 @@
+/* fake_broker.h: a broker of one thread, one connection at a time and one topic "t" in memory,
+ * which can be told to fail. Enough of Kafka's rules to see whether a client keeps its promises:
+ * sequence numbers are checked, offsets assigned. fake_apis.h has what it answers.
+ * Thread: its own; the script fields are set before it starts. */
+#ifndef BNB_TESTS_FAKE_BROKER_H
+#define BNB_TESTS_FAKE_BROKER_H
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "protocol/api.h"
+#include "protocol/error.h"
+#include "protocol/record/batch.h"
+
+#define FAKE_PARTITIONS 2
+#define FAKE_FRAME_BYTES (4 << 20)
+
+struct fake_partition {
+    struct writer log;
+    int64_t end_offset;
+    int64_t producer_id;
+    int32_t next_sequence;
+    int64_t last_base_offset;
+    int32_t last_base_sequence;
+};
+struct fake_broker {
+    /* script: by the number of the produce request, from 1 on; 0: never */
+    int32_t refuse_until;      /* NOT_LEADER_OR_FOLLOWER, nothing is appended */
+    int32_t lose_answer_every; /* appended, then REQUEST_TIMED_OUT */
+    int32_t hang_up_every;     /* appended, then the connection is closed */
+    int32_t forget_at;         /* the producer is forgotten once: OUT_OF_ORDER_SEQUENCE_NUMBER */
+    bool silent;               /* produce is never answered */
+    /* seen */
+    atomic_int produce_count;
+    atomic_int connection_count;
+    atomic_int id_count;
+    int listener;
+    uint16_t port;
+    pthread_t thread;
+    atomic_int peer;
+    atomic_bool ending;
+    struct fake_partition partitions[FAKE_PARTITIONS];
+};
+
+#include "fake_apis.h"
+
+/* Answers one frame. False: hang up. */
+static inline bool fake_answer(struct fake_broker *broker, int peer, const uint8_t *frame,
+                               size_t size)
+{
+    struct arena arena;
+    struct reader reader;
+    struct request_header header;
+    struct writer out;
+    bool go_on = true;
+    arena_init(&arena, 64 << 20);
+    reader_init(&reader, frame, size);
+    writer_init(&out, FAKE_FRAME_BYTES);
+    writer_i32(&out, 0);
+    bool known = api_request_header_decode(&reader, &arena, &header) == 0;
+    int16_t version = header.request_api_version;
+    api_response_header_encode(&out, header.request_api_key, version, header.correlation_id);
+    bool answers = known;
+#define FAKE_CASE(API, name, act)                                      \
+    case API: {                                                        \
+        struct name##_request request;                                 \
+        struct name##_response response;                               \
+        name##_response_default(&response);                            \
+        name##_request_default(&request);                              \
+        known = name##_request_decode(&reader, version, &arena, &request) == 0; \
+        act;                                                           \
+        name##_response_encode(&out, version, &response);              \
+        break;                                                         \
+    }
+    switch (header.request_api_key) {
+        FAKE_CASE(API_API_VERSIONS, api_versions, fake_versions(&arena, &response))
+        FAKE_CASE(API_METADATA, metadata, fake_metadata(broker, &arena, &response))
+        FAKE_CASE(API_INIT_PRODUCER_ID, init_producer_id,
+                  response.producer_id = 100 + atomic_fetch_add(&broker->id_count, 1);
+                  response.producer_epoch = 0)
+        FAKE_CASE(API_LIST_OFFSETS, list_offsets,
+                  fake_offsets(broker, &arena, &request, &response))
+        FAKE_CASE(API_FETCH, fetch, fake_fetch(broker, &arena, &request, &response))
+        FAKE_CASE(API_PRODUCE, produce,
+                  go_on = fake_produce(broker, &arena, &request, &response) == 0;
+                  answers = !broker->silent && request.acks != 0)
+    default:
+        known = false;
+    }
+#undef FAKE_CASE
+    if (go_on && known && answers) {
+        writer_patch_i32(&out, 0, (int32_t)(out.size - 4));
+        ssize_t sent = send(peer, out.data, out.size, MSG_NOSIGNAL);
+        go_on = sent == (ssize_t)out.size;
+    }
+    writer_release(&out);
+    arena_release(&arena);
+    return go_on && known;
+}
+
+static inline void *fake_serve(void *argument)
+{
+    struct fake_broker *broker = argument;
+    uint8_t *frame = mem_need(FAKE_FRAME_BYTES);
+    int peer;
+    while (!atomic_load(&broker->ending) && (peer = accept(broker->listener, NULL, NULL)) >= 0) {
+        atomic_store(&broker->peer, peer);
+        atomic_fetch_add(&broker->connection_count, 1);
+        uint8_t prefix[4];
+        while (recv(peer, prefix, 4, MSG_WAITALL) == 4) {
+            size_t size = (size_t)prefix[0] << 24 | (size_t)prefix[1] << 16 |
+                          (size_t)prefix[2] << 8 | prefix[3];
+            if (size > FAKE_FRAME_BYTES ||
+                recv(peer, frame, size, MSG_WAITALL) != (ssize_t)size ||
+                !fake_answer(broker, peer, frame, size)) {
+                break;
+            }
+        }
+        close(peer);
+    }
+    mem_free(frame);
+    return NULL;
+}
+
+static inline void fake_broker_start(struct fake_broker *broker)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof address;
+    for (int32_t p = 0; p < FAKE_PARTITIONS; p++) {
+        writer_init(&broker->partitions[p].log, 64 << 20);
+        broker->partitions[p].producer_id = -1;
+        broker->partitions[p].last_base_sequence = -1;
+    }
+    broker->listener = socket(AF_INET, SOCK_STREAM, 0);
+    bind(broker->listener, (struct sockaddr *)&address, size);
+    listen(broker->listener, 8);
+    getsockname(broker->listener, (struct sockaddr *)&address, &size);
+    broker->port = ntohs(address.sin_port);
+    pthread_create(&broker->thread, NULL, fake_serve, broker);
+}
+
+/* The client must be gone. */
+static inline void fake_broker_stop(struct fake_broker *broker)
+{
+    atomic_store(&broker->ending, true);
+    shutdown(broker->listener, SHUT_RDWR);
+    pthread_join(broker->thread, NULL);
+    close(broker->listener);
+    for (int32_t p = 0; p < FAKE_PARTITIONS; p++) {
+        writer_release(&broker->partitions[p].log);
+    }
+}
+
+#endif

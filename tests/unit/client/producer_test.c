@@ -1,0 +1,327 @@
+/* What the producer promises, against a broker that fails: every record once and in order, one
+ * callback a record, and an end to waiting. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <barnabas/consumer.h>
+#include <barnabas/producer.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fake_broker.h"
+#include "protocol/record/iter.h"
+
+#define RECORDS 3000
+
+static struct fake_broker broker;
+static struct bnb_producer *producer;
+static int32_t delivered;
+static int32_t failed;
+static int last_code;
+static int64_t next_offset[FAKE_PARTITIONS];
+static bool offsets_in_order;
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(&broker, 0, sizeof broker);
+    memset(next_offset, 0, sizeof next_offset);
+    producer = NULL;
+    delivered = failed = last_code = 0;
+    offsets_in_order = true;
+    return 0;
+}
+
+static struct bnb_config *config_with(const char *const *pairs)
+{
+    char servers[32];
+    struct bnb_config *config = bnb_config_create();
+    snprintf(servers, sizeof servers, "127.0.0.1:%u", (unsigned)broker.port);
+    bnb_config_set(config, "bootstrap.servers", servers);
+    bnb_config_set(config, "retry.backoff.ms", "5");
+    bnb_config_set(config, "retry.backoff.max.ms", "20");
+    bnb_config_set(config, "reconnect.backoff.ms", "5");
+    bnb_config_set(config, "batch.size", "600");
+    bnb_config_set(config, "linger.ms", "1");
+    for (size_t i = 0; pairs != NULL && pairs[i] != NULL; i += 2) {
+        bnb_config_set(config, pairs[i], pairs[i + 1]);
+    }
+    return config;
+}
+
+static void start(const char *const *pairs)
+{
+    struct bnb_error error;
+    fake_broker_start(&broker);
+    struct bnb_config *config = config_with(pairs);
+    assert_int_equal(bnb_producer_create(config, &producer, &error), 0);
+    bnb_config_destroy(&config);
+}
+
+static void on_delivery(void *context, const struct bnb_delivery *delivery)
+{
+    (void)context;
+    if (delivery->code == 0) {
+        delivered++;
+    } else {
+        failed++;
+        last_code = delivery->code;
+    }
+    if (delivery->code == 0 && delivery->offset >= 0) {
+        int64_t *next = &next_offset[delivery->partition];
+        offsets_in_order = offsets_in_order && delivery->offset >= *next;
+        *next = delivery->offset + 1;
+    }
+}
+
+static void send_all(int32_t count)
+{
+    for (int32_t i = 0; i < count; i++) {
+        char text[16];
+        struct bnb_error error;
+        snprintf(text, sizeof text, "%d", i);
+        struct bnb_producer_record record = {.topic = "t",
+                                             .partition = i % FAKE_PARTITIONS,
+                                             .timestamp_ms = BNB_TIMESTAMP_NOW,
+                                             .value = text,
+                                             .value_size = strlen(text)};
+        assert_int_equal(bnb_producer_send(producer, &record, on_delivery, NULL, &error), 0);
+    }
+}
+
+/* Asserts that each partition holds its records once, in order. */
+static void assert_exactly_once(int32_t count)
+{
+    int32_t seen = 0;
+    for (int32_t p = 0; p < FAKE_PARTITIONS; p++) {
+        const struct writer *log = &broker.partitions[p].log;
+        int32_t expected = p;
+        for (size_t at = 0; at < log->size;) {
+            struct batch batch;
+            struct record_iter iter;
+            struct record record;
+            assert_int_equal(batch_decode(log->data + at, log->size - at, &batch), 0);
+            record_iter_init(&iter, &batch, (struct bytes_view){batch.records,
+                                                                batch.size_bytes -
+                                                                    BATCH_HEADER_BYTES});
+            while (record_iter_next(&iter, &record) == 1) {
+                char text[16];
+                snprintf(text, sizeof text, "%.*s", (int)record.value.size,
+                         (const char *)record.value.data);
+                assert_int_equal(strtol(text, NULL, 10), expected);
+                expected += FAKE_PARTITIONS;
+                seen++;
+            }
+            at += batch.size_bytes;
+        }
+    }
+    assert_int_equal(seen, count);
+}
+
+static void stop(void)
+{
+    bnb_producer_close(&producer, 10000);
+    fake_broker_stop(&broker);
+}
+
+static void sends_exactly_once(void)
+{
+    start(NULL);
+    send_all(RECORDS);
+    assert_int_equal(bnb_producer_flush(producer, 20000), 0);
+    assert_int_equal(delivered, RECORDS);
+    assert_int_equal(failed, 0);
+    assert_true(offsets_in_order);
+    bnb_producer_close(&producer, 10000);
+    atomic_store(&broker.ending, true);
+    assert_exactly_once(RECORDS);
+    stop();
+}
+
+static void producer__delivers_every_record_once_and_in_order(void **state)
+{
+    (void)state;
+    sends_exactly_once();
+    assert_int_equal(broker.id_count, 1);
+    assert_int_equal(broker.connection_count, 1);
+}
+
+static void producer__keeps_order_while_the_leader_is_elsewhere(void **state)
+{
+    (void)state;
+    broker.refuse_until = 7;
+    sends_exactly_once();
+}
+
+static void producer__does_not_duplicate_when_answers_are_lost(void **state)
+{
+    (void)state;
+    broker.lose_answer_every = 3;
+    sends_exactly_once();
+}
+
+static void producer__does_not_duplicate_when_connections_are_lost(void **state)
+{
+    (void)state;
+    broker.hang_up_every = 11;
+    sends_exactly_once();
+    assert_true(broker.connection_count > 1);
+}
+
+static void producer__takes_a_new_id_when_the_broker_forgot_it(void **state)
+{
+    (void)state;
+    broker.forget_at = 5;
+    sends_exactly_once();
+    assert_true(broker.id_count > 1);
+}
+
+static void producer__fails_what_is_not_delivered_in_time(void **state)
+{
+    (void)state;
+    static const char *const pairs[] = {"request.timeout.ms", "30", "delivery.timeout.ms", "80",
+                                        NULL};
+    broker.silent = true;
+    start(pairs);
+    send_all(10);
+    assert_int_equal(bnb_producer_flush(producer, 10000), 0);
+    assert_int_equal(delivered, 0);
+    assert_int_equal(failed, 10);
+    stop();
+}
+
+static void producer__sends_without_answers(void **state)
+{
+    (void)state;
+    static const char *const pairs[] = {"acks", "0", NULL};
+    start(pairs);
+    send_all(RECORDS);
+    assert_int_equal(bnb_producer_flush(producer, 10000), 0);
+    assert_int_equal(delivered, RECORDS);
+    bnb_producer_close(&producer, 10000);
+    fake_broker_stop(&broker);
+}
+
+static void producer__waits_for_room_in_its_buffer(void **state)
+{
+    (void)state;
+    static const char *const pairs[] = {"buffer.memory", "3000", NULL};
+    start(pairs);
+    send_all(RECORDS);
+    assert_int_equal(bnb_producer_flush(producer, 10000), 0);
+    assert_int_equal(delivered, RECORDS);
+    stop();
+}
+
+static void producer__calls_back_for_what_close_leaves_behind(void **state)
+{
+    (void)state;
+    broker.silent = true;
+    start(NULL);
+    send_all(10);
+    bnb_producer_close(&producer, 20);
+    assert_int_equal(failed, 10);
+    assert_int_equal(last_code, BNB_ERROR_CLOSED);
+    fake_broker_stop(&broker);
+}
+
+static void producer__refuses_what_is_larger_than_a_request(void **state)
+{
+    (void)state;
+    static const char *const pairs[] = {"max.request.size", "1000", NULL};
+    static char large[2000];
+    struct bnb_error error;
+    start(pairs);
+    struct bnb_producer_record record = {.topic = "t", .value = large, .value_size = sizeof large};
+    assert_int_equal(bnb_producer_send(producer, &record, on_delivery, NULL, &error),
+                     KAFKA_MESSAGE_TOO_LARGE);
+    assert_int_equal(delivered + failed, 0);
+    stop();
+}
+
+/* Reads count records with a fresh consumer from offset on; the values must go up by step. */
+static void read_back(int32_t partition, int64_t offset, int32_t first, int32_t count)
+{
+    struct bnb_consumer *consumer;
+    struct bnb_error error;
+    struct bnb_config *config = config_with(NULL);
+    assert_int_equal(bnb_consumer_create(config, &consumer, &error), 0);
+    bnb_config_destroy(&config);
+    struct bnb_assignment assignment = {"t", partition, offset};
+    assert_int_equal(bnb_consumer_assign(consumer, &assignment, 1), 0);
+    int32_t seen = 0;
+    while (seen < count) {
+        const struct bnb_consumer_record *records;
+        size_t got;
+        assert_int_equal(bnb_consumer_poll(consumer, 5000, &records, &got, &error), 0);
+        assert_true(got > 0);
+        for (size_t i = 0; i < got; i++) {
+            char text[16];
+            snprintf(text, sizeof text, "%.*s", (int)records[i].value_size,
+                     (const char *)records[i].value);
+            assert_int_equal(strtol(text, NULL, 10), first + FAKE_PARTITIONS * seen);
+            seen++;
+        }
+    }
+    assert_int_equal(seen, count);
+    bnb_consumer_close(&consumer);
+}
+
+static void consumer__reads_what_the_producer_sent(void **state)
+{
+    (void)state;
+    start(NULL);
+    send_all(RECORDS);
+    assert_int_equal(bnb_producer_flush(producer, 10000), 0);
+    bnb_producer_close(&producer, 1000); /* the broker serves one connection at a time */
+    read_back(0, BNB_OFFSET_BEGINNING, 0, RECORDS / FAKE_PARTITIONS);
+    read_back(1, 100, 1 + 100 * FAKE_PARTITIONS, RECORDS / FAKE_PARTITIONS - 100);
+    fake_broker_stop(&broker);
+}
+
+static void consumer__resets_an_offset_that_is_out_of_range(void **state)
+{
+    (void)state;
+    static const char *const pairs[] = {"auto.offset.reset", "earliest", NULL};
+    struct bnb_consumer *consumer;
+    struct bnb_error error;
+    const struct bnb_consumer_record *records;
+    size_t count;
+    start(NULL);
+    send_all(10);
+    assert_int_equal(bnb_producer_flush(producer, 10000), 0);
+    bnb_producer_close(&producer, 1000);
+    struct bnb_config *config = config_with(pairs);
+    assert_int_equal(bnb_consumer_create(config, &consumer, &error), 0);
+    bnb_config_destroy(&config);
+    struct bnb_assignment assignment = {"t", 0, 1000};
+    assert_int_equal(bnb_consumer_assign(consumer, &assignment, 1), 0);
+    assert_int_equal(bnb_consumer_poll(consumer, 5000, &records, &count, &error), 0);
+    assert_int_equal(count, 5);
+    assert_int_equal(records[0].offset, 0);
+    assert_int_equal(bnb_consumer_position(consumer, "t", 0), 5);
+    bnb_consumer_close(&consumer);
+    fake_broker_stop(&broker);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(producer__delivers_every_record_once_and_in_order, setup),
+        cmocka_unit_test_setup(producer__keeps_order_while_the_leader_is_elsewhere, setup),
+        cmocka_unit_test_setup(producer__does_not_duplicate_when_answers_are_lost, setup),
+        cmocka_unit_test_setup(producer__does_not_duplicate_when_connections_are_lost, setup),
+        cmocka_unit_test_setup(producer__takes_a_new_id_when_the_broker_forgot_it, setup),
+        cmocka_unit_test_setup(producer__fails_what_is_not_delivered_in_time, setup),
+        cmocka_unit_test_setup(producer__sends_without_answers, setup),
+        cmocka_unit_test_setup(producer__waits_for_room_in_its_buffer, setup),
+        cmocka_unit_test_setup(producer__calls_back_for_what_close_leaves_behind, setup),
+        cmocka_unit_test_setup(producer__refuses_what_is_larger_than_a_request, setup),
+        cmocka_unit_test_setup(consumer__reads_what_the_producer_sent, setup),
+        cmocka_unit_test_setup(consumer__resets_an_offset_that_is_out_of_range, setup),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
