@@ -1,0 +1,341 @@
+/* start, server-start, server-stop. */
+#include <ctype.h>
+#include <dirent.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/uuid.h"
+#include "log/log_dir.h"
+#include "node/commands.h"
+#include "node/node.h"
+#include "node/storage_format.h"
+
+#define OVERRIDES_MAX 256
+#define PATH_BYTES 1024
+#define METADATA_VERSION_OF_RELEASE 30
+
+struct overrides {
+    const char *items[OVERRIDES_MAX];
+    int32_t count;
+};
+
+static bool overrides_add(struct overrides *overrides, const char *text)
+{
+    if (overrides->count == OVERRIDES_MAX || strchr(text, '=') == NULL) {
+        fprintf(stderr, "--override needs key=value, got %s\n", text);
+        return false;
+    }
+    overrides->items[overrides->count++] = text;
+    return true;
+}
+
+static void print_ignored(void *context, const char *line)
+{
+    (void)context;
+    fprintf(stderr, "%s\n", line);
+}
+
+/* The address that clients of the first broker listener use. */
+static void print_address(const struct config *config, const struct node *node, char *text,
+                          size_t size)
+{
+    snprintf(text, size, "nowhere");
+    for (int32_t i = 0; i < config_listener_count(config); i++) {
+        const struct config_listener *listener = config_listener_at(config, i);
+        if (!listener->is_controller) {
+            struct string_view host =
+                listener->advertised_host.size > 0 ? listener->advertised_host : listener->host;
+            snprintf(text, size, "%.*s:%u", (int)host.size, host.data,
+                     node_listener_port(node, i));
+            return;
+        }
+    }
+}
+
+struct ready_context {
+    const struct config *config;
+    bool with_hints;
+};
+
+static void print_ready(void *context, struct node *node, int64_t ms)
+{
+    const struct ready_context *ready = context;
+    char address[300];
+    print_address(ready->config, node, address, sizeof address);
+    printf("barnabas %s ready on %s, data in %s, after %" PRId64 " ms\n", BNB_VERSION, address,
+           config_log_directory_at(ready->config, 0), ms);
+    if (ready->with_hints) {
+        printf("try: barnabas topics --bootstrap-server %s --create --topic hello\n"
+               "     barnabas console-producer --bootstrap-server %s --topic hello\n"
+               "     barnabas console-consumer --bootstrap-server %s --topic hello "
+               "--from-beginning\n",
+               address, address, address);
+    }
+    fflush(stdout);
+}
+
+static int run_node(const struct config *config, bool with_hints)
+{
+    struct io_fs fs = io_fs_linux();
+    struct err_message message = {{0}};
+    struct ready_context ready = {config, with_hints};
+    struct node_options options = {
+        .config = config, .fs = &fs, .on_ready = print_ready, .context = &ready};
+    config_visit_ignored(config, print_ignored, NULL);
+    int error = node_run(&options, &message);
+    if (error != 0) {
+        fprintf(stderr, "barnabas: %s\n",
+                message.text[0] != '\0' ? message.text : err_text(error));
+    }
+    return error == 0 ? 0 : 1;
+}
+
+static void random_uuid(struct uuid *id)
+{
+    uint8_t bytes[16];
+    do {
+        if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes) {
+            abort();
+        }
+        *id = uuid_from_random(bytes);
+        /* A text that begins with a dash would look like a flag. */
+    } while ((id->bytes[0] & 0xfc) == 0xf8);
+}
+
+static int64_t wall_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Formats the directory of `start` when nothing is in it yet. */
+static int format_if_new(struct io_fs *fs, const struct config *config,
+                         struct err_message *message)
+{
+    const char *directory = config_metadata_directory(config);
+    struct log_dir_properties known;
+    int error = log_dir_read_properties(fs, directory, &known, NULL);
+    if (error == 0) {
+        return 0;
+    }
+    if (error != ERR_NOT_FOUND) {
+        return log_dir_read_properties(fs, directory, &known, message);
+    }
+    const char *directories[1] = {directory};
+    char id[UUID_TEXT_BYTES];
+    struct uuid cluster_id;
+    random_uuid(&cluster_id);
+    uuid_format(cluster_id, id);
+    struct storage_voter self = {.id = config_node_id(config),
+                                 .host = string_view_of("localhost"),
+                                 .port = 9093};
+    for (int32_t i = 0; i < config_listener_count(config); i++) {
+        const struct config_listener *listener = config_listener_at(config, i);
+        if (listener->is_controller) {
+            self.port = listener->port;
+        }
+    }
+    struct storage_format_options options = {
+        .fs = fs,
+        .directories = directories,
+        .directory_count = 1,
+        .metadata_directory = directory,
+        .cluster_id = string_view_of(id),
+        .node_id = config_node_id(config),
+        .quorum = STORAGE_STANDALONE,
+        .voters = &self,
+        .voter_count = 1,
+        .controller_listener = string_view_of("CONTROLLER"),
+        .metadata_version = METADATA_VERSION_OF_RELEASE,
+        .now_ms = wall_ms(),
+        .random_uuid = random_uuid,
+    };
+    return storage_format(&options, message);
+}
+
+static void start_usage(FILE *out)
+{
+    fprintf(out,
+            "usage: barnabas start [--directory DIR] [--override key=value]...\n\n"
+            "Starts a single-node cluster, broker and controller, on localhost:9092. Data is kept "
+            "in\nDIR, ./barnabas-data unless given, which is made on the first start.\n");
+}
+
+static int absolute_path(const char *directory, char *path)
+{
+    char here[PATH_BYTES];
+    if (directory[0] == '/') {
+        return snprintf(path, PATH_BYTES, "%s", directory) < PATH_BYTES ? 0 : ERR_RANGE;
+    }
+    if (getcwd(here, sizeof here) == NULL) {
+        return ERR_RANGE;
+    }
+    return snprintf(path, PATH_BYTES, "%s/%s", here, directory) < PATH_BYTES ? 0 : ERR_RANGE;
+}
+
+int command_start(int argc, char **argv)
+{
+    const char *directory = "barnabas-data";
+    char path[PATH_BYTES];
+    char log_dirs[PATH_BYTES + 16] = "log.dirs=.";
+    struct overrides overrides = {.count = 0};
+    overrides_add(&overrides, "process.roles=broker,controller");
+    overrides_add(&overrides, "node.id=1");
+    overrides_add(&overrides, "controller.listener.names=CONTROLLER");
+    overrides_add(&overrides, "controller.quorum.bootstrap.servers=localhost:9093");
+    overrides_add(&overrides, "listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093");
+    overrides_add(&overrides, log_dirs);
+    for (int i = 1; i < argc; i++) {
+        bool has_value = i + 1 < argc;
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            start_usage(stdout);
+            return 0;
+        }
+        if (strcmp(argv[i], "--directory") == 0 && has_value) {
+            directory = argv[++i];
+        } else if (strcmp(argv[i], "--override") == 0 && has_value) {
+            if (!overrides_add(&overrides, argv[++i])) {
+                return 1;
+            }
+        } else {
+            start_usage(stderr);
+            return 1;
+        }
+    }
+    if (absolute_path(directory, path) != 0) {
+        fprintf(stderr, "barnabas: the path of %s is too long\n", directory);
+        return 1;
+    }
+    snprintf(log_dirs, sizeof log_dirs, "log.dirs=%s", path);
+    struct io_fs fs = io_fs_linux();
+    struct config *config = NULL;
+    struct err_message message = {{0}};
+    int error = config_open(&fs, NULL, overrides.items, overrides.count, &config, &message);
+    if (error == 0) {
+        error = format_if_new(&fs, config, &message);
+    }
+    if (error != 0) {
+        fprintf(stderr, "barnabas: %s\n",
+                message.text[0] != '\0' ? message.text : err_text(error));
+    }
+    int status = error == 0 ? run_node(config, true) : 1;
+    config_close(&config);
+    return status;
+}
+
+static void server_start_usage(FILE *out)
+{
+    fprintf(out, "USAGE: barnabas server-start [-daemon] server.properties [--override "
+                 "property=value]*\n");
+}
+
+int command_server_start(int argc, char **argv)
+{
+    const char *properties = NULL;
+    struct overrides overrides = {.count = 0};
+    bool daemon_wanted = false;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--version") == 0) {
+            printf("%s\n", BNB_VERSION);
+            return 0;
+        }
+        if (strcmp(argv[i], "--help") == 0) {
+            server_start_usage(stdout);
+            return 1;
+        }
+        if (strcmp(argv[i], "-daemon") == 0) {
+            daemon_wanted = true;
+        } else if (strcmp(argv[i], "--override") == 0 && i + 1 < argc) {
+            if (!overrides_add(&overrides, argv[++i])) {
+                return 1;
+            }
+        } else if (properties == NULL && argv[i][0] != '-') {
+            properties = argv[i];
+        } else {
+            server_start_usage(stderr);
+            return 1;
+        }
+    }
+    if (properties == NULL) {
+        server_start_usage(stderr);
+        return 1;
+    }
+    struct io_fs fs = io_fs_linux();
+    struct config *config = NULL;
+    struct err_message message = {{0}};
+    int error = config_open(&fs, properties, overrides.items, overrides.count, &config, &message);
+    if (error != 0) {
+        fprintf(stderr, "barnabas: %s\n", message.text);
+        return 1;
+    }
+    if (daemon_wanted && daemon(1, 0) != 0) {
+        fprintf(stderr, "barnabas: cannot go into the background\n");
+        return 1;
+    }
+    int status = 1;
+    if (!config_is_broker(config) || !config_is_controller(config)) {
+        fprintf(stderr, "barnabas: process.roles must be broker,controller: nodes with one role "
+                        "come with replication\n");
+    } else {
+        status = run_node(config, false);
+    }
+    config_close(&config);
+    return status;
+}
+
+/* Whether a process is a node: its command line has server-start or start after our name. */
+static bool is_node_process(const char *id)
+{
+    char path[64];
+    char line[4096];
+    snprintf(path, sizeof path, "/proc/%s/cmdline", id);
+    FILE *file = fopen(path, "r");
+    if (file == NULL) {
+        return false;
+    }
+    size_t size = fread(line, 1, sizeof line - 1, file);
+    fclose(file);
+    line[size] = '\0';
+    const char *first = line;
+    const char *base = strrchr(first, '/');
+    base = base == NULL ? first : base + 1;
+    if (strcmp(base, "kafka-server-start.sh") == 0 || strcmp(base, "kafka-server-start") == 0) {
+        return true;
+    }
+    const char *second = first + strlen(first) + 1;
+    return strcmp(base, "barnabas") == 0 && second < line + size &&
+           (strcmp(second, "start") == 0 || strcmp(second, "server-start") == 0);
+}
+
+int command_server_stop(int argc, char **argv)
+{
+    (void)argv;
+    if (argc > 1) {
+        fprintf(stderr, "usage: barnabas server-stop; choosing by role or node id comes with "
+                        "replication\n");
+        return 1;
+    }
+    int stopped = 0;
+    DIR *processes = opendir("/proc");
+    if (processes == NULL) {
+        fprintf(stderr, "barnabas: cannot read /proc\n");
+        return 1;
+    }
+    for (struct dirent *entry; (entry = readdir(processes)) != NULL;) {
+        if (isdigit((unsigned char)entry->d_name[0]) && is_node_process(entry->d_name)) {
+            stopped += kill((pid_t)strtol(entry->d_name, NULL, 10), SIGTERM) == 0;
+        }
+    }
+    closedir(processes);
+    if (stopped == 0) {
+        printf("No kafka server to stop\n");
+    }
+    return stopped > 0 ? 0 : 1;
+}

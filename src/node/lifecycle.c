@@ -1,0 +1,198 @@
+#include "node/lifecycle.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "protocol/error.h"
+#include "protocol/messages.h"
+
+#define REGISTRATION_VERSION 4
+#define HEARTBEAT_VERSION 1
+#define RETRY_MS 100
+#define LIFECYCLE_LISTENERS_MAX 16
+
+struct lifecycle {
+    struct lifecycle_options options;
+    struct broker_submission submission;
+    struct timer timer;
+    bool under_way;
+    bool registered;
+    bool unfenced;
+    int64_t broker_epoch;
+    int64_t metadata_offset;
+    struct broker_registration_request registration;
+    struct broker_registration_request_listener listeners[LIFECYCLE_LISTENERS_MAX];
+    struct uuid directories[BROKER_DIRS_MAX];
+    struct broker_heartbeat_request heartbeat;
+};
+
+static struct broker_registration_request_feature supported[] = {
+    {{"metadata.version", 16}, 7, 30},
+    {{"kraft.version", 13}, 0, 1},
+    {{"transaction.version", 19}, 0, 2},
+    {{"group.version", 13}, 0, 1},
+    {{"eligible.leader.replicas.version", 32}, 0, 1},
+    {{"share.version", 13}, 0, 1},
+    {{"streams.version", 15}, 0, 1},
+};
+
+static void lifecycle_step(struct lifecycle *lifecycle);
+
+static void lifecycle_fire(struct timer *timer)
+{
+    lifecycle_step(CONTAINER_OF(timer, struct lifecycle, timer));
+}
+
+static void lifecycle_again(struct lifecycle *lifecycle, int64_t delay_ms)
+{
+    lifecycle->under_way = false;
+    loop_timer_arm(lifecycle->options.loop, &lifecycle->timer, delay_ms);
+}
+
+static void lifecycle_submit(struct lifecycle *lifecycle, int16_t api_key, int16_t version,
+                             const void *request,
+                             void (*done)(struct broker_submission *submission, int16_t error,
+                                          const void *response))
+{
+    lifecycle->under_way = true;
+    lifecycle->submission = (struct broker_submission){
+        .api_key = api_key,
+        .api_version = version,
+        .request = request,
+        .deadline_ms = loop_monotonic_ms(lifecycle->options.loop) +
+                       config_long(lifecycle->options.config, "broker.session.timeout.ms"),
+        .done = done};
+    lifecycle->options.submit(lifecycle->options.context, &lifecycle->submission);
+}
+
+static void lifecycle_registered(struct broker_submission *submission, int16_t error,
+                                 const void *response)
+{
+    struct lifecycle *lifecycle = CONTAINER_OF(submission, struct lifecycle, submission);
+    const struct broker_registration_response *answer = response;
+    error = error == 0 ? answer->error_code : error;
+    if (error != 0) {
+        fprintf(stderr, "the controller refuses the registration: %s; trying again\n",
+                kafka_error_name(error));
+        lifecycle_again(lifecycle, RETRY_MS);
+        return;
+    }
+    lifecycle->registered = true;
+    lifecycle->broker_epoch = answer->broker_epoch;
+    lifecycle->under_way = false;
+    lifecycle_step(lifecycle);
+}
+
+static void lifecycle_beaten(struct broker_submission *submission, int16_t error,
+                             const void *response)
+{
+    struct lifecycle *lifecycle = CONTAINER_OF(submission, struct lifecycle, submission);
+    const struct broker_heartbeat_response *answer = response;
+    error = error == 0 ? answer->error_code : error;
+    int64_t next_ms = config_long(lifecycle->options.config, "broker.heartbeat.interval.ms");
+    if (error == KAFKA_STALE_BROKER_EPOCH) {
+        lifecycle->registered = false;
+        next_ms = RETRY_MS;
+    }
+    if (error == 0 && !answer->is_fenced && !lifecycle->unfenced) {
+        lifecycle->unfenced = true;
+        lifecycle->options.on_unfenced(lifecycle->options.context, lifecycle->broker_epoch);
+    }
+    if (error == 0 && answer->is_fenced) {
+        next_ms = 10;
+    }
+    lifecycle_again(lifecycle, next_ms);
+}
+
+static void lifecycle_step(struct lifecycle *lifecycle)
+{
+    if (lifecycle->under_way) {
+        return;
+    }
+    if (!lifecycle->registered) {
+        lifecycle_submit(lifecycle, API_BROKER_REGISTRATION, REGISTRATION_VERSION,
+                         &lifecycle->registration, lifecycle_registered);
+        return;
+    }
+    lifecycle->heartbeat.broker_epoch = lifecycle->broker_epoch;
+    lifecycle->heartbeat.current_metadata_offset = lifecycle->metadata_offset;
+    lifecycle_submit(lifecycle, API_BROKER_HEARTBEAT, HEARTBEAT_VERSION, &lifecycle->heartbeat,
+                     lifecycle_beaten);
+}
+
+void lifecycle_on_image(struct lifecycle *lifecycle, const struct image *image)
+{
+    bool first = lifecycle->metadata_offset < 0;
+    lifecycle->metadata_offset = image_offset(image);
+    if (first) {
+        lifecycle_step(lifecycle);
+    }
+}
+
+bool lifecycle_is_unfenced(const struct lifecycle *lifecycle) { return lifecycle->unfenced; }
+
+static int uuid_order(const void *a, const void *b)
+{
+    return memcmp(((const struct uuid *)a)->bytes, ((const struct uuid *)b)->bytes, 16);
+}
+
+static void lifecycle_fill(struct lifecycle *lifecycle)
+{
+    const struct config *config = lifecycle->options.config;
+    struct broker_registration_request *registration = &lifecycle->registration;
+    broker_registration_request_default(registration);
+    broker_heartbeat_request_default(&lifecycle->heartbeat);
+    lifecycle->heartbeat.broker_id = config_node_id(config);
+    registration->broker_id = config_node_id(config);
+    registration->cluster_id = lifecycle->options.cluster_id;
+    registration->incarnation_id = lifecycle->options.incarnation_id;
+    registration->rack = config_string(config, "broker.rack");
+    registration->previous_broker_epoch = -1;
+    registration->features.items = supported;
+    registration->features.count = sizeof supported / sizeof supported[0];
+    registration->listeners.items = lifecycle->listeners;
+    for (int32_t i = 0; i < config_listener_count(config) && i < LIFECYCLE_LISTENERS_MAX; i++) {
+        const struct config_listener *listener = config_listener_at(config, i);
+        if (!listener->is_controller) {
+            lifecycle->listeners[registration->listeners.count++] =
+                (struct broker_registration_request_listener){
+                    listener->name, listener->advertised_host, listener->advertised_port,
+                    listener->security_protocol};
+        }
+    }
+    for (int32_t i = 0; i < lifecycle->options.dir_count; i++) {
+        lifecycle->directories[i] = lifecycle->options.dirs[i]->properties.directory_id;
+    }
+    registration->log_dirs.items = lifecycle->directories;
+    registration->log_dirs.count = lifecycle->options.dir_count;
+    qsort(lifecycle->directories, (size_t)lifecycle->options.dir_count,
+          sizeof lifecycle->directories[0], uuid_order);
+    if (lifecycle->options.dirs[0]->clean_shutdown) {
+        registration->previous_broker_epoch = lifecycle->options.dirs[0]->previous_broker_epoch;
+    }
+}
+
+int lifecycle_create(const struct lifecycle_options *options, struct lifecycle **created)
+{
+    struct lifecycle *lifecycle = mem_calloc(1, sizeof *lifecycle);
+    *created = lifecycle;
+    if (lifecycle == NULL) {
+        return ERR_NOMEM;
+    }
+    lifecycle->options = *options;
+    lifecycle->metadata_offset = -1;
+    lifecycle->broker_epoch = -1;
+    timer_init(&lifecycle->timer, lifecycle_fire);
+    lifecycle_fill(lifecycle);
+    return 0;
+}
+
+void lifecycle_destroy(struct lifecycle **lifecycle)
+{
+    if (*lifecycle != NULL) {
+        loop_timer_cancel((*lifecycle)->options.loop, &(*lifecycle)->timer);
+        mem_free(*lifecycle);
+        *lifecycle = NULL;
+    }
+}

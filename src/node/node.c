@@ -1,0 +1,415 @@
+#include "node/node.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "broker/broker.h"
+#include "broker/handlers.h"
+#include "node/lifecycle.h"
+#include "node/quorum.h"
+
+#define HELPERS_OF_FIRST_SHARD 2
+#define HELPERS_OF_OTHER_SHARDS 1
+#define LISTENERS_MAX 16
+
+/* One for each listener, since accept is told nothing but its context. */
+struct node_port {
+    struct node *node;
+    int32_t index;
+};
+struct node {
+    struct node_options options;
+    struct log_dir *dirs[BROKER_DIRS_MAX];
+    int32_t dir_count;
+    struct loop *loops[BROKER_SHARDS_MAX];
+    pthread_t threads[BROKER_SHARDS_MAX];
+    int32_t shard_count;
+    int32_t thread_count;
+    struct quorum *quorum;
+    struct broker *broker;
+    struct net_listener *listeners[LISTENERS_MAX];
+    struct node_port ports[LISTENERS_MAX];
+    struct image_endpoint controller_endpoints[LISTENERS_MAX];
+    struct lifecycle *lifecycle;
+    int64_t began_ms;
+    bool serving;
+    int error;
+    struct err_message *message;
+};
+
+static int64_t monotonic_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static uint64_t random_seed(void)
+{
+    uint64_t seed;
+    return getrandom(&seed, sizeof seed, 0) == (ssize_t)sizeof seed ? seed : 1;
+}
+
+void node_stop(struct node *node) { loop_stop(node->loops[0]); }
+
+struct string_view node_cluster_id(const struct node *node)
+{
+    return node->dirs[0]->properties.cluster_id;
+}
+
+uint16_t node_listener_port(const struct node *node, int32_t index)
+{
+    return node->listeners[index] == NULL ? 0 : net_listener_port(node->listeners[index]);
+}
+
+static void node_fatal(void *context, const char *why)
+{
+    struct node *node = context;
+    node->error = err_set(node->message, ERR_IO, "%s", why);
+    loop_stop(node->loops[0]);
+}
+
+/* All directories must be of this node and of one cluster. */
+static int node_check_dir(const struct node *node, const struct log_dir *dir,
+                          struct err_message *message)
+{
+    const struct log_dir_properties *first = &node->dirs[0]->properties;
+    const struct log_dir_properties *properties = &dir->properties;
+    int32_t node_id = config_node_id(node->options.config);
+    if (properties->node_id != node_id) {
+        return err_set(message, ERR_INVALID,
+                       "%s belongs to node %d, but node.id is %d: use the directory of this node",
+                       dir->path, properties->node_id, node_id);
+    }
+    if (!string_view_equal(properties->cluster_id, first->cluster_id)) {
+        return err_set(message, ERR_INVALID, "%s belongs to another cluster than %s", dir->path,
+                       node->dirs[0]->path);
+    }
+    return 0;
+}
+
+static int node_open_dirs(struct node *node, struct err_message *message)
+{
+    const struct config *config = node->options.config;
+    int32_t count = config_log_directory_count(config);
+    if (count > BROKER_DIRS_MAX) {
+        return err_set(message, ERR_RANGE, "log.dirs: at most %d directories", BROKER_DIRS_MAX);
+    }
+    for (int32_t i = 0; i < count; i++) {
+        int error = log_dir_open(node->options.fs, config_log_directory_at(config, i),
+                                 &node->dirs[i], message);
+        if (error == 0) {
+            node->dir_count++;
+            error = node_check_dir(node, node->dirs[i], message);
+        }
+        if (error != 0) {
+            return error;
+        }
+    }
+    return 0;
+}
+
+static int node_create_loops(struct node *node)
+{
+    int32_t shards = config_int(node->options.config, "barnabas.shards");
+    if (shards <= 0) {
+        long cores = sysconf(_SC_NPROCESSORS_ONLN);
+        shards = cores <= 2 ? 1 : (int32_t)cores;
+    }
+    node->shard_count = shards < BROKER_SHARDS_MAX ? shards : BROKER_SHARDS_MAX;
+    for (int32_t i = 0; i < node->shard_count; i++) {
+        int error = loop_create(i == 0 ? HELPERS_OF_FIRST_SHARD : HELPERS_OF_OTHER_SHARDS,
+                                &node->loops[i]);
+        if (error != 0) {
+            return error;
+        }
+    }
+    return 0;
+}
+
+static void node_accept(void *context, int descriptor)
+{
+    struct node_port *port = context;
+    broker_adopt(port->node->broker, descriptor, port->index);
+}
+
+static int node_open_listeners(struct node *node, struct err_message *message)
+{
+    const struct config *config = node->options.config;
+    int32_t count = config_listener_count(config);
+    if (count > LISTENERS_MAX) {
+        return err_set(message, ERR_RANGE, "listeners: at most %d", LISTENERS_MAX);
+    }
+    for (int32_t i = 0; i < count; i++) {
+        const struct config_listener *listener = config_listener_at(config, i);
+        if (listener->is_controller) {
+            continue; /* nobody calls there before there are other nodes */
+        }
+        char host[256];
+        snprintf(host, sizeof host, "%.*s", (int)listener->host.size, listener->host.data);
+        node->ports[i] = (struct node_port){node, i};
+        struct net_listener_options options = {
+            .loop = node->loops[0],
+            .host = host,
+            .port = listener->port,
+            .backlog = config_int(config, "socket.listen.backlog.size"),
+            .accept = node_accept,
+            .context = &node->ports[i],
+        };
+        int error = net_listener_open(&options, &node->listeners[i], message);
+        if (error != 0) {
+            return error;
+        }
+    }
+    return 0;
+}
+
+static void node_on_image(void *context, const struct image *older, const struct image *newer)
+{
+    (void)older;
+    struct node *node = context;
+    broker_apply_image(node->broker, newer);
+    lifecycle_on_image(node->lifecycle, newer);
+}
+
+/* A submission of the broker carried by a request to the quorum. */
+struct carrier {
+    struct quorum_request request;
+    struct broker_submission *submission;
+};
+
+static void carrier_done(struct quorum_request *request, int16_t error, const void *response)
+{
+    struct carrier *carrier = CONTAINER_OF(request, struct carrier, request);
+    struct broker_submission *submission = carrier->submission;
+    submission->done(submission, error, response);
+    mem_free(carrier);
+}
+
+static void node_submit(void *context, struct broker_submission *submission)
+{
+    struct node *node = context;
+    struct carrier *carrier = mem_need(sizeof *carrier);
+    carrier->submission = submission;
+    carrier->request = (struct quorum_request){.api_key = submission->api_key,
+                                               .api_version = submission->api_version,
+                                               .request = submission->request,
+                                               .principal = string_view_of("User:ANONYMOUS"),
+                                               .deadline_ms = submission->deadline_ms,
+                                               .done = carrier_done};
+    quorum_submit(node->quorum, &carrier->request);
+}
+
+static int32_t node_controller_id(void *context)
+{
+    struct node *node = context;
+    return quorum_leader_id(node->quorum);
+}
+
+/* Served by now: partitions are open, and the controller counts on us. */
+static void node_serve_if_ready(struct node *node)
+{
+    if (node->serving || !lifecycle_is_unfenced(node->lifecycle) || node->broker->applying > 0) {
+        return;
+    }
+    node->serving = true;
+    broker_set_strays_aside(node->broker);
+    for (int32_t i = 0; i < LISTENERS_MAX; i++) {
+        if (node->listeners[i] != NULL && net_listener_start(node->listeners[i]) != 0) {
+            node_fatal(node, "cannot listen");
+        }
+    }
+    node->options.on_ready(node->options.context, node, monotonic_ms() - node->began_ms);
+}
+
+static void node_on_applied(void *context)
+{
+    node_serve_if_ready(context);
+}
+
+static void node_on_unfenced(void *context, int64_t broker_epoch)
+{
+    struct node *node = context;
+    broker_set_epoch(node->broker, broker_epoch);
+    node_serve_if_ready(node);
+}
+
+static int node_create_broker(struct node *node, struct err_message *message)
+{
+    const struct config *config = node->options.config;
+    struct broker_options options = {
+        .config = config,
+        .fs = node->options.fs,
+        .cluster_id = node_cluster_id(node),
+        .node_id = config_node_id(config),
+        .loops = node->loops,
+        .shard_count = node->shard_count,
+        .dirs = node->dirs,
+        .dir_count = node->dir_count,
+        .random_seed = random_seed(),
+        .submit = node_submit,
+        .controller_id = node_controller_id,
+        .on_applied = node_on_applied,
+        .on_fatal = node_fatal,
+        .context = node,
+    };
+    int error = broker_create(&options, &node->broker, message);
+    if (error != 0) {
+        return error;
+    }
+    struct lifecycle_options lifecycle = {
+        .loop = node->loops[0],
+        .config = config,
+        .cluster_id = node_cluster_id(node),
+        .dirs = node->dirs,
+        .dir_count = node->dir_count,
+        .submit = node_submit,
+        .on_unfenced = node_on_unfenced,
+        .context = node,
+    };
+    for (size_t i = 0; i < sizeof lifecycle.incarnation_id.bytes; i += 8) {
+        uint64_t word = random_seed();
+        memcpy(lifecycle.incarnation_id.bytes + i, &word, 8);
+    }
+    return lifecycle_create(&lifecycle, &node->lifecycle);
+}
+
+static int node_open_quorum(struct node *node, struct err_message *message)
+{
+    const struct config *config = node->options.config;
+    const char *directory = config_metadata_directory(config);
+    struct log_dir *dir = NULL;
+    for (int32_t i = 0; i < node->dir_count; i++) {
+        if (strcmp(node->dirs[i]->path, directory) == 0) {
+            dir = node->dirs[i];
+        }
+    }
+    if (dir == NULL) {
+        return err_set(message, ERR_UNSUPPORTED,
+                       "metadata.log.dir: %s is not one of log.dirs; name it there as well",
+                       directory);
+    }
+    struct quorum_options options = {
+        .loop = node->loops[0],
+        .fs = node->options.fs,
+        .metadata_directory = directory,
+        .cluster_id = node_cluster_id(node),
+        .node_id = config_node_id(config),
+        .directory_id = dir->properties.directory_id,
+        .controller_endpoints = node->controller_endpoints,
+        .random_seed = random_seed(),
+        .segment_bytes = config_long(config, "metadata.log.segment.bytes"),
+        .snapshot_interval_bytes =
+            config_long(config, "metadata.log.max.record.bytes.between.snapshots"),
+        .session_timeout_ms = config_long(config, "broker.session.timeout.ms"),
+        .default_replication_factor = (int16_t)config_int(config, "default.replication.factor"),
+        .default_partition_count = config_int(config, "num.partitions"),
+        .min_insync_replicas = (int16_t)config_int(config, "min.insync.replicas"),
+        .unstable_features = config_boolean(config, "unstable.feature.versions.enable"),
+        .check_setting = config_check_setting,
+        .check_context = (void *)config,
+        .on_image = node_on_image,
+        .on_fatal = node_fatal,
+        .context = node,
+        .page_cache_intact = dir->page_cache_intact,
+    };
+    for (int32_t i = 0; i < config_listener_count(config); i++) {
+        const struct config_listener *listener = config_listener_at(config, i);
+        if (listener->is_controller) {
+            struct string_view host =
+                listener->advertised_host.size > 0 ? listener->advertised_host : listener->host;
+            node->controller_endpoints[options.controller_endpoint_count++] =
+                (struct image_endpoint){listener->name,
+                                        host.size > 0 ? host : string_view_of("localhost"),
+                                        listener->port, listener->security_protocol};
+        }
+    }
+    return quorum_open(&options, &node->quorum, message);
+}
+
+static void *node_shard_main(void *argument)
+{
+    loop_run(argument);
+    loop_drain(argument);
+    return NULL;
+}
+
+static int node_start_threads(struct node *node)
+{
+    for (int32_t i = 1; i < node->shard_count; i++) {
+        int error = err_from_errno(
+            pthread_create(&node->threads[i], NULL, node_shard_main, node->loops[i]));
+        if (error != 0) {
+            return error;
+        }
+        node->thread_count++;
+    }
+    return 0;
+}
+
+static void node_close(struct node *node, bool clean)
+{
+    for (int32_t i = 1; i <= node->thread_count; i++) {
+        loop_stop(node->loops[i]);
+        pthread_join(node->threads[i], NULL);
+    }
+    if (node->loops[0] != NULL) {
+        loop_drain(node->loops[0]);
+    }
+    for (int32_t i = 0; i < LISTENERS_MAX; i++) {
+        net_listener_close(&node->listeners[i]);
+    }
+    int64_t broker_epoch = node->broker != NULL ? atomic_load(&node->broker->epoch) : -1;
+    broker_destroy(&node->broker, clean);
+    lifecycle_destroy(&node->lifecycle);
+    quorum_close(&node->quorum);
+    for (int32_t i = 0; i < node->dir_count; i++) {
+        if (clean && !node->dirs[i]->offline) {
+            (void)log_dir_close_clean(&node->dirs[i], broker_epoch);
+        } else {
+            log_dir_release(&node->dirs[i]);
+        }
+    }
+    for (int32_t i = 0; i < node->shard_count; i++) {
+        if (node->loops[i] != NULL) {
+            loop_destroy(&node->loops[i]);
+        }
+    }
+}
+
+int node_run(const struct node_options *options, struct err_message *message)
+{
+    struct node *node = mem_need(sizeof *node);
+    node->options = *options;
+    node->message = message;
+    node->began_ms = monotonic_ms();
+    int error = node_open_dirs(node, message);
+    if (error == 0) {
+        error = node_create_loops(node);
+    }
+    if (error == 0) {
+        error = node_open_listeners(node, message);
+    }
+    if (error == 0) {
+        error = node_create_broker(node, message);
+    }
+    if (error == 0) {
+        error = node_start_threads(node);
+    }
+    if (error == 0) {
+        error = node_open_quorum(node, message);
+    }
+    bool ran = error == 0;
+    if (ran) {
+        signals_watch(node);
+        loop_run(node->loops[0]);
+        signals_watch(NULL);
+        error = node->error;
+    }
+    node_close(node, ran && error == 0);
+    mem_free(node);
+    return error;
+}

@@ -1,0 +1,269 @@
+#include "node/quorum.h"
+
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/mem.h"
+#include "log/log_dir.h"
+#include "node/quorum_internal.h"
+#include "protocol/error.h"
+#include "protocol/messages.h"
+
+#define ARENA_BYTES_MAX (256u << 20)
+#define READ_BYTES (1u << 20)
+
+/* The id of the metadata topic, reserved. */
+static const struct uuid metadata_topic_id = {{[15] = 1}};
+
+static int quorum_open_log(struct quorum *quorum, int64_t snapshot_end,
+                           struct err_message *message)
+{
+    struct log_options options = {
+        .fs = &quorum->fs,
+        .directory = quorum->directory,
+        .config = log_config_default(),
+        .clean_shutdown = false,
+        .page_cache_intact = quorum->options.page_cache_intact,
+        .now_ms = loop_wall_ms(quorum->options.loop),
+        .random = quorum_random(quorum),
+    };
+    options.config.segment_bytes = quorum->options.segment_bytes;
+    options.config.retention_ms = -1;
+    options.config.retention_bytes = -1;
+    options.config.clean_delete = false;
+    options.config.max_message_bytes = INT32_MAX;
+    int error = log_open(&options, &quorum->log, message);
+    if (error == 0 && log_end_offset(quorum->log) < snapshot_end) {
+        error = log_restart_at(quorum->log, snapshot_end);
+    }
+    struct uuid known;
+    if (error == 0 && log_dir_read_topic_id(&quorum->fs, quorum->directory, &known) != 0) {
+        error = log_dir_write_topic_id(&quorum->fs, quorum->directory, metadata_topic_id);
+    }
+    return error;
+}
+
+/* Reads the log from offset on and replays it. */
+static int quorum_replay_log(struct quorum *quorum, struct image_builder *builder, int64_t offset,
+                             struct err_message *message)
+{
+    int error = 0;
+    while (error == 0 && offset < log_end_offset(quorum->log)) {
+        struct log_read_result read;
+        error = log_read(quorum->log, offset, log_end_offset(quorum->log), READ_BYTES, true,
+                         &read);
+        if (error != 0 || !read.has_range) {
+            return error != 0 ? error
+                              : err_set(message, ERR_CORRUPT, "the metadata log has a gap");
+        }
+        uint8_t *bytes = mem_alloc(read.range.size);
+        size_t used = 0;
+        if (bytes == NULL) {
+            error = ERR_NOMEM;
+        } else if (io_file_read(read.range.file, bytes, read.range.size, read.range.position) !=
+                   (int64_t)read.range.size) {
+            error = ERR_IO;
+        } else {
+            error = quorum_replay_batches(quorum, builder, bytes, read.range.size, &used,
+                                          message);
+        }
+        for (size_t at = 0; error == 0 && at < used;) {
+            struct batch batch;
+            error = batch_decode(bytes + at, used - at, &batch);
+            offset = batch_last_offset(&batch) + 1;
+            at += batch.size_bytes;
+        }
+        if (error == 0 && used == 0) {
+            error = ERR_CORRUPT;
+        }
+        mem_free(bytes);
+        read.range.release(&read.range);
+    }
+    return error;
+}
+
+static int quorum_load(struct quorum *quorum, struct err_message *message)
+{
+    struct image_builder *builder = NULL;
+    int64_t snapshot_end = 0;
+    int32_t snapshot_epoch = 0;
+    int error = io_make_directory(&quorum->fs, quorum->directory);
+    if (error == ERR_EXISTS) {
+        error = 0;
+    }
+    if (error == 0) {
+        error = image_builder_create(NULL, &builder);
+    }
+    if (error == 0) {
+        error = quorum_load_snapshot(quorum, builder, &snapshot_end, &snapshot_epoch, message);
+    }
+    if (error == 0) {
+        error = quorum_open_log(quorum, snapshot_end, message);
+    }
+    if (error == 0) {
+        int64_t from = snapshot_end > log_start_offset(quorum->log)
+                           ? snapshot_end
+                           : log_start_offset(quorum->log);
+        error = quorum_replay_log(quorum, builder, from, message);
+    }
+    if (error == 0) {
+        int32_t epoch = log_latest_epoch(quorum->log);
+        error = image_builder_finish(&builder, log_end_offset(quorum->log) - 1,
+                                     epoch >= 0 ? epoch : snapshot_epoch,
+                                     loop_wall_ms(quorum->options.loop), &quorum->newest);
+    }
+    image_builder_destroy(&builder);
+    return error;
+}
+
+static int quorum_begin(struct quorum *quorum, struct err_message *message)
+{
+    struct raft_durable durable;
+    int error = quorum_read_state(quorum, &durable, message);
+    if (error == 0) {
+        error = quorum_load(quorum, message);
+    }
+    if (error != 0) {
+        return err_wrap(message, error, "%s", quorum->directory);
+    }
+    controller_set_image(quorum->controller, quorum->newest);
+    struct raft_effects effects;
+    int32_t epoch = image_epoch(quorum->newest);
+    raft_start(&quorum->raft, quorum->options.node_id, &durable, epoch > 0 ? epoch : 0,
+               log_end_offset(quorum->log), &effects);
+    quorum_carry_out(quorum, &effects);
+    return quorum->failed ? ERR_IO : 0;
+}
+
+int quorum_open(const struct quorum_options *options, struct quorum **opened,
+                struct err_message *message)
+{
+    struct quorum *quorum = mem_calloc(1, sizeof *quorum);
+    *opened = quorum;
+    if (quorum == NULL) {
+        return ERR_NOMEM;
+    }
+    quorum->options = *options;
+    quorum->fs = *options->fs;
+    quorum->random = options->random_seed | 1;
+    list_init(&quorum->pending);
+    pthread_mutex_init(&quorum->image_lock, NULL);
+    snprintf(quorum->directory, sizeof quorum->directory, "%s/__cluster_metadata-0",
+             options->metadata_directory);
+    struct controller_options controller = {
+        .node_id = options->node_id,
+        .cluster_id = options->cluster_id,
+        .default_replication_factor = options->default_replication_factor,
+        .default_partition_count = options->default_partition_count,
+        .session_timeout_ms = options->session_timeout_ms,
+        .unstable_features = options->unstable_features,
+        .check_setting = options->check_setting,
+        .context = options->check_context,
+    };
+    int error = controller_create(&controller, &quorum->controller);
+    if (error == 0) {
+        error = quorum_begin(quorum, message);
+    }
+    if (error != 0) {
+        quorum_close(opened);
+    }
+    return error;
+}
+
+void quorum_close(struct quorum **closed)
+{
+    struct quorum *quorum = *closed;
+    *closed = NULL;
+    if (quorum == NULL) {
+        return;
+    }
+    while (!list_empty(&quorum->pending)) {
+        struct quorum_pending *pending =
+            CONTAINER_OF(quorum->pending.next, struct quorum_pending, node);
+        list_remove(&pending->node);
+        arena_release(&pending->arena);
+        mem_free(pending);
+    }
+    raft_resign(&quorum->raft);
+    if (log_close(&quorum->log) != 0) {
+        log_abandon(&quorum->log);
+    }
+    controller_destroy(&quorum->controller);
+    image_unref(&quorum->newest);
+    image_unref(&quorum->committed_next);
+    image_unref(&quorum->published);
+    mem_free(quorum->voters_bytes);
+    mem_free(quorum->kraft_version_bytes);
+    pthread_mutex_destroy(&quorum->image_lock);
+    mem_free(quorum);
+}
+
+static void quorum_handle(struct quorum *quorum, struct quorum_request *request)
+{
+    struct quorum_pending *pending = mem_calloc(1, sizeof *pending);
+    struct controller_records records;
+    if (pending == NULL) {
+        request->done(request, KAFKA_UNKNOWN_SERVER_ERROR, NULL);
+        return;
+    }
+    pending->request = request;
+    arena_init(&pending->arena, ARENA_BYTES_MAX);
+    controller_records_init(&records);
+    struct controller_call call = {
+        .api_key = request->api_key,
+        .api_version = request->api_version,
+        .request = request->request,
+        .now_ms = loop_monotonic_ms(quorum->options.loop),
+        .next_offset = log_end_offset(quorum->log),
+        .random = quorum_random(quorum),
+        .arena = &pending->arena,
+        .records = &records,
+    };
+    controller_handle(quorum->controller, &call);
+    pending->response = call.response;
+    pending->offset = quorum->raft.high_watermark;
+    if (call.error == 0 && records.count > 0) {
+        pending->offset = quorum_append_records(quorum, &records);
+        if (pending->offset < 0) {
+            call.error = KAFKA_UNKNOWN_SERVER_ERROR;
+        }
+    } else if (!list_empty(&quorum->pending)) {
+        /* The answer may rest on what is not committed yet. */
+        pending->offset =
+            CONTAINER_OF(quorum->pending.prev, struct quorum_pending, node)->offset;
+    }
+    controller_records_release(&records);
+    if (call.error == 0 && pending->offset > quorum->raft.high_watermark) {
+        list_push_back(&quorum->pending, &pending->node);
+        return;
+    }
+    request->done(request, call.error, call.error == 0 ? pending->response : NULL);
+    arena_release(&pending->arena);
+    mem_free(pending);
+}
+
+void quorum_submit(struct quorum *quorum, struct quorum_request *request)
+{
+    if (request->api_key == API_DESCRIBE_QUORUM) {
+        quorum_describe(quorum, request);
+    } else if (!controller_serves(request->api_key)) {
+        request->done(request, KAFKA_UNSUPPORTED_VERSION, NULL);
+    } else if (quorum->failed || !quorum->raft.active || quorum->published == NULL) {
+        request->done(request, KAFKA_NOT_CONTROLLER, NULL);
+    } else {
+        quorum_handle(quorum, request);
+    }
+}
+
+struct image *quorum_image(struct quorum *quorum)
+{
+    pthread_mutex_lock(&quorum->image_lock);
+    struct image *image = quorum->published == NULL ? NULL : image_ref(quorum->published);
+    pthread_mutex_unlock(&quorum->image_lock);
+    return image;
+}
+
+int32_t quorum_leader_id(const struct quorum *quorum)
+{
+    return raft_is_leader(&quorum->raft) ? quorum->options.node_id : -1;
+}

@@ -1,0 +1,77 @@
+/* quorum.h: the metadata quorum of this node: raft and controller carried out on a loop.
+ *
+ * Owns the directory __cluster_metadata-0 of the metadata log directory: log, quorum-state,
+ * snapshots. Drives the pure state machines of raft/ and controller/, writes and syncs what they
+ * ask for, and publishes an image after every committed change.
+ * Thread: the loop it was opened on, but for quorum_image.   Errors: opening says why; a failed
+ * write of the metadata log ends the node, as it does in Apache Kafka. */
+#ifndef BNB_NODE_QUORUM_H
+#define BNB_NODE_QUORUM_H
+
+#include "base/err.h"
+#include "base/list.h"
+#include "io/file.h"
+#include "io/loop.h"
+#include "metadata/image.h"
+
+struct quorum;
+
+struct quorum_options {
+    struct loop *loop;
+    struct io_fs *fs;
+    const char *metadata_directory; /* a formatted log directory */
+    struct string_view cluster_id;
+    int32_t node_id;
+    struct uuid directory_id;
+    const struct image_endpoint *controller_endpoints; /* of this node */
+    int32_t controller_endpoint_count;
+    uint64_t random_seed;
+    int64_t segment_bytes;          /* metadata.log.segment.bytes */
+    int64_t snapshot_interval_bytes; /* metadata.log.max.record.bytes.between.snapshots */
+    int64_t session_timeout_ms;      /* broker.session.timeout.ms */
+    int16_t default_replication_factor;
+    int32_t default_partition_count;
+    int16_t min_insync_replicas;
+    bool unstable_features;
+    /* Whether a setting is known and its value acceptable: 0, or a wire error with its text. */
+    int16_t (*check_setting)(void *context, int8_t resource_type, struct string_view name,
+                             struct string_view value, struct err_message *message);
+    /* After each commit, on the loop; older is NULL the first time. Both are borrowed. */
+    void (*on_image)(void *context, const struct image *older, const struct image *newer);
+    /* The metadata log could not be written: the node must end. */
+    void (*on_fatal)(void *context, const char *why);
+    void *context;
+    void *check_context; /* of check_setting */
+    /* The kernel has not restarted since the directory was written to. */
+    bool page_cache_intact;
+};
+
+/* A request to the active controller. The caller owns the struct and everything it points at until
+ * done was called; response is valid during the call only. */
+struct quorum_request {
+    struct list node;
+    int16_t api_key; /* API_CREATE_TOPICS, ... */
+    int16_t api_version;
+    const void *request; /* the decoded request structure of that API */
+    struct string_view principal; /* "User:ANONYMOUS" */
+    int64_t deadline_ms;          /* of loop_monotonic_ms */
+    /* error is 0 and response the response structure of that API, once what it changed is
+     * committed; or error is a wire code for the whole request (NOT_CONTROLLER, ...). */
+    void (*done)(struct quorum_request *request, int16_t error, const void *response);
+};
+
+int quorum_open(const struct quorum_options *options, struct quorum **quorum,
+                struct err_message *message);
+/* Writes a clean end; requests that wait are answered NOT_CONTROLLER. */
+void quorum_close(struct quorum **quorum);
+/* Handled by the controller: CreateTopics, DeleteTopics, CreatePartitions, IncrementalAlterConfigs,
+ * AlterConfigs, AllocateProducerIds, UpdateFeatures, BrokerRegistration, BrokerHeartbeat,
+ * UnregisterBroker, AlterPartition, ElectLeaders, AlterPartitionReassignments,
+ * ListPartitionReassignments, ControllerRegistration. By raft: DescribeQuorum.
+ * Anything else: UNSUPPORTED_VERSION. */
+void quorum_submit(struct quorum *quorum, struct quorum_request *request);
+/* A reference to the newest image. Thread: any. */
+struct image *quorum_image(struct quorum *quorum);
+/* Leader of the quorum, -1 unknown. */
+int32_t quorum_leader_id(const struct quorum *quorum);
+#endif

@@ -1,0 +1,119 @@
+/* quorum_internal.h: the inside of the quorum driver, for quorum*.c. */
+#ifndef BNB_NODE_QUORUM_INTERNAL_H
+#define BNB_NODE_QUORUM_INTERNAL_H
+
+#include <pthread.h>
+
+#include "base/arena.h"
+#include "controller/controller.h"
+#include "log/log.h"
+#include "metadata/image_builder.h"
+#include "node/quorum.h"
+#include "raft/raft.h"
+
+#define QUORUM_PATH_BYTES 1024
+#define QUORUM_TEXT_BYTES 512
+
+/* Control records of the metadata log (types of storage format 1.5). */
+enum quorum_control {
+    QUORUM_LEADER_CHANGE = 2,
+    QUORUM_SNAPSHOT_HEADER = 3,
+    QUORUM_SNAPSHOT_FOOTER = 4,
+    QUORUM_KRAFT_VERSION = 5,
+    QUORUM_KRAFT_VOTERS = 6,
+};
+
+/* A request whose records are not committed yet, or which waits behind such. */
+struct quorum_pending {
+    struct list node;
+    struct quorum_request *request;
+    struct arena arena;
+    const void *response;
+    int64_t offset; /* done when the high watermark reaches it */
+};
+/* One trip to the disk: the quorum state if it changed, then the log. */
+struct quorum_flush {
+    struct loop_job job;
+    struct quorum *quorum;
+    struct log_flush flush;
+    bool writes_state;
+    char state[QUORUM_TEXT_BYTES];
+    int error;
+};
+/* A snapshot on its way to the disk. */
+struct quorum_snapshot {
+    struct loop_job job;
+    struct quorum *quorum;
+    struct image *image;
+    int error;
+};
+struct quorum {
+    struct quorum_options options;
+    struct io_fs fs;
+    char directory[QUORUM_PATH_BYTES]; /* __cluster_metadata-0 */
+    struct log *log;
+    struct raft raft;
+    struct controller *controller;
+    struct image *newest;    /* with everything appended */
+    struct image *published; /* with everything committed; guarded by image_lock */
+    struct image *committed_next; /* to be published with the commit of its offset */
+    pthread_mutex_t image_lock;
+    struct list pending;
+    struct quorum_flush flush;
+    bool flush_running;
+    bool flush_again;
+    bool state_dirty;
+    bool failed;
+    uint64_t random;
+    /* The voters as the log or a snapshot say, raw; NULL data: a static quorum. */
+    struct bytes_view voters;
+    struct bytes_view kraft_version;
+    uint8_t *voters_bytes;
+    uint8_t *kraft_version_bytes;
+    bool voters_from_bootstrap; /* the 0-0 checkpoint: the log must hear of them */
+    int64_t snapshot_offset; /* end offset of the newest snapshot, 0: none */
+    int64_t bytes_since_snapshot;
+    bool snapshot_running;
+};
+
+/* quorum_files.c: what lies in the directory. */
+int quorum_write_state(struct quorum *quorum, const char *text);
+void quorum_state_text(const struct quorum *quorum, char text[QUORUM_TEXT_BYTES]);
+int quorum_read_state(struct quorum *quorum, struct raft_durable *durable,
+                      struct err_message *message);
+/* Replays batches of a file or of the log: data records into builder, voters into quorum. */
+int quorum_replay_batches(struct quorum *quorum, struct image_builder *builder,
+                          const uint8_t *data, size_t size, size_t *used,
+                          struct err_message *message);
+/* Records of bootstrap.checkpoint: *bytes (mem_free) behind *records (mem_free). */
+int quorum_read_bootstrap(struct quorum *quorum, uint8_t **bytes, struct bytes_view **records,
+                          size_t *count, struct err_message *message);
+/* Builds a control batch of one to three records. */
+struct quorum_control_record {
+    enum quorum_control type;
+    struct bytes_view value;
+};
+int quorum_build_control(struct writer *writer, int64_t base_offset, int32_t leader_epoch,
+                         int64_t now_ms, const struct quorum_control_record *records,
+                         size_t count);
+
+/* quorum_snapshot.c */
+/* Finds the newest snapshot and replays it; *end_offset 0: there is none. */
+int quorum_load_snapshot(struct quorum *quorum, struct image_builder *builder,
+                         int64_t *end_offset, int32_t *epoch, struct err_message *message);
+/* Starts one of the published image when enough was appended. */
+void quorum_maybe_snapshot(struct quorum *quorum);
+
+/* quorum_commit.c: appends, syncs, commits. */
+void quorum_carry_out(struct quorum *quorum, const struct raft_effects *effects);
+/* Appends records as one batch and replays them into the newest image; their end offset or an
+ * error. */
+int64_t quorum_append_records(struct quorum *quorum, const struct controller_records *records);
+void quorum_start_flush(struct quorum *quorum);
+void quorum_fail(struct quorum *quorum, const char *why);
+uint64_t quorum_random(struct quorum *quorum);
+
+/* quorum_describe.c: DescribeQuorum, which raft answers itself. */
+void quorum_describe(struct quorum *quorum, struct quorum_request *request);
+
+#endif

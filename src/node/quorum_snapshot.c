@@ -1,0 +1,268 @@
+/* Snapshots of the metadata: <end offset:20>-<epoch:10>.checkpoint, batches from offset 0: a
+ * control batch with the header (and the voters of a dynamic quorum), data batches, a control batch
+ * with the footer. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "node/quorum_internal.h"
+#include "protocol/messages.h"
+
+#define SNAPSHOT_BYTES_MAX (1u << 30)
+#define SNAPSHOT_BATCH_RECORDS 1024
+#define SNAPSHOT_NAME_BYTES 42 /* 20 digits, a dash, 10 digits, .checkpoint */
+
+struct snapshot_name {
+    int64_t end_offset;
+    int32_t epoch;
+};
+
+static bool snapshot_parse(const char *name, struct snapshot_name *parsed)
+{
+    int used = 0;
+    return strlen(name) == SNAPSHOT_NAME_BYTES &&
+           sscanf(name, "%20" SCNd64 "-%10" SCNd32 ".checkpoint%n", &parsed->end_offset,
+                  &parsed->epoch, &used) == 2 &&
+           used == SNAPSHOT_NAME_BYTES && parsed->end_offset >= 0;
+}
+
+static int snapshot_path(const struct quorum *quorum, struct snapshot_name name, char *path)
+{
+    int size = snprintf(path, QUORUM_PATH_BYTES, "%s/%020" PRId64 "-%010" PRId32 ".checkpoint",
+                        quorum->directory, name.end_offset, name.epoch);
+    return size > 0 && size < QUORUM_PATH_BYTES ? 0 : ERR_RANGE;
+}
+
+struct snapshot_search {
+    struct snapshot_name newest;
+    bool found;
+};
+
+static int snapshot_search_visit(void *context, const char *name, bool is_directory)
+{
+    struct snapshot_search *search = context;
+    struct snapshot_name parsed;
+    if (!is_directory && snapshot_parse(name, &parsed) &&
+        (!search->found || parsed.end_offset > search->newest.end_offset)) {
+        search->newest = parsed;
+        search->found = true;
+    }
+    return 0;
+}
+
+int quorum_load_snapshot(struct quorum *quorum, struct image_builder *builder,
+                         int64_t *end_offset, int32_t *epoch, struct err_message *message)
+{
+    struct snapshot_search search = {0};
+    char path[QUORUM_PATH_BYTES];
+    uint8_t *bytes;
+    size_t size;
+    size_t used = 0;
+    *end_offset = 0;
+    *epoch = 0;
+    int error = io_list(&quorum->fs, quorum->directory, snapshot_search_visit, &search);
+    if (error != 0 || !search.found) {
+        return error;
+    }
+    error = snapshot_path(quorum, search.newest, path);
+    if (error == 0) {
+        error = io_read_whole(&quorum->fs, path, SNAPSHOT_BYTES_MAX, &bytes, &size);
+    }
+    if (error != 0) {
+        return err_set(message, error, "cannot read %s: %s", path, err_text(error));
+    }
+    error = quorum_replay_batches(quorum, builder, bytes, size, &used, message);
+    mem_free(bytes);
+    if (error == 0 && used != size) {
+        error = err_set(message, ERR_CORRUPT, "it is damaged");
+    }
+    *end_offset = search.newest.end_offset;
+    *epoch = search.newest.epoch;
+    quorum->voters_from_bootstrap = search.newest.end_offset == 0 && quorum->voters.data != NULL;
+    quorum->snapshot_offset = search.newest.end_offset;
+    return error == 0 ? 0 : err_wrap(message, error, "%s", path);
+}
+
+/* The file as it is put together. */
+struct snapshot_build {
+    struct writer out;
+    struct batch_builder builder;
+    bool batch_open;
+    int64_t next_offset;
+    int32_t epoch;
+    int64_t timestamp_ms;
+};
+
+static int build_end_batch(struct snapshot_build *build)
+{
+    if (!build->batch_open) {
+        return 0;
+    }
+    build->batch_open = false;
+    return batch_builder_finish(&build->builder);
+}
+
+static int build_record(void *context, struct bytes_view value)
+{
+    struct snapshot_build *build = context;
+    int error = 0;
+    if (build->batch_open && build->builder.header.record_count == SNAPSHOT_BATCH_RECORDS) {
+        error = build_end_batch(build);
+    }
+    if (error == 0 && !build->batch_open) {
+        struct batch header = batch_header_empty(build->next_offset);
+        header.partition_leader_epoch = build->epoch;
+        header.base_timestamp_ms = build->timestamp_ms;
+        batch_builder_init(&build->builder, &build->out, &header);
+        build->batch_open = true;
+    }
+    if (error == 0) {
+        struct record record = {.offset = build->next_offset++,
+                                .timestamp_ms = build->timestamp_ms,
+                                .value = value};
+        batch_builder_add(&build->builder, &record);
+    }
+    return error != 0 ? error : build->out.failed ? ERR_NOMEM : 0;
+}
+
+static int build_control(struct snapshot_build *build, const struct quorum_control_record *records,
+                         size_t count)
+{
+    int error = quorum_build_control(&build->out, build->next_offset, build->epoch,
+                                     build->timestamp_ms, records, count);
+    build->next_offset += (int64_t)count;
+    return error;
+}
+
+static int build_all(struct snapshot_build *build, const struct quorum *quorum,
+                     const struct image *image)
+{
+    struct snapshot_header_record header;
+    struct snapshot_footer_record footer;
+    struct writer value;
+    snapshot_header_record_default(&header);
+    snapshot_footer_record_default(&footer);
+    header.last_contained_log_timestamp = image_timestamp_ms(image);
+    writer_init(&value, 1024);
+    int error = snapshot_header_record_encode(&value, 0, &header);
+    struct quorum_control_record controls[3] = {
+        {QUORUM_SNAPSHOT_HEADER, {value.data, value.size}},
+        {QUORUM_KRAFT_VERSION, quorum->kraft_version},
+        {QUORUM_KRAFT_VOTERS, quorum->voters}};
+    if (error == 0) {
+        error = build_control(build, controls, quorum->voters.data != NULL ? 3 : 1);
+    }
+    if (error == 0) {
+        error = image_visit_records(image, build_record, build);
+    }
+    if (error == 0) {
+        error = build_end_batch(build);
+    }
+    value.size = 0;
+    if (error == 0) {
+        error = snapshot_footer_record_encode(&value, 0, &footer);
+    }
+    if (error == 0) {
+        controls[0] =
+            (struct quorum_control_record){QUORUM_SNAPSHOT_FOOTER, {value.data, value.size}};
+        error = build_control(build, controls, 1);
+    }
+    writer_release(&value);
+    return error;
+}
+
+static void snapshot_work(struct loop_job *job)
+{
+    struct quorum_snapshot *snapshot = CONTAINER_OF(job, struct quorum_snapshot, job);
+    struct quorum *quorum = snapshot->quorum;
+    struct snapshot_name name = {image_offset(snapshot->image) + 1,
+                                 image_epoch(snapshot->image)};
+    struct snapshot_build build = {.epoch = name.epoch,
+                                   .timestamp_ms = image_timestamp_ms(snapshot->image)};
+    char path[QUORUM_PATH_BYTES];
+    writer_init(&build.out, SNAPSHOT_BYTES_MAX);
+    snapshot->error = build_all(&build, quorum, snapshot->image);
+    if (snapshot->error == 0) {
+        snapshot->error = snapshot_path(quorum, name, path);
+    }
+    if (snapshot->error == 0) {
+        snapshot->error =
+            io_write_atomically(&quorum->fs, path, build.out.data, build.out.size);
+    }
+    writer_release(&build.out);
+}
+
+struct snapshot_purge {
+    const struct quorum *quorum;
+    int64_t keep_from;
+};
+
+static int snapshot_purge_visit(void *context, const char *name, bool is_directory)
+{
+    const struct snapshot_purge *purge = context;
+    struct snapshot_name parsed;
+    char path[QUORUM_PATH_BYTES];
+    struct io_fs fs = purge->quorum->fs;
+    if (!is_directory && snapshot_parse(name, &parsed) && parsed.end_offset < purge->keep_from &&
+        snapshot_path(purge->quorum, parsed, path) == 0) {
+        (void)io_remove(&fs, path);
+    }
+    return 0;
+}
+
+/* The snapshot before the newest stays, and the log from there on. */
+static void snapshot_drop_prefix(struct quorum *quorum, int64_t keep_from)
+{
+    struct snapshot_purge purge = {quorum, keep_from};
+    int32_t deleted;
+    if (keep_from <= 0) {
+        return;
+    }
+    int error = log_raise_start_offset(quorum->log, keep_from);
+    if (error == 0) {
+        error = log_apply_retention(quorum->log, quorum->raft.high_watermark,
+                                    loop_wall_ms(quorum->options.loop), &deleted);
+    }
+    if (error == 0) {
+        error = log_remove_deleted(quorum->log);
+    }
+    if (error == 0) {
+        (void)io_list(&quorum->fs, quorum->directory, snapshot_purge_visit, &purge);
+    }
+}
+
+static void snapshot_done(struct loop_job *job)
+{
+    struct quorum_snapshot *snapshot = CONTAINER_OF(job, struct quorum_snapshot, job);
+    struct quorum *quorum = snapshot->quorum;
+    quorum->snapshot_running = false;
+    if (snapshot->error == 0) {
+        int64_t before = quorum->snapshot_offset;
+        quorum->snapshot_offset = image_offset(snapshot->image) + 1;
+        snapshot_drop_prefix(quorum, before);
+    } else {
+        fprintf(stderr, "cannot write a metadata snapshot: %s\n", err_text(snapshot->error));
+    }
+    image_unref(&snapshot->image);
+    mem_free(snapshot);
+}
+
+void quorum_maybe_snapshot(struct quorum *quorum)
+{
+    if (quorum->snapshot_running || quorum->published == NULL ||
+        quorum->bytes_since_snapshot < quorum->options.snapshot_interval_bytes) {
+        return;
+    }
+    struct quorum_snapshot *snapshot = mem_calloc(1, sizeof *snapshot);
+    if (snapshot == NULL) {
+        return;
+    }
+    quorum->snapshot_running = true;
+    quorum->bytes_since_snapshot = 0;
+    snapshot->quorum = quorum;
+    snapshot->image = image_ref(quorum->published);
+    snapshot->job.work = snapshot_work;
+    snapshot->job.done = snapshot_done;
+    loop_submit(quorum->options.loop, &snapshot->job);
+}

@@ -1,0 +1,53 @@
+/* storage_format.h: makes log directories usable: meta.properties, bootstrap.checkpoint and, for a
+ * voter of a dynamic quorum, the first snapshot of __cluster_metadata.
+ * Thread: any; start-up and tools only.   Errors: one clear line in message. */
+#ifndef BNB_NODE_STORAGE_FORMAT_H
+#define BNB_NODE_STORAGE_FORMAT_H
+
+#include "base/err.h"
+#include "io/file.h"
+
+struct storage_feature {
+    struct string_view name;
+    int16_t level;
+};
+struct storage_voter {
+    int32_t id;
+    struct uuid directory_id;
+    struct string_view host;
+    uint16_t port;
+};
+enum storage_quorum {
+    STORAGE_STATIC,       /* controller.quorum.voters is set: kraft.version 0 */
+    STORAGE_STANDALONE,   /* one voter: this node */
+    STORAGE_VOTERS,       /* the voters given */
+    STORAGE_NO_VOTERS,    /* joins later, or is a broker only */
+};
+struct storage_format_options {
+    struct io_fs *fs;
+    const char *const *directories; /* log.dirs and metadata.log.dir, each once */
+    int32_t directory_count;
+    const char *metadata_directory;
+    struct string_view cluster_id;
+    int32_t node_id;
+    enum storage_quorum quorum;
+    const struct storage_voter *voters; /* of STANDALONE and VOTERS; zero directory id: make one */
+    int32_t voter_count;
+    struct string_view controller_listener; /* the first of controller.listener.names */
+    int16_t metadata_version;               /* level */
+    const struct storage_feature *features; /* levels that differ from the release's defaults */
+    int32_t feature_count;
+    bool ignore_formatted;
+    int64_t now_ms;
+    /* Fills 16 random bytes. */
+    void (*random_uuid)(struct uuid *id);
+    /* Called before each directory; may be NULL. */
+    void (*formatting)(void *context, const char *kind, const char *directory);
+    void *context;
+};
+
+/* 0; ERR_EXISTS when a directory is formatted already and that is not to be ignored;
+ * ERR_IO, ERR_ACCESS, ERR_INVALID. */
+int storage_format(const struct storage_format_options *options, struct err_message *message);
+
+#endif
