@@ -474,6 +474,7 @@ static void fetch_add_item(struct fetch_work *work, const struct fetch_partition
     item->asked = *asked;
     item->high_watermark = item->last_stable_offset = item->log_start_offset = -1;
     item->diverging_epoch = -1;
+    item->diverging_end_offset = -1;
     list_init(&item->watch.node);
     if (work->session_id != 0) {
         /* The session's copy of the name may go while this waits. */

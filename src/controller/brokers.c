@@ -382,9 +382,7 @@ void controller_update_features(struct controller *controller, struct controller
         }
     }
     if (response->error_code != 0 || asked->validate_only) {
-        /* All or nothing. */
-        call->records->count = 0;
-        call->records->writer.size = 0;
+        controller_records_return(call->records, (struct records_mark){0, 0}); /* all or nothing */
     }
     if (call->api_version >= 2) {
         response->results.count = 0; /* one error for the whole request from here on */

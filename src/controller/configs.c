@@ -23,18 +23,48 @@ static bool alteration_fail(struct alteration *alteration, int16_t error, const 
     return false;
 }
 
+/* "" is the default of all brokers, else it is the id of one that is known. */
+static bool alteration_check_broker(struct alteration *alteration)
+{
+    const struct controller *controller = alteration->controller;
+    int64_t id = 0;
+    if (alteration->resource.size == 0) {
+        return true;
+    }
+    for (size_t i = 0; i < alteration->resource.size; i++) {
+        char digit = alteration->resource.data[i];
+        if (digit < '0' || digit > '9' || id > INT32_MAX) {
+            return alteration_fail(alteration, KAFKA_INVALID_REQUEST,
+                                   "Unable to parse broker name as a base 10 number.");
+        }
+        id = id * 10 + (digit - '0');
+    }
+    if (id != controller->options.node_id &&
+        (id > INT32_MAX || image_broker_by_id(controller->image, (int32_t)id) == NULL)) {
+        alteration->error = KAFKA_BROKER_ID_NOT_REGISTERED;
+        alteration->error_message =
+            arena_format(alteration->call->arena, "No node with id %lld found.", (long long)id);
+        return false;
+    }
+    return true;
+}
+
 static bool alteration_check_resource(struct alteration *alteration)
 {
     switch (alteration->type) {
     case TOPIC_RESOURCE:
         if (image_topic_by_name(alteration->controller->image, alteration->resource) == NULL) {
-            return alteration_fail(alteration, KAFKA_UNKNOWN_TOPIC_OR_PARTITION,
-                                   "The topic does not exist.");
+            alteration->error = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+            alteration->error_message =
+                arena_format(alteration->call->arena, "The topic '%.*s' does not exist.",
+                             (int)alteration->resource.size, alteration->resource.data);
+            return false;
         }
         return true;
-    case BROKER_RESOURCE: /* also of brokers that are yet to come */
-    case 16:              /* client metrics */
-    case 32:              /* groups */
+    case BROKER_RESOURCE:
+        return alteration_check_broker(alteration);
+    case 16: /* client metrics */
+    case 32: /* groups */
         return true;
     default:
         return alteration_fail(alteration, KAFKA_INVALID_REQUEST, "Unexpected resource type.");
@@ -140,21 +170,28 @@ static bool alter_one(struct alteration *alteration,
     return true;
 }
 
-/* Undoes what a resource that failed has added. */
-struct records_mark {
-    size_t count;
-    size_t bytes;
-};
-
-static struct records_mark records_mark(const struct controller_records *records)
+/* A resource that several elements name is refused in each. */
+static bool alteration_is_single(struct alteration *alteration, bool repeated)
 {
-    return (struct records_mark){records->count, records->writer.size};
+    return !repeated || alteration_fail(alteration, KAFKA_INVALID_REQUEST,
+                                        "Each resource must appear at most once.");
 }
 
-static void records_return(struct controller_records *records, struct records_mark mark)
+/* A key may be altered once a request. */
+static bool alter_keys_differ(
+    struct alteration *alteration,
+    const struct incremental_alter_configs_request_alter_configs_resource *resource)
 {
-    records->count = mark.count;
-    records->writer.size = mark.bytes;
+    for (int32_t i = 0; i < resource->configs.count; i++) {
+        for (int32_t j = 0; j < i; j++) {
+            if (string_view_equal(resource->configs.items[i].name,
+                                  resource->configs.items[j].name)) {
+                return alteration_fail(alteration, KAFKA_INVALID_REQUEST,
+                                       "Error due to duplicate config keys");
+            }
+        }
+    }
+    return true;
 }
 
 void controller_incremental_alter_configs(struct controller *controller,
@@ -175,13 +212,21 @@ void controller_incremental_alter_configs(struct controller *controller,
             &asked->resources.items[i];
         struct alteration alteration = {controller, call, resource->resource_type,
                                         resource->resource_name, 0, {NULL, 0}};
-        struct records_mark mark = records_mark(call->records);
-        bool fine = alteration_check_resource(&alteration);
+        struct records_mark mark = controller_records_mark(call->records);
+        bool repeated = false;
+        for (size_t j = 0; j < count; j++) {
+            repeated |= j != i && asked->resources.items[j].resource_type == alteration.type &&
+                        string_view_equal(asked->resources.items[j].resource_name,
+                                          alteration.resource);
+        }
+        bool fine = alteration_is_single(&alteration, repeated) &&
+                    alteration_check_resource(&alteration) &&
+                    alter_keys_differ(&alteration, resource);
         for (int32_t j = 0; fine && j < resource->configs.count; j++) {
             fine = alter_one(&alteration, &resource->configs.items[j]);
         }
         if (!fine || asked->validate_only) {
-            records_return(call->records, mark);
+            controller_records_return(call->records, mark);
         }
         response->responses.items[i] =
             (struct incremental_alter_configs_response_alter_configs_resource_response){
@@ -241,10 +286,17 @@ void controller_alter_configs(struct controller *controller, struct controller_c
             &asked->resources.items[i];
         struct alteration alteration = {controller, call, resource->resource_type,
                                         resource->resource_name, 0, {NULL, 0}};
-        struct records_mark mark = records_mark(call->records);
-        bool fine = alteration_check_resource(&alteration) && alter_all(&alteration, resource);
+        struct records_mark mark = controller_records_mark(call->records);
+        bool repeated = false;
+        for (size_t j = 0; j < count; j++) {
+            repeated |= j != i && asked->resources.items[j].resource_type == alteration.type &&
+                        string_view_equal(asked->resources.items[j].resource_name,
+                                          alteration.resource);
+        }
+        bool fine = alteration_is_single(&alteration, repeated) &&
+                    alteration_check_resource(&alteration) && alter_all(&alteration, resource);
         if (!fine || asked->validate_only) {
-            records_return(call->records, mark);
+            controller_records_return(call->records, mark);
         }
         response->responses.items[i] =
             (struct alter_configs_response_alter_configs_resource_response){

@@ -49,6 +49,18 @@ struct bytes_view controller_records_at(const struct controller_records *records
     return (struct bytes_view){records->writer.data + start, records->ends[index] - start};
 }
 
+struct records_mark controller_records_mark(const struct controller_records *records)
+{
+    return (struct records_mark){records->count, records->writer.size};
+}
+
+void controller_records_return(struct controller_records *records, struct records_mark mark)
+{
+    ASSERT(mark.count <= records->count && mark.bytes <= records->writer.size);
+    records->count = mark.count;
+    records->writer.size = mark.bytes;
+}
+
 int controller_create(const struct controller_options *options, struct controller **created)
 {
     struct controller *controller = mem_calloc(1, sizeof *controller);
@@ -149,6 +161,9 @@ static const struct {
     {API_ALLOCATE_PRODUCER_IDS, controller_allocate_producer_ids},
     {API_ELECT_LEADERS, controller_elect_leaders},
     {API_LIST_PARTITION_REASSIGNMENTS, controller_list_reassignments},
+    {API_ALTER_PARTITION_REASSIGNMENTS, controller_alter_reassignments},
+    {API_ALTER_PARTITION, controller_alter_partition},
+    {API_CONTROLLER_REGISTRATION, controller_register_controller},
 };
 #define HANDLER_COUNT (sizeof handlers / sizeof handlers[0])
 

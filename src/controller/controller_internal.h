@@ -20,6 +20,14 @@ struct controller {
     size_t session_capacity;
 };
 
+/* A place in the records to go back to when what follows fails. */
+struct records_mark {
+    size_t count;
+    size_t bytes;
+};
+struct records_mark controller_records_mark(const struct controller_records *records);
+void controller_records_return(struct controller_records *records, struct records_mark mark);
+
 /* Fills call->response or call->error. */
 void controller_create_topics(struct controller *controller, struct controller_call *call);
 void controller_delete_topics(struct controller *controller, struct controller_call *call);
@@ -35,6 +43,9 @@ void controller_allocate_producer_ids(struct controller *controller,
                                       struct controller_call *call);
 void controller_elect_leaders(struct controller *controller, struct controller_call *call);
 void controller_list_reassignments(struct controller *controller, struct controller_call *call);
+void controller_alter_reassignments(struct controller *controller, struct controller_call *call);
+void controller_alter_partition(struct controller *controller, struct controller_call *call);
+void controller_register_controller(struct controller *controller, struct controller_call *call);
 
 int16_t controller_metadata_version(const struct controller *controller);
 /* A random number that differs for each index of one call. */

@@ -1,4 +1,5 @@
 /* DeleteTopics, CreatePartitions, ElectLeaders, ListPartitionReassignments. */
+#include "base/assert.h"
 #include "controller/controller_internal.h"
 
 static void delete_topic(struct controller *controller, struct controller_call *call,
@@ -61,6 +62,54 @@ static struct delete_topics_request_delete_topic_state *deletions(
     return list;
 }
 
+/* Whether a topic that is named here is asked for by its id as well. */
+static bool deletes_by_id_too(const struct controller *controller,
+                              const struct delete_topics_request_delete_topic_state *list,
+                              size_t count, size_t index)
+{
+    const struct image_topic *topic = image_topic_by_name(controller->image, list[index].name);
+    for (size_t i = 0; topic != NULL && i < count; i++) {
+        if (list[i].name.data == NULL && uuid_equal(list[i].topic_id, topic->id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The topic at index, unless it was answered before. A topic is removed once at most: a second
+ * record for it would not replay. */
+static void delete_asked(struct controller *controller, struct controller_call *call,
+                         const struct delete_topics_request_delete_topic_state *list, size_t count,
+                         size_t index, struct delete_topics_response *response)
+{
+    const struct delete_topics_request_delete_topic_state *asked = &list[index];
+    const char *wrong = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (i != index && deletes_same(&list[i], asked)) {
+            if (i < index) {
+                return;
+            }
+            wrong = asked->name.data != NULL ? "Duplicate topic name." : "Duplicate topic id.";
+        }
+    }
+    if (wrong == NULL && asked->name.data != NULL &&
+        deletes_by_id_too(controller, list, count, index)) {
+        wrong = "The provided topic name maps to an ID that was already supplied.";
+    }
+    ASSERT((size_t)response->responses.count < count);
+    struct delete_topics_response_deletable_topic_result *result =
+        &response->responses.items[response->responses.count++];
+    if (wrong == NULL) {
+        delete_topic(controller, call, asked, result);
+        return;
+    }
+    *result = (struct delete_topics_response_deletable_topic_result){
+        .name = asked->name,
+        .topic_id = asked->topic_id,
+        .error_code = KAFKA_INVALID_REQUEST,
+        .error_message = string_view_of(wrong)};
+}
+
 void controller_delete_topics(struct controller *controller, struct controller_call *call)
 {
     struct delete_topics_response *response = arena_alloc(call->arena, sizeof *response);
@@ -74,14 +123,7 @@ void controller_delete_topics(struct controller *controller, struct controller_c
     response->responses.items =
         arena_array(call->arena, count, sizeof *response->responses.items);
     for (size_t i = 0; response->responses.items != NULL && i < count; i++) {
-        bool repeated = false;
-        for (size_t j = 0; j < i; j++) {
-            repeated |= deletes_same(&list[j], &list[i]);
-        }
-        if (!repeated) {
-            delete_topic(controller, call, &list[i],
-                         &response->responses.items[response->responses.count++]);
-        }
+        delete_asked(controller, call, list, count, i, response);
     }
     call->response = response;
 }
@@ -185,20 +227,33 @@ void controller_create_partitions(struct controller *controller, struct controll
     create_partitions_response_default(response);
     response->results.items = arena_array(call->arena, count, sizeof *response->results.items);
     for (size_t i = 0; response->results.items != NULL && i < count; i++) {
+        struct string_view name = asked->topics.items[i].name;
+        bool first = true;
+        bool repeated = false;
+        for (size_t j = 0; j < count; j++) {
+            if (j != i && string_view_equal(asked->topics.items[j].name, name)) {
+                repeated = true;
+                first &= j > i;
+            }
+        }
+        if (!first) {
+            continue; /* answered once */
+        }
         struct growth growth = {controller, call, &asked->topics.items[i],
-                                &response->results.items[i],
-                                image_topic_by_name(controller->image,
-                                                    asked->topics.items[i].name)};
-        growth.result->name = asked->topics.items[i].name;
-        response->results.count = (int32_t)i + 1;
-        size_t before = call->records->count;
-        size_t bytes = call->records->writer.size;
+                                &response->results.items[response->results.count++],
+                                image_topic_by_name(controller->image, name)};
+        growth.result->name = name;
+        if (repeated) {
+            growth.result->error_code = KAFKA_INVALID_REQUEST;
+            growth.result->error_message = string_view_of("Duplicate topic name.");
+            continue;
+        }
+        struct records_mark mark = controller_records_mark(call->records);
         if (growth_check(&growth)) {
             growth_add(&growth, asked->validate_only);
         }
         if (growth.result->error_code != 0) {
-            call->records->count = before; /* a topic that failed half way adds nothing */
-            call->records->writer.size = bytes;
+            controller_records_return(call->records, mark); /* failed half way: adds nothing */
         }
     }
     call->response = response;
