@@ -160,6 +160,10 @@ bool codec_is_default(const struct codec_field *field, const void *value)
         return records->data == NULL && records->source == NULL;
     }
     case CODEC_STRUCT:
+        if (field->flags & CODEC_POINTER && !null) {
+            value = *(void *const *)value;
+            return value != NULL && codec_struct_is_default(field->element, value);
+        }
         return field->flags & CODEC_POINTER ? *(void *const *)value == NULL
                                             : codec_struct_is_default(field->element, value);
     case CODEC_FLOAT64:

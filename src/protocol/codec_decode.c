@@ -177,11 +177,27 @@ static void codec_decode_tags(struct codec_decoder *decoder, const struct codec_
     }
 }
 
+/* A nullable structure that is not null by default: what is absent is an empty one. */
+static void codec_decode_absent(struct codec_decoder *decoder, const struct codec_field *field,
+                                void **value)
+{
+    if (field->flags & CODEC_POINTER && !(field->flags & CODEC_DEFAULT_NULL)) {
+        *value = arena_alloc(decoder->arena, field->element->size);
+        if (*value != NULL) {
+            codec_default(field->element, *value);
+        }
+    }
+}
+
 static void codec_decode_struct(struct codec_decoder *decoder, const struct codec_struct *row,
                                 void *message, int depth)
 {
     ASSERT(depth < CODEC_DEPTH_MAX);
     codec_default(row, message);
+    for (size_t i = 0; i < row->field_count; i++) {
+        codec_decode_absent(decoder, &row->fields[i],
+                            (void **)((uint8_t *)message + row->fields[i].offset));
+    }
     for (size_t i = 0; i < row->field_count; i++) {
         const struct codec_field *field = &row->fields[i];
         if (codec_in(field->versions, decoder->version) &&

@@ -39,8 +39,8 @@ static int record_iter_body(struct record_iter *iter, struct reader *body, struc
     const struct batch *batch = iter->batch;
     (void)reader_i8(body); /* attributes: always 0, ignored by every reader */
     int64_t timestamp_delta = reader_varlong(body);
-    record->offset = batch->base_offset + reader_varint(body);
     /* Unsigned: hostile deltas may wrap, as they do in Kafka. */
+    record->offset = (int64_t)((uint64_t)batch->base_offset + (uint64_t)reader_varint(body));
     record->timestamp_ms = batch->attributes & BATCH_LOG_APPEND_TIME
                                ? batch->max_timestamp_ms
                                : (int64_t)((uint64_t)batch->base_timestamp_ms +
