@@ -1,4 +1,5 @@
 /* Brokers as they come, beat and go; blocks of producer ids; feature levels. */
+#include "base/assert.h"
 #include "base/mem.h"
 #include "controller/controller_internal.h"
 
@@ -22,6 +23,38 @@ static struct controller_session *session_of(struct controller *controller, int3
     return session;
 }
 
+/* The first hundred ids are reserved; others belong to one directory of one broker. */
+static bool directory_id_is_reserved(struct uuid id)
+{
+    static const uint8_t zero[15] = {0};
+    return memcmp(id.bytes, zero, sizeof zero) == 0 && id.bytes[15] < 100;
+}
+
+static bool directories_fit(const struct controller *controller,
+                            const struct broker_registration_request *asked)
+{
+    for (int32_t i = 0; i < asked->log_dirs.count; i++) {
+        struct uuid id = asked->log_dirs.items[i];
+        if (directory_id_is_reserved(id)) {
+            return false;
+        }
+        for (int32_t j = 0; j < i; j++) {
+            if (uuid_equal(asked->log_dirs.items[j], id)) {
+                return false;
+            }
+        }
+        for (size_t j = 0; j < image_broker_count(controller->image); j++) {
+            const struct image_broker *other = image_broker_at(controller->image, j);
+            for (int32_t k = 0; other->id != asked->broker_id && k < other->directory_count; k++) {
+                if (uuid_equal(other->directories[k], id)) {
+                    return false;
+                }
+            }
+        }
+    }
+    return asked->log_dirs.count > 0;
+}
+
 /* 0, or why the broker may not come in; in the order of Apache Kafka's checks. */
 static int16_t check_registration(struct controller *controller,
                                   const struct broker_registration_request *asked, int64_t now_ms)
@@ -40,7 +73,7 @@ static int16_t check_registration(struct controller *controller,
     if (asked->is_migrating_zk_broker) {
         return KAFKA_BROKER_ID_NOT_REGISTERED;
     }
-    if (controller_metadata_version(controller) >= 17 && asked->log_dirs.count <= 0) {
+    if (controller_metadata_version(controller) >= 17 && !directories_fit(controller, asked)) {
         return KAFKA_INVALID_REGISTRATION;
     }
     bool has_metadata_version = false;
@@ -121,6 +154,7 @@ void controller_register_broker(struct controller *controller, struct controller
         bool same = known != NULL && uuid_equal(known->incarnation_id, asked->incarnation_id);
         /* The epoch of a new incarnation is the offset of its record: above all before it. */
         int64_t epoch = same ? known->epoch : call->next_offset;
+        ASSERT(known == NULL || same || epoch > known->epoch);
         add_registration(controller, call, epoch, same ? known->fenced : true);
         response->broker_epoch = epoch;
         struct controller_session *session = session_of(controller, asked->broker_id);
@@ -139,21 +173,63 @@ void controller_add_leader_change(struct controller *controller,
     partition_change_record_default(&record);
     record.topic_id = topic_id;
     record.partition_id = partition;
+    ASSERT(leader >= 0);
     record.leader = leader;
-    int16_t metadata_version = controller_metadata_version(controller);
-    int16_t version = metadata_version >= 23 ? 2 : metadata_version >= 17 ? 1 : 0;
-    controller_records_add(records, PARTITION_CHANGE_RECORD_KEY, version,
-                           &partition_change_record_row, &record);
+    controller_add_partition_change(controller, records, &record);
 }
 
-static bool in_sync(const struct image_partition *partition, int32_t broker_id)
+static bool ids_have(struct image_ids ids, int32_t id)
 {
-    for (int32_t i = 0; i < partition->isr.count; i++) {
-        if (partition->isr.ids[i] == broker_id) {
+    for (int32_t i = 0; i < ids.count; i++) {
+        if (ids.ids[i] == id) {
             return true;
         }
     }
     return false;
+}
+
+/* The ISR is empty, as a shutdown under KIP-966 leaves it: an eligible replica leads and is the
+ * whole ISR; with none left, the last one that was eligible, whose log may lack records. */
+static void lead_as_eligible(struct controller *controller, struct controller_call *call,
+                             const struct image_topic *topic, int32_t index, int32_t broker_id)
+{
+    const struct image_partition *partition = &topic->partitions[index];
+    bool eligible = ids_have(partition->eligible_leaders, broker_id);
+    bool last_known = partition->eligible_leaders.count == 0 &&
+                      partition->last_known_eligible_leaders.count == 1 &&
+                      partition->last_known_eligible_leaders.ids[0] == broker_id;
+    if (!eligible && !last_known) {
+        return;
+    }
+    int32_t *isr = arena_array(call->arena, 1, sizeof *isr);
+    int32_t *others = arena_array(call->arena, (size_t)partition->eligible_leaders.count + 1,
+                                  sizeof *others);
+    struct partition_change_record record;
+    if (isr == NULL || others == NULL) {
+        return;
+    }
+    ASSERT(partition->leader < 0 && partition->isr.count == 0);
+    partition_change_record_default(&record);
+    isr[0] = broker_id;
+    record.topic_id = topic->id;
+    record.partition_id = index;
+    record.leader = broker_id;
+    record.isr.items = isr;
+    record.isr.count = 1;
+    record.eligible_leader_replicas.items = others;
+    record.eligible_leader_replicas.count = 0;
+    for (int32_t i = 0; i < partition->eligible_leaders.count; i++) {
+        if (partition->eligible_leaders.ids[i] != broker_id) {
+            others[record.eligible_leader_replicas.count++] = partition->eligible_leaders.ids[i];
+        }
+    }
+    ASSERT(record.eligible_leader_replicas.count <= partition->eligible_leaders.count);
+    record.last_known_elr.items = others;
+    record.last_known_elr.count = 0;
+    if (!eligible && partition->leader_recovery_state == 0) {
+        record.leader_recovery_state = 1;
+    }
+    controller_add_partition_change(controller, call->records, &record);
 }
 
 /* A broker is back: it leads again what it led, under a new leader epoch, since a restart may have
@@ -166,8 +242,10 @@ static void lead_again(struct controller *controller, struct controller_call *ca
         for (int32_t j = 0; j < topic->partition_count; j++) {
             const struct image_partition *partition = &topic->partitions[j];
             if (partition->leader == broker_id ||
-                (partition->leader < 0 && in_sync(partition, broker_id))) {
+                (partition->leader < 0 && ids_have(partition->isr, broker_id))) {
                 controller_add_leader_change(controller, call->records, topic->id, j, broker_id);
+            } else if (partition->leader < 0 && partition->isr.count == 0) {
+                lead_as_eligible(controller, call, topic, j, broker_id);
             }
         }
     }
@@ -179,6 +257,7 @@ static void add_fencing(struct controller *controller, struct controller_call *c
     (void)controller;
     struct broker_registration_change_record record;
     broker_registration_change_record_default(&record);
+    ASSERT(broker->fenced == (fenced < 0));
     record.broker_id = broker->id;
     record.broker_epoch = broker->epoch;
     record.fenced = fenced;
@@ -267,6 +346,7 @@ void controller_allocate_producer_ids(struct controller *controller, struct cont
     producer_ids_record_default(&record);
     record.broker_id = asked->broker_id;
     record.broker_epoch = asked->broker_epoch;
+    ASSERT(start >= 0);
     record.next_producer_id = start + PRODUCER_ID_BLOCK;
     controller_records_add(call->records, PRODUCER_IDS_RECORD_KEY, 0, &producer_ids_record_row,
                            &record);
@@ -301,49 +381,64 @@ static bool feature_range(const struct controller *controller, struct string_vie
     return false;
 }
 
+/* Levels whose step down loses metadata. */
+static bool downgrade_is_unsafe(int16_t from, int16_t to)
+{
+    static const int16_t changed[] = {8, 11, 13, 14, 15, 17, 23, 30};
+    for (size_t i = 0; i < sizeof changed / sizeof changed[0]; i++) {
+        if (to < changed[i] && changed[i] <= from) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Why a level cannot be set; NULL when it can. Text for the end of the message. */
+static const char *feature_refusal(struct controller *controller, struct arena *arena,
+                                   const struct update_features_request_feature_update_key *update,
+                                   int16_t current)
+{
+    int16_t min;
+    int16_t max;
+    int16_t level = update->max_version_level;
+    bool is_metadata_version = string_view_is(update->feature, "metadata.version");
+    if (!feature_range(controller, update->feature, &min, &max)) {
+        return arena_format(arena, "Local controller %d does not support this feature.",
+                            controller->options.node_id).data;
+    }
+    ASSERT(min <= max);
+    if ((level != 0 || is_metadata_version) && (level < min || level > max)) {
+        return arena_format(arena, "Local controller %d only supports versions %d-%d",
+                            controller->options.node_id, min, max).data;
+    }
+    bool downgrade = update->upgrade_type >= 2 || update->allow_downgrade;
+    if (level < current && !downgrade) {
+        return "Can't downgrade the version of this feature without setting the upgrade type to "
+               "either safe or unsafe downgrade.";
+    }
+    if (level > current && downgrade) {
+        return "Can't downgrade to a newer version.";
+    }
+    if (is_metadata_version && level < current && downgrade_is_unsafe(current, level)) {
+        return update->upgrade_type == 3
+                   ? "Unsafe metadata downgrade is not supported in this version."
+                   : "Refusing to perform the requested downgrade because it might delete "
+                     "metadata information.";
+    }
+    return NULL;
+}
+
 static int16_t update_feature(struct controller *controller, struct controller_call *call,
                               const struct update_features_request_feature_update_key *update,
                               struct string_view *message)
 {
-    int16_t min;
-    int16_t max;
-    if (!feature_range(controller, update->feature, &min, &max)) {
-        *message = arena_format(call->arena,
-                                "The controller does not support the given feature %.*s.",
-                                (int)update->feature.size, update->feature.data);
-        return KAFKA_INVALID_UPDATE_VERSION;
-    }
     int16_t level = update->max_version_level;
     struct string_view name = arena_string(call->arena, update->feature);
     int16_t current = name.data == NULL ? 0 : image_feature_level(controller->image, name.data);
-    if (level != 0 && (level < min || level > max)) {
-        *message = arena_format(call->arena,
-                                "Invalid update version %d for feature %s. Controller only "
-                                "supports versions %d-%d",
-                                level, name.data, min, max);
-        return KAFKA_INVALID_UPDATE_VERSION;
-    }
-    bool downgrade = update->upgrade_type >= 2 || update->allow_downgrade;
-    if (level < current && !downgrade) {
-        *message = arena_format(call->arena,
-                                "Invalid update version %d for feature %s. Can't downgrade the "
-                                "version of this feature without setting the upgrade type to "
-                                "either safe or unsafe downgrade.",
-                                level, name.data);
-        return KAFKA_INVALID_UPDATE_VERSION;
-    }
-    if (level > current && downgrade) {
-        *message = arena_format(call->arena,
-                                "Invalid update version %d for feature %s. Can't downgrade to a "
-                                "newer version.",
-                                level, name.data);
-        return KAFKA_INVALID_UPDATE_VERSION;
-    }
-    if (level < current && string_view_is(update->feature, "metadata.version") && current >= 30) {
-        *message = arena_format(call->arena, "Invalid update version %d for feature %s. Refusing "
-                                             "to perform the requested downgrade because it might "
-                                             "delete metadata information.",
-                                level, name.data);
+    const char *refusal = feature_refusal(controller, call->arena, update, current);
+    if (refusal != NULL) {
+        *message = arena_format(call->arena, "Invalid update version %d for feature %.*s. %s",
+                                level, (int)update->feature.size, update->feature.data, refusal);
         return KAFKA_INVALID_UPDATE_VERSION;
     }
     if (level != current) {

@@ -1,4 +1,5 @@
 /* IncrementalAlterConfigs and AlterConfigs. */
+#include "base/assert.h"
 #include "controller/controller_internal.h"
 
 #define TOPIC_RESOURCE 2
@@ -18,6 +19,7 @@ struct alteration {
 
 static bool alteration_fail(struct alteration *alteration, int16_t error, const char *text)
 {
+    ASSERT(error != 0 && text != NULL);
     alteration->error = error;
     alteration->error_message = arena_string(alteration->call->arena, string_view_of(text));
     return false;
@@ -163,6 +165,7 @@ static bool alter_one(struct alteration *alteration,
             return false;
         }
     }
+    ASSERT(alteration->error == 0);
     if (!string_view_equal(current, value)) {
         controller_add_config(alteration->call->records, alteration->type, alteration->resource,
                               config->name, value);
@@ -253,6 +256,7 @@ static bool alter_all(struct alteration *alteration,
                                   alteration->resource, config->name, config->value);
         }
     }
+    ASSERT(alteration->error == 0);
     /* What is not named goes. */
     struct image_settings settings =
         image_settings(alteration->controller->image, alteration->type, alteration->resource);

@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "base/assert.h"
 #include "base/mem.h"
 #include "controller/controller_internal.h"
@@ -24,12 +26,14 @@ static void records_end(struct controller_records *records)
         records->failed = true;
         return;
     }
+    ASSERT(records->count == 0 || records->ends[records->count - 1] < records->writer.size);
     records->ends[records->count++] = records->writer.size;
 }
 
 void controller_records_add(struct controller_records *records, int16_t api_key, int16_t version,
                             const struct codec_struct *row, const void *message)
 {
+    ASSERT(api_key >= 0 && version >= row->versions.min && version <= row->versions.max);
     if (metadata_record_encode(&records->writer, api_key, version, row, message) != 0) {
         records->failed = true;
     }
@@ -38,6 +42,7 @@ void controller_records_add(struct controller_records *records, int16_t api_key,
 
 void controller_records_add_framed(struct controller_records *records, struct bytes_view record)
 {
+    ASSERT(record.data != NULL && record.size > 0);
     writer_bytes(&records->writer, record.data, record.size);
     records_end(records);
 }
@@ -46,6 +51,7 @@ struct bytes_view controller_records_at(const struct controller_records *records
 {
     ASSERT(index < records->count);
     size_t start = index == 0 ? 0 : records->ends[index - 1];
+    ASSERT(start < records->ends[index] && records->ends[index] <= records->writer.size);
     return (struct bytes_view){records->writer.data + start, records->ends[index] - start};
 }
 
@@ -68,6 +74,8 @@ int controller_create(const struct controller_options *options, struct controlle
     if (controller == NULL) {
         return ERR_NOMEM;
     }
+    ASSERT(options->check_setting != NULL && options->node_id >= 0);
+    ASSERT(options->default_partition_count > 0 && options->default_replication_factor > 0);
     controller->options = *options;
     return 0;
 }
@@ -86,6 +94,7 @@ void controller_set_image(struct controller *controller, const struct image *ima
 {
     ASSERT(image != NULL);
     struct image *older = controller->image;
+    ASSERT(older == NULL || image_offset(image) >= image_offset(older));
     controller->image = image_ref(image);
     image_unref(&older);
 }
@@ -126,10 +135,31 @@ void controller_add_partition(struct controller *controller, struct controller_r
 {
     int16_t metadata_version = controller_metadata_version(controller);
     int16_t version = metadata_version >= 23 ? 2 : metadata_version >= 17 ? 1 : 0;
+    ASSERT(record->partition_id >= 0 && record->replicas.count > 0);
+    ASSERT(record->isr.count > 0 && record->isr.count <= record->replicas.count);
     if (version == 0) {
         record->directories.count = 0;
     }
     controller_records_add(records, PARTITION_RECORD_KEY, version, &partition_record_row, record);
+}
+
+void controller_add_partition_change(struct controller *controller,
+                                     struct controller_records *records,
+                                     const struct partition_change_record *record)
+{
+    int16_t metadata_version = controller_metadata_version(controller);
+    int16_t version = metadata_version >= 23 ? 2 : metadata_version >= 17 ? 1 : 0;
+    struct partition_change_record fitting = *record;
+    ASSERT(record->partition_id >= 0 && !uuid_is_zero(record->topic_id));
+    /* A list of directories goes with a list of replicas of the same length. */
+    ASSERT(record->directories.count < 0 ||
+           record->directories.count == record->replicas.count);
+    if (version == 0) {
+        fitting.directories.items = NULL;
+        fitting.directories.count = -1;
+    }
+    controller_records_add(records, PARTITION_CHANGE_RECORD_KEY, version,
+                           &partition_change_record_row, &fitting);
 }
 
 void controller_add_config(struct controller_records *records, int8_t type,
@@ -137,6 +167,7 @@ void controller_add_config(struct controller_records *records, int8_t type,
                            struct string_view value)
 {
     struct config_record record;
+    ASSERT(resource.data != NULL && name.data != NULL);
     config_record_default(&record);
     record.resource_type = type;
     record.resource_name = resource;
@@ -180,6 +211,8 @@ bool controller_serves(int16_t api_key)
 void controller_handle(struct controller *controller, struct controller_call *call)
 {
     ASSERT(controller->image != NULL && call->records->count == 0);
+    ASSERT(call->request != NULL && call->next_offset > image_offset(controller->image));
+    ASSERT(!image_in_transaction(controller->image));
     call->response = NULL;
     call->error = KAFKA_UNSUPPORTED_VERSION;
     for (size_t i = 0; i < HANDLER_COUNT; i++) {
@@ -197,29 +230,89 @@ void controller_handle(struct controller *controller, struct controller_call *ca
     }
     if (call->error != 0) {
         call->response = NULL;
-        call->records->count = 0;
-        call->records->writer.size = 0;
+        controller_records_return(call->records, (struct records_mark){0, 0});
     }
+    ASSERT(call->records->count <= CONTROLLER_RECORDS_MAX);
     ASSERT((call->error == 0) == (call->response != NULL));
+}
+
+/* What the bootstrap records say about the features that activation depends on. */
+struct bootstrap_levels {
+    int16_t metadata_version;
+    int16_t eligible_leaders;
+};
+
+static struct bootstrap_levels bootstrap_levels(const struct bytes_view *bootstrap, size_t count)
+{
+    struct bootstrap_levels levels = {0, 0};
+    struct arena arena;
+    arena_init(&arena, 1u << 20);
+    for (size_t i = 0; i < count; i++) {
+        struct reader reader;
+        struct feature_level_record feature;
+        int16_t api_key;
+        int16_t version;
+        reader_init(&reader, bootstrap[i].data, bootstrap[i].size);
+        if (metadata_record_decode(&reader, &api_key, &version) != 0 ||
+            api_key != FEATURE_LEVEL_RECORD_KEY ||
+            codec_decode(&feature_level_record_row, &reader, version, &arena, &feature) != 0) {
+            continue;
+        }
+        if (string_view_is(feature.name, "metadata.version")) {
+            levels.metadata_version = feature.feature_level;
+        } else if (string_view_is(feature.name, "eligible.leader.replicas.version")) {
+            levels.eligible_leaders = feature.feature_level;
+        }
+    }
+    arena_release(&arena);
+    return levels;
+}
+
+static void add_marker(struct controller_records *records, int16_t api_key,
+                       const struct codec_struct *row, const void *message)
+{
+    ASSERT(row != NULL && message != NULL);
+    controller_records_add(records, api_key, 0, row, message);
 }
 
 void controller_activate(struct controller *controller, const struct bytes_view *bootstrap,
                          size_t bootstrap_count, struct controller_records *records)
 {
+    ASSERT(controller->image != NULL && records->count == 0);
+    struct begin_transaction_record begin;
+    struct end_transaction_record end;
+    struct abort_transaction_record abandoned;
+    begin_transaction_record_default(&begin);
+    end_transaction_record_default(&end);
+    abort_transaction_record_default(&abandoned);
+    if (image_in_transaction(controller->image)) {
+        abandoned.reason = string_view_of("Controller failover");
+        add_marker(records, ABORT_TRANSACTION_RECORD_KEY, &abort_transaction_record_row,
+                   &abandoned);
+    }
     if (controller_metadata_version(controller) > 0) {
         return;
     }
     ASSERT(bootstrap_count > 0);
-    struct begin_transaction_record begin;
-    struct end_transaction_record end;
-    begin_transaction_record_default(&begin);
-    end_transaction_record_default(&end);
-    begin.name = string_view_of("Bootstrap records");
-    controller_records_add(records, BEGIN_TRANSACTION_RECORD_KEY, 0, &begin_transaction_record_row,
-                           &begin);
+    struct bootstrap_levels levels = bootstrap_levels(bootstrap, bootstrap_count);
+    bool in_transaction = levels.metadata_version >= 13;
+    if (in_transaction) {
+        begin.name = string_view_of("Bootstrap records");
+        add_marker(records, BEGIN_TRANSACTION_RECORD_KEY, &begin_transaction_record_row, &begin);
+    }
     for (size_t i = 0; i < bootstrap_count; i++) {
         controller_records_add_framed(records, bootstrap[i]);
     }
-    controller_records_add(records, END_TRANSACTION_RECORD_KEY, 0, &end_transaction_record_row,
-                           &end);
+    if (levels.eligible_leaders > 0) {
+        /* With ELR the bound is a matter of the cluster, not of each broker's file. */
+        char text[8];
+        int size = snprintf(text, sizeof text, "%d", controller->options.min_insync_replicas);
+        ASSERT(size > 0 && (size_t)size < sizeof text);
+        controller_add_config(records, 4, string_view_of(""),
+                              string_view_of("min.insync.replicas"), string_view_of(text));
+    }
+    if (in_transaction) {
+        add_marker(records, END_TRANSACTION_RECORD_KEY, &end_transaction_record_row, &end);
+    }
+    ASSERT(records->failed || records->count >= bootstrap_count);
 }

@@ -37,6 +37,7 @@ struct controller_options {
     struct string_view cluster_id;
     int16_t default_replication_factor;
     int32_t default_partition_count;
+    int16_t min_insync_replicas; /* written at bootstrap where ELR is on */
     int64_t session_timeout_ms;
     bool unstable_features;
     int16_t (*check_setting)(void *context, int8_t resource_type, struct string_view name,
@@ -66,7 +67,8 @@ struct controller_call {
 void controller_handle(struct controller *controller, struct controller_call *call);
 /* Whether controller_handle knows this API. */
 bool controller_serves(int16_t api_key);
-/* First thing in a new epoch: bootstrap records into an empty image. */
+/* First thing in a new epoch: ends a transaction that the last active controller left open, and
+ * puts the bootstrap records into an image without a metadata.version. */
 void controller_activate(struct controller *controller, const struct bytes_view *bootstrap,
                          size_t bootstrap_count, struct controller_records *records);
 

@@ -59,6 +59,15 @@ void controller_add_partition(struct controller *controller, struct controller_r
 void controller_add_new_partition(struct controller *controller, struct controller_call *call,
                                   struct uuid topic_id, int32_t index, int32_t *replicas,
                                   int32_t replica_count, struct uuid *directories);
+/* Adds a PartitionChangeRecord in the version that the metadata.version calls for. */
+void controller_add_partition_change(struct controller *controller,
+                                     struct controller_records *records,
+                                     const struct partition_change_record *record);
+/* Checks a list of replicas that somebody wrote by hand; expected: how many, 0 for any number.
+ * 0 or INVALID_REPLICA_ASSIGNMENT with its text. */
+int16_t controller_check_replicas(const struct controller *controller,
+                                  struct controller_call *call, const int32_t *replicas,
+                                  int32_t count, int32_t expected, struct string_view *message);
 /* Makes leader lead, under the next leader epoch. */
 void controller_add_leader_change(struct controller *controller,
                                   struct controller_records *records, struct uuid topic_id,

@@ -49,15 +49,18 @@ int16_t placement_init(struct placement *placement, const struct controller *con
                                       replication_factor, replication_factor, placement->count);
         return KAFKA_INVALID_REPLICATION_FACTOR;
     }
+    ASSERT(placement->count > 0 && (size_t)placement->count <= all);
     placement->start = (int32_t)(controller_random(call, 1u << 20) % (uint64_t)placement->count);
     return 0;
 }
 
 void placement_next(struct placement *placement, int16_t replication_factor, int32_t *replicas)
 {
-    ASSERT(replication_factor <= placement->count);
+    ASSERT(replication_factor > 0 && replication_factor <= placement->count);
+    ASSERT(placement->start >= 0 && placement->start < placement->count);
     for (int32_t i = 0; i < replication_factor; i++) {
-        int32_t at = (placement->start + placement->next + i) % placement->count;
+        int32_t at = (int32_t)(((int64_t)placement->start + placement->next + i) %
+                               placement->count);
         replicas[i] = placement->brokers[at];
     }
     placement->next++;
@@ -67,6 +70,7 @@ void placement_directories(const struct controller *controller, const int32_t *r
                            int32_t count, struct uuid *directories)
 {
     static const struct uuid unassigned = {{[15] = 1}};
+    ASSERT(count > 0 && directories != NULL);
     for (int32_t i = 0; i < count; i++) {
         const struct image_broker *broker = image_broker_by_id(controller->image, replicas[i]);
         directories[i] = broker != NULL && broker->directory_count == 1 ? broker->directories[0]

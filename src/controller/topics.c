@@ -81,38 +81,42 @@ static int16_t check_configs(struct creation *creation)
     return 0;
 }
 
-static bool replicas_repeat(const int32_t *replicas, int32_t count)
+int16_t controller_check_replicas(const struct controller *controller,
+                                  struct controller_call *call, const int32_t *replicas,
+                                  int32_t count, int32_t expected, struct string_view *message)
 {
+    if (count <= 0) {
+        *message = string_view_of("The manual partition assignment includes an empty replica "
+                                  "list.");
+        return KAFKA_INVALID_REPLICA_ASSIGNMENT;
+    }
     for (int32_t i = 0; i < count; i++) {
         for (int32_t j = 0; j < i; j++) {
             if (replicas[i] == replicas[j]) {
-                return true;
+                *message = arena_format(call->arena,
+                                        "The manual partition assignment includes the broker %d "
+                                        "more than once.",
+                                        replicas[i]);
+                return KAFKA_INVALID_REPLICA_ASSIGNMENT;
             }
         }
-    }
-    return false;
-}
-
-/* Checks one list of replicas that somebody wrote by hand. */
-static const char *check_replicas(const struct controller *controller, const int32_t *replicas,
-                                  int32_t count, int32_t expected)
-{
-    if (count <= 0) {
-        return "The manual partition assignment includes an empty replica list.";
-    }
-    if (replicas_repeat(replicas, count)) {
-        return "The manual partition assignment includes a broker more than once.";
-    }
-    if (expected > 0 && count != expected) {
-        return "The manual partition assignment includes partitions with different replication "
-               "factors.";
-    }
-    for (int32_t i = 0; i < count; i++) {
         if (image_broker_by_id(controller->image, replicas[i]) == NULL) {
-            return "The manual partition assignment includes a broker that is not registered.";
+            *message = arena_format(call->arena,
+                                    "The manual partition assignment includes broker %d, but no "
+                                    "such broker is registered.",
+                                    replicas[i]);
+            return KAFKA_INVALID_REPLICA_ASSIGNMENT;
         }
     }
-    return NULL;
+    if (expected > 0 && count != expected) {
+        *message = arena_format(call->arena,
+                                "The manual partition assignment includes a partition with %d "
+                                "replica(s), but this is not consistent with previous partitions, "
+                                "which have %d replica(s).",
+                                count, expected);
+        return KAFKA_INVALID_REPLICA_ASSIGNMENT;
+    }
+    return 0;
 }
 
 static int16_t take_assignment(struct creation *creation)
@@ -139,10 +143,12 @@ static int16_t take_assignment(struct creation *creation)
     for (int32_t i = 0; i < count; i++) {
         const struct create_topics_request_creatable_replica_assignment *given =
             &asked->assignments.items[i];
-        const char *wrong = check_replicas(creation->controller, given->broker_ids.items,
-                                           given->broker_ids.count, width);
-        if (wrong != NULL) {
-            return creation_fail(creation, KAFKA_INVALID_REPLICA_ASSIGNMENT, wrong);
+        int16_t error = controller_check_replicas(
+            creation->controller, creation->call, given->broker_ids.items,
+            given->broker_ids.count, width, &creation->result->error_message);
+        if (error != 0) {
+            creation->result->error_code = error;
+            return error;
         }
         if (given->partition_index < 0 || given->partition_index >= count ||
             seen[given->partition_index]) {
@@ -153,6 +159,7 @@ static int16_t take_assignment(struct creation *creation)
         memcpy(creation->replicas + given->partition_index * width, given->broker_ids.items,
                (size_t)width * sizeof *creation->replicas);
     }
+    ASSERT(count > 0 && width > 0);
     creation->partition_count = count;
     creation->replication_factor = (int16_t)width;
     return 0;
@@ -187,7 +194,10 @@ static int16_t make_assignment(struct creation *creation)
     creation->replicas = arena_array(creation->call->arena,
                                      (size_t)creation->partition_count * width,
                                      sizeof *creation->replicas);
-    for (int32_t i = 0; creation->replicas != NULL && i < creation->partition_count; i++) {
+    if (creation->replicas == NULL) {
+        return creation_fail(creation, KAFKA_UNKNOWN_SERVER_ERROR, "out of memory");
+    }
+    for (int32_t i = 0; i < creation->partition_count; i++) {
         placement_next(&placement, creation->replication_factor,
                        creation->replicas + (size_t)i * width);
     }
@@ -209,6 +219,8 @@ static void add_partitions(struct creation *creation)
 static void add_records(struct creation *creation)
 {
     struct controller_records *records = creation->call->records;
+    ASSERT(creation->partition_count > 0 && creation->replication_factor > 0);
+    ASSERT(image_topic_by_name(creation->controller->image, creation->asked->name) == NULL);
     struct topic_record topic;
     topic_record_default(&topic);
     topic.name = creation->asked->name;
@@ -240,6 +252,7 @@ static void create_topic(struct creation *creation, bool repeated, bool validate
     if (error != 0) {
         return;
     }
+    ASSERT(result->error_code == 0 && creation->replicas != NULL);
     result->topic_id = creation->id;
     result->num_partitions = creation->partition_count;
     result->replication_factor = creation->replication_factor;
@@ -298,6 +311,8 @@ void controller_add_new_partition(struct controller *controller, struct controll
                                   struct uuid topic_id, int32_t index, int32_t *replicas,
                                   int32_t replica_count, struct uuid *directories)
 {
+    ASSERT(replica_count > 0 && index >= 0);
+    ASSERT(!uuid_is_zero(topic_id));
     struct partition_record record;
     partition_record_default(&record);
     int32_t *isr = arena_array(call->arena, (size_t)replica_count, sizeof *isr);
@@ -312,6 +327,7 @@ void controller_add_new_partition(struct controller *controller, struct controll
         }
     }
     placement_directories(controller, replicas, replica_count, directories);
+    ASSERT(isr_count <= replica_count);
     record.topic_id = topic_id;
     record.partition_id = index;
     record.replicas.items = replicas;
@@ -319,7 +335,10 @@ void controller_add_new_partition(struct controller *controller, struct controll
     record.isr.items = isr_count > 0 ? isr : replicas;
     record.isr.count = isr_count > 0 ? isr_count : 1;
     record.leader = isr_count > 0 ? isr[0] : -1;
+    record.leader_epoch = 0;
+    record.partition_epoch = 0;
     record.directories.items = directories;
     record.directories.count = replica_count;
+    ASSERT(record.isr.count > 0 && record.directories.count == record.replicas.count);
     controller_add_partition(controller, call->records, &record);
 }

@@ -27,6 +27,7 @@ static void delete_topic(struct controller *controller, struct controller_call *
         return;
     }
     struct remove_topic_record record;
+    ASSERT(result->error_code == 0 && !uuid_is_zero(topic->id));
     remove_topic_record_default(&record);
     record.topic_id = topic->id;
     controller_records_add(call->records, REMOVE_TOPIC_RECORD_KEY, 0, &remove_topic_record_row,
@@ -176,6 +177,7 @@ static bool growth_check(struct growth *growth)
 static void growth_add(struct growth *growth, bool validate_only)
 {
     const struct image_topic *topic = growth->topic;
+    ASSERT(topic != NULL && growth->asked->count > topic->partition_count);
     int16_t width =
         topic->partition_count > 0 ? (int16_t)topic->partitions[0].replicas.count : 1;
     struct placement placement;
@@ -196,18 +198,15 @@ static void growth_add(struct growth *growth, bool validate_only)
         if (growth->asked->assignments.count > 0) {
             const struct create_partitions_request_create_partitions_assignment *given =
                 &growth->asked->assignments.items[i - topic->partition_count];
-            bool fits = given->broker_ids.count == width;
-            for (int32_t j = 0; fits && j < width; j++) {
-                replicas[j] = given->broker_ids.items[j];
-                fits = image_broker_by_id(growth->controller->image, replicas[j]) != NULL;
-            }
-            if (!fits) {
-                growth->result->error_code = KAFKA_INVALID_REPLICA_ASSIGNMENT;
-                growth->result->error_message = string_view_of(
-                    "The manual partition assignment includes a broker that is not registered, "
-                    "or another number of replicas than the topic has.");
+            int16_t wrong = controller_check_replicas(
+                growth->controller, growth->call, given->broker_ids.items,
+                given->broker_ids.count, width, &growth->result->error_message);
+            if (wrong != 0) {
+                growth->result->error_code = wrong;
                 return;
             }
+            ASSERT(given->broker_ids.count == width);
+            memcpy(replicas, given->broker_ids.items, (size_t)width * sizeof *replicas);
         } else {
             placement_next(&placement, width, replicas);
         }
@@ -283,6 +282,7 @@ static int16_t elect(struct controller *controller, struct controller_call *call
         return preferred ? KAFKA_PREFERRED_LEADER_NOT_AVAILABLE
                          : KAFKA_ELIGIBLE_LEADERS_NOT_AVAILABLE;
     }
+    ASSERT(wanted >= 0 && partition->leader != wanted);
     controller_add_leader_change(controller, call->records, topic->id, index, wanted);
     return 0;
 }

@@ -50,6 +50,8 @@ int image_objects_insert(struct image_objects *objects, size_t at, struct image_
                 (objects->count - at) * sizeof *objects->items);
         objects->items[at] = object;
         objects->count++;
+    } else {
+        image_object_unref(object);
     }
     return error;
 }
@@ -165,6 +167,8 @@ void image_unref(struct image **unreferenced)
 int64_t image_offset(const struct image *image) { return image->offset; }
 int32_t image_epoch(const struct image *image) { return image->epoch; }
 int64_t image_timestamp_ms(const struct image *image) { return image->timestamp_ms; }
+bool image_in_transaction(const struct image *image) { return image->in_transaction; }
+
 int64_t image_next_producer_id(const struct image *image) { return image->next_producer_id; }
 
 size_t image_topic_count(const struct image *image) { return image->topics_by_name.count; }

@@ -136,7 +136,14 @@ static int replay_topic(struct image *image, const struct topic_record *record)
         return ERR_NOMEM;
     }
     int error = image_objects_insert(&image->topics_by_name, by_name, &topic->object);
-    return error == 0 ? image_objects_insert(&image->topics_by_id, by_id, &topic->object) : error;
+    if (error == 0) {
+        error = image_objects_insert(&image->topics_by_id, by_id,
+                                     image_object_ref(&topic->object));
+        if (error == 0) {
+            image_object_unref(&topic->object); /* held by name, borrowed by id */
+        }
+    }
+    return error;
 }
 
 static void drop_settings(struct image *image, int8_t type, struct string_view name)

@@ -33,6 +33,8 @@ int image_builder_finish(struct image_builder **builder, int64_t offset, int32_t
 int image_visit_records(const struct image *image,
                         int (*visit)(void *context, struct bytes_view record), void *context);
 
+/* Whether records of a metadata transaction wait for its end. */
+bool image_in_transaction(const struct image *image);
 /* First producer id of the next block; 0 before any was given. */
 int64_t image_next_producer_id(const struct image *image);
 

@@ -77,6 +77,7 @@ struct image_object *image_object_ref(struct image_object *object);
 void image_object_unref(struct image_object *object);
 int image_objects_copy(struct image_objects *to, const struct image_objects *from, bool counted);
 void image_objects_release(struct image_objects *objects, bool counted);
+/* Takes the reference, also when it fails. */
 int image_objects_insert(struct image_objects *objects, size_t at, struct image_object *object);
 void image_objects_remove(struct image_objects *objects, size_t at);
 

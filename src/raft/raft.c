@@ -25,7 +25,10 @@ const char *raft_role_name(enum raft_role role)
 /* What must hold in each role. */
 static void raft_check(const struct raft *raft)
 {
+    ASSERT(raft->role < RAFT_ROLE_COUNT);
     ASSERT(raft->durable.epoch >= 0);
+    ASSERT(raft->durable.leader_id >= -1 && raft->durable.voted_id >= -1);
+    ASSERT(!raft->active || raft->role == RAFT_LEADER);
     ASSERT(raft->synced_offset <= raft->log_end_offset);
     ASSERT(raft->high_watermark <= raft->synced_offset);
     switch (raft->role) {
@@ -52,6 +55,7 @@ static void raft_check(const struct raft *raft)
 
 static void raft_set_role(struct raft *raft, enum raft_role role)
 {
+    ASSERT(role < RAFT_ROLE_COUNT);
     ASSERT((roles[raft->role].next & (1u << role)) != 0);
     raft->role = role;
     if (role != RAFT_LEADER) {
@@ -113,6 +117,8 @@ void raft_persisted(struct raft *raft, struct raft_effects *effects)
     if (raft->role == RAFT_LEADER) {
         return;
     }
+    ASSERT(raft->durable.voted_id == raft->node_id);
+    ASSERT(raft->durable.leader_id == -1 || raft->durable.leader_id == raft->node_id);
     raft->durable.leader_id = raft->node_id;
     raft->epoch_start_offset = raft->log_end_offset;
     raft_set_role(raft, RAFT_LEADER);
@@ -128,6 +134,7 @@ static void raft_commit(struct raft *raft, struct raft_effects *effects)
         raft->synced_offset <= raft->high_watermark) {
         return;
     }
+    ASSERT(raft->synced_offset > raft->high_watermark);
     raft->high_watermark = raft->synced_offset;
     raft_want(effects, RAFT_COMMITTED)->offset = raft->high_watermark;
     if (!raft->active) {
