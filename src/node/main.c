@@ -14,6 +14,7 @@ static const struct {
 } commands[] = {
     {"start", command_start, "Start a single-node cluster in ./barnabas-data"},
     {"server-start", command_server_start, "Start a node with a server.properties"},
+    {"storage", storage_command, "Format log directories and look into them"},
     {"server-stop", command_server_stop, "Stop the nodes that run on this machine"},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])

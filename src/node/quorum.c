@@ -11,6 +11,7 @@
 
 #define ARENA_BYTES_MAX (256u << 20)
 #define READ_BYTES (1u << 20)
+#define VOTERS_BYTES_MAX (16u << 20)
 
 /* The id of the metadata topic, reserved. */
 static const struct uuid metadata_topic_id = {{[15] = 1}};
@@ -71,6 +72,7 @@ static int quorum_replay_log(struct quorum *quorum, struct image_builder *builde
             struct batch batch;
             error = batch_decode(bytes + at, used - at, &batch);
             offset = batch_last_offset(&batch) + 1;
+            quorum->bytes_since_snapshot += batch.size_bytes;
             at += batch.size_bytes;
         }
         if (error == 0 && used == 0) {
@@ -100,6 +102,11 @@ static int quorum_load(struct quorum *quorum, struct err_message *message)
     if (error == 0) {
         error = quorum_open_log(quorum, snapshot_end, message);
     }
+    if (error == 0 && log_start_offset(quorum->log) > snapshot_end) {
+        error = err_set(message, ERR_CORRUPT,
+                        "the log begins at offset %lld and no snapshot reaches as far",
+                        (long long)log_start_offset(quorum->log));
+    }
     if (error == 0) {
         int64_t from = snapshot_end > log_start_offset(quorum->log)
                            ? snapshot_end
@@ -116,12 +123,45 @@ static int quorum_load(struct quorum *quorum, struct err_message *message)
     return error;
 }
 
+/* Leading without being the only voter would split the cluster: refused. */
+static int quorum_check_voters(const struct quorum *quorum, struct err_message *message)
+{
+    struct voters_record record;
+    struct reader reader;
+    struct arena arena;
+    if (quorum->voters.data == NULL) {
+        return 0; /* a static quorum: controller.quorum.voters is the caller's to check */
+    }
+    arena_init(&arena, VOTERS_BYTES_MAX);
+    reader_init(&reader, quorum->voters.data, quorum->voters.size);
+    int error = voters_record_decode(&reader, 0, &arena, &record);
+    if (error != 0) {
+        error = err_set(message, error, "the record of the voters: %s", err_text(error));
+    } else if (record.voters.count != 1) {
+        error = err_set(message, ERR_UNSUPPORTED, "a quorum of %d voters is not supported",
+                        record.voters.count);
+    } else if (record.voters.items[0].voter_id != quorum->options.node_id ||
+               (!uuid_is_zero(record.voters.items[0].voter_directory_id) &&
+                !uuid_equal(record.voters.items[0].voter_directory_id,
+                            quorum->options.directory_id))) {
+        error = err_set(message, ERR_UNSUPPORTED,
+                        "this node is not the voter of its quorum (voter %d has another id or "
+                        "directory id)",
+                        record.voters.items[0].voter_id);
+    }
+    arena_release(&arena);
+    return error;
+}
+
 static int quorum_begin(struct quorum *quorum, struct err_message *message)
 {
     struct raft_durable durable;
     int error = quorum_read_state(quorum, &durable, message);
     if (error == 0) {
         error = quorum_load(quorum, message);
+    }
+    if (error == 0) {
+        error = quorum_check_voters(quorum, message);
     }
     if (error != 0) {
         return err_wrap(message, error, "%s", quorum->directory);
@@ -155,6 +195,7 @@ int quorum_open(const struct quorum_options *options, struct quorum **opened,
         .cluster_id = options->cluster_id,
         .default_replication_factor = options->default_replication_factor,
         .default_partition_count = options->default_partition_count,
+        .min_insync_replicas = options->min_insync_replicas,
         .session_timeout_ms = options->session_timeout_ms,
         .unstable_features = options->unstable_features,
         .check_setting = options->check_setting,
@@ -177,15 +218,16 @@ void quorum_close(struct quorum **closed)
     if (quorum == NULL) {
         return;
     }
-    while (!list_empty(&quorum->pending)) {
-        struct quorum_pending *pending =
-            CONTAINER_OF(quorum->pending.next, struct quorum_pending, node);
-        list_remove(&pending->node);
-        arena_release(&pending->arena);
-        mem_free(pending);
+    if (quorum->flush_running || quorum->snapshot_running) {
+        /* Their jobs point into the quorum. */
+        quorum->closing = true;
+        loop_drain(quorum->options.loop);
     }
+    ASSERT(!quorum->flush_running && !quorum->snapshot_running);
+    quorum->failed = true; /* whoever asks again while being answered is told to look elsewhere */
+    quorum_give_up(quorum);
     raft_resign(&quorum->raft);
-    if (log_close(&quorum->log) != 0) {
+    if (quorum->log != NULL && log_close(&quorum->log) != 0 && quorum->log != NULL) {
         log_abandon(&quorum->log);
     }
     controller_destroy(&quorum->controller);

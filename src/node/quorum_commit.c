@@ -7,6 +7,7 @@
 #include "protocol/messages.h"
 
 #define APPEND_BYTES_MAX (64u << 20)
+#define LEVEL_MIN 7 /* of metadata.version: 3.3-IV3 */
 
 uint64_t quorum_random(struct quorum *quorum)
 {
@@ -21,6 +22,20 @@ void quorum_fail(struct quorum *quorum, const char *why)
     if (!quorum->failed) {
         quorum->failed = true;
         quorum->options.on_fatal(quorum->options.context, why);
+        quorum_give_up(quorum);
+    }
+}
+
+void quorum_give_up(struct quorum *quorum)
+{
+    ASSERT(quorum->failed);
+    while (!list_empty(&quorum->pending)) {
+        struct quorum_pending *pending =
+            CONTAINER_OF(quorum->pending.next, struct quorum_pending, node);
+        list_remove(&pending->node);
+        pending->request->done(pending->request, KAFKA_NOT_CONTROLLER, NULL);
+        arena_release(&pending->arena);
+        mem_free(pending);
     }
 }
 
@@ -79,7 +94,6 @@ int64_t quorum_append_records(struct quorum *quorum, const struct controller_rec
         /* Before the write: records that do not replay must never be written. */
         error = image_builder_replay(images, record.value, &message);
     }
-    ASSERT(error == 0 || error == ERR_NOMEM); /* the controller only makes what replays */
     if (error == 0) {
         error = batch_builder_finish(&batch);
     }
@@ -92,7 +106,8 @@ int64_t quorum_append_records(struct quorum *quorum, const struct controller_rec
     }
     image_builder_destroy(&images);
     if (error != 0) {
-        quorum_fail(quorum, "the metadata log cannot be written");
+        quorum_fail(quorum, message.text[0] != '\0' ? message.text
+                                                    : "the metadata log cannot be written");
         return error;
     }
     quorum_start_flush(quorum);
@@ -181,15 +196,20 @@ static void quorum_activate(struct quorum *quorum)
     uint8_t *bytes = NULL;
     struct err_message message = {{0}};
     controller_records_init(&records);
-    if (image_feature_level(quorum->newest, "metadata.version") == 0) {
-        if (quorum_read_bootstrap(quorum, &bytes, &bootstrap, &count, &message) != 0) {
-            quorum_fail(quorum, message.text);
-        } else {
-            controller_activate(quorum->controller, bootstrap, count, &records);
-        }
+    if (image_feature_level(quorum->newest, "metadata.version") == 0 &&
+        quorum_read_bootstrap(quorum, &bytes, &bootstrap, &count, &message) != 0) {
+        quorum_fail(quorum, message.text);
+    } else {
+        controller_activate(quorum->controller, bootstrap, count, &records);
+    }
+    if (records.failed) {
+        quorum_fail(quorum, "out of memory");
     }
     if (!quorum->failed && records.count > 0) {
         (void)quorum_append_records(quorum, &records);
+    }
+    if (!quorum->failed && image_feature_level(quorum->newest, "metadata.version") < LEVEL_MIN) {
+        quorum_fail(quorum, "bootstrap.checkpoint sets no metadata.version that is supported");
     }
     mem_free(bytes);
     mem_free(bootstrap);
@@ -251,6 +271,10 @@ static void flush_done(struct loop_job *job)
     quorum->committed_next = NULL;
     quorum->flush_running = false;
     int error = log_flush_finish(quorum->log, &flush->flush);
+    if (quorum->closing) {
+        image_unref(&image);
+        return;
+    }
     if (error != 0 || flush->error != 0) {
         image_unref(&image);
         quorum_fail(quorum, "the metadata log cannot be synced");

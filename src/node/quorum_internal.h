@@ -64,6 +64,7 @@ struct quorum {
     bool flush_again;
     bool state_dirty;
     bool failed;
+    bool closing; /* only what is under way is still brought to its end */
     uint64_t random;
     /* The voters as the log or a snapshot say, raw; NULL data: a static quorum. */
     struct bytes_view voters;
@@ -111,6 +112,8 @@ void quorum_carry_out(struct quorum *quorum, const struct raft_effects *effects)
 int64_t quorum_append_records(struct quorum *quorum, const struct controller_records *records);
 void quorum_start_flush(struct quorum *quorum);
 void quorum_fail(struct quorum *quorum, const char *why);
+/* Answers all that wait with NOT_CONTROLLER. */
+void quorum_give_up(struct quorum *quorum);
 uint64_t quorum_random(struct quorum *quorum);
 
 /* quorum_describe.c: DescribeQuorum, which raft answers itself. */

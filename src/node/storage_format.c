@@ -6,32 +6,23 @@
 #include "log/log_dir.h"
 #include "metadata/image_builder.h"
 #include "node/quorum_internal.h"
+#include "node/storage_versions.h"
 #include "protocol/messages.h"
 
 #define FORMAT_PATH_BYTES 1024
 #define CHECKPOINT_BYTES_MAX (16u << 20)
 #define CONTROLS_MAX 3
 
-/* Levels that a metadata.version implies (from), as a fresh format sets them. */
-static const struct {
-    const char *name;
-    int16_t level;
-    int16_t from;
-} implied[] = {
-    {"eligible.leader.replicas.version", 1, 26}, {"group.version", 1, 22},
-    {"share.version", 1, 28},                    {"streams.version", 1, 29},
-    {"transaction.version", 2, 24},
-};
-#define IMPLIED_COUNT (sizeof implied / sizeof implied[0])
-
-static int16_t feature_level(const struct storage_format_options *options, size_t index)
+/* The level of a feature in the bootstrap records; kraft.version is never one of them. */
+static int16_t feature_level(const struct storage_format_options *options, const char *name,
+                             int16_t implied)
 {
     for (int32_t i = 0; i < options->feature_count; i++) {
-        if (string_view_is(options->features[i].name, implied[index].name)) {
+        if (string_view_is(options->features[i].name, name)) {
             return options->features[i].level;
         }
     }
-    return options->metadata_version >= implied[index].from ? implied[index].level : 0;
+    return implied;
 }
 
 static int add_control(struct writer *out, int64_t *offset, int64_t now_ms,
@@ -91,10 +82,14 @@ static int add_features(const struct storage_format_options *options, struct wri
     batch_builder_init(&batch, out, &header);
     int error = add_feature(&batch, options->now_ms, (*offset)++, "metadata.version",
                             options->metadata_version);
-    for (size_t i = 0; error == 0 && i < IMPLIED_COUNT; i++) {
-        int16_t level = feature_level(options, i);
-        if (level > 0) {
-            error = add_feature(&batch, options->now_ms, (*offset)++, implied[i].name, level);
+    const char *name;
+    int16_t implied;
+    for (size_t i = 0;
+         error == 0 && (name = storage_implied_feature(i, options->metadata_version, &implied));
+         i++) {
+        int16_t level = feature_level(options, name, implied);
+        if (level > 0 && strcmp(name, "kraft.version") != 0) {
+            error = add_feature(&batch, options->now_ms, (*offset)++, name, level);
         }
     }
     return error == 0 ? batch_builder_finish(&batch) : error;

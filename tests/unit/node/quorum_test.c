@@ -1,0 +1,420 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "log/log_dir.h"
+#include "node/quorum_internal.h"
+#include "node/storage_format.h"
+#include "protocol/api.h"
+#include "protocol/error.h"
+#include "protocol/messages.h"
+
+#define NODE_ID 1
+
+/* A formatted directory, and a quorum on it. */
+struct bench {
+    struct io_fs fs;
+    struct loop *loop;
+    struct quorum *quorum;
+    char directory[64];
+    struct uuid directory_id;
+    int64_t snapshot_interval_bytes;
+    int images;
+    bool fatal;
+    int16_t error;
+    int answers;
+    int64_t broker_epoch;
+    int16_t topic_error;
+    struct uuid topic_id;
+};
+
+static void fixed_uuid(struct uuid *id)
+{
+    memset(id->bytes, 0x42, sizeof id->bytes);
+}
+
+static int16_t any_setting(void *context, int8_t type, struct string_view name,
+                           struct string_view value, struct err_message *message)
+{
+    (void)context, (void)type, (void)name, (void)value, (void)message;
+    return 0;
+}
+
+static void on_image(void *context, const struct image *older, const struct image *newer)
+{
+    struct bench *bench = context;
+    assert_true(older == NULL || image_offset(newer) > image_offset(older));
+    bench->images++;
+}
+
+static void on_fatal(void *context, const char *why)
+{
+    struct bench *bench = context;
+    (void)why;
+    bench->fatal = true;
+}
+
+static int format(struct bench *bench, enum storage_quorum kind)
+{
+    const char *directories[] = {bench->directory};
+    struct storage_voter voter = {.id = NODE_ID, .host = string_view_of("localhost"), .port = 9093};
+    struct storage_format_options options = {
+        .fs = &bench->fs,
+        .directories = directories,
+        .directory_count = 1,
+        .metadata_directory = bench->directory,
+        .cluster_id = string_view_of("4L6g3nShT-eMCtK--X86sw"),
+        .node_id = NODE_ID,
+        .quorum = kind,
+        .voters = &voter,
+        .voter_count = kind == STORAGE_STANDALONE ? 1 : 0,
+        .controller_listener = string_view_of("CONTROLLER"),
+        .metadata_version = 30,
+        .now_ms = 1700000000000,
+        .random_uuid = fixed_uuid,
+    };
+    return storage_format(&options, NULL);
+}
+
+static int try_open(struct bench *bench, struct err_message *message)
+{
+    struct quorum_options options = {
+        .loop = bench->loop,
+        .fs = &bench->fs,
+        .metadata_directory = bench->directory,
+        .cluster_id = string_view_of("4L6g3nShT-eMCtK--X86sw"),
+        .node_id = NODE_ID,
+        .directory_id = bench->directory_id,
+        .random_seed = 7,
+        .segment_bytes = 1 << 20,
+        .snapshot_interval_bytes = bench->snapshot_interval_bytes,
+        .session_timeout_ms = 9000,
+        .default_replication_factor = 1,
+        .default_partition_count = 1,
+        .min_insync_replicas = 1,
+        .check_setting = any_setting,
+        .on_image = on_image,
+        .on_fatal = on_fatal,
+        .context = bench,
+    };
+    return quorum_open(&options, &bench->quorum, message);
+}
+
+static void begin(struct bench *bench)
+{
+    struct err_message message = {{0}};
+    assert_int_equal(loop_create(2, &bench->loop), 0);
+    bench->images = 0;
+    int error = try_open(bench, &message);
+    if (error != 0) {
+        print_error("%s\n", message.text);
+    }
+    assert_int_equal(error, 0);
+    loop_drain(bench->loop);
+    assert_false(bench->fatal);
+}
+
+static void end(struct bench *bench)
+{
+    loop_drain(bench->loop);
+    quorum_close(&bench->quorum);
+    assert_null(bench->quorum);
+    loop_destroy(&bench->loop);
+}
+
+static void setup(struct bench *bench, enum storage_quorum kind)
+{
+    *bench = (struct bench){.fs = io_fs_linux(), .snapshot_interval_bytes = 20 << 20};
+    snprintf(bench->directory, sizeof bench->directory, "%s", "/tmp/quorum-test-XXXXXX");
+    assert_non_null(mkdtemp(bench->directory));
+    assert_int_equal(format(bench, kind), 0);
+    fixed_uuid(&bench->directory_id);
+}
+
+static void cleanup(struct bench *bench)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/__cluster_metadata-0", bench->directory);
+    (void)log_dir_remove_tree(&bench->fs, path);
+    assert_int_equal(log_dir_remove_tree(&bench->fs, bench->directory), 0);
+}
+
+struct asked {
+    struct quorum_request request;
+    struct bench *bench;
+};
+
+static void answered(struct quorum_request *request, int16_t error, const void *response)
+{
+    struct bench *bench = CONTAINER_OF(request, struct asked, request)->bench;
+    bench->error = error;
+    if (error == 0 && request->api_key == API_BROKER_REGISTRATION) {
+        const struct broker_registration_response *registered = response;
+        assert_int_equal(registered->error_code, 0);
+        bench->broker_epoch = registered->broker_epoch;
+    } else if (error == 0 && request->api_key == API_CREATE_TOPICS) {
+        const struct create_topics_response *created = response;
+        bench->topic_error = created->topics.items[0].error_code;
+        bench->topic_id = created->topics.items[0].topic_id;
+    }
+    bench->answers++;
+}
+
+static void submit(struct bench *bench, struct asked *asked, int16_t key, int16_t version,
+                   const void *request)
+{
+    *asked = (struct asked){.request = {.api_key = key,
+                                        .api_version = version,
+                                        .request = request,
+                                        .principal = string_view_of("User:ANONYMOUS"),
+                                        .done = answered},
+                            .bench = bench};
+    quorum_submit(bench->quorum, &asked->request);
+}
+
+/* One request, until it is answered. */
+static void ask(struct bench *bench, int16_t key, int16_t version, const void *request)
+{
+    struct asked asked;
+    bench->answers = 0;
+    submit(bench, &asked, key, version, request);
+    loop_drain(bench->loop); /* all that a quorum waits for is jobs */
+    assert_int_equal(bench->answers, 1);
+}
+
+static void register_broker(struct bench *bench)
+{
+    struct broker_registration_request request;
+    struct broker_registration_request_feature features[] = {
+        {string_view_of("metadata.version"), 7, 30},
+        {string_view_of("transaction.version"), 0, 2},
+        {string_view_of("group.version"), 0, 1},
+        {string_view_of("eligible.leader.replicas.version"), 0, 1},
+        {string_view_of("share.version"), 0, 1},
+        {string_view_of("streams.version"), 0, 1},
+        {string_view_of("kraft.version"), 0, 1},
+    };
+    broker_registration_request_default(&request);
+    request.broker_id = NODE_ID;
+    request.cluster_id = string_view_of("4L6g3nShT-eMCtK--X86sw");
+    request.incarnation_id.bytes[0] = 5;
+    request.features.items = features;
+    request.features.count = sizeof features / sizeof features[0];
+    request.log_dirs.items = &bench->directory_id;
+    request.log_dirs.count = 1;
+    ask(bench, API_BROKER_REGISTRATION, 4, &request);
+    assert_int_equal(bench->error, 0);
+    struct broker_heartbeat_request beat;
+    broker_heartbeat_request_default(&beat);
+    beat.broker_id = NODE_ID;
+    beat.broker_epoch = bench->broker_epoch;
+    beat.current_metadata_offset = bench->broker_epoch;
+    ask(bench, API_BROKER_HEARTBEAT, 1, &beat);
+    assert_int_equal(bench->error, 0);
+}
+
+static void create_topic(struct bench *bench, const char *name)
+{
+    struct create_topics_request request;
+    struct create_topics_request_creatable_topic topic = {
+        .name = string_view_of(name), .num_partitions = 3, .replication_factor = 1};
+    create_topics_request_default(&request);
+    request.topics.items = &topic;
+    request.topics.count = 1;
+    ask(bench, API_CREATE_TOPICS, 7, &request);
+    assert_int_equal(bench->error, 0);
+    assert_int_equal(bench->topic_error, 0);
+}
+
+static void quorum__finds_everything_again_under_the_next_epoch(void **state)
+{
+    (void)state;
+    struct bench bench;
+    setup(&bench, STORAGE_STANDALONE);
+    begin(&bench);
+    assert_int_equal(quorum_leader_id(bench.quorum), NODE_ID);
+    register_broker(&bench);
+    create_topic(&bench, "kept");
+    struct uuid id = bench.topic_id;
+    struct image *before = quorum_image(bench.quorum);
+    assert_int_equal(image_feature_level(before, "metadata.version"), 30);
+    assert_int_equal(image_feature_level(before, "transaction.version"), 2);
+    int32_t epoch = image_epoch(before);
+    image_unref(&before);
+    end(&bench);
+    for (int32_t i = 1; i <= 3; i++) {
+        begin(&bench);
+        struct image *again = quorum_image(bench.quorum);
+        assert_int_equal(image_epoch(again), epoch + i);
+        assert_int_equal(image_topic_count(again), 1);
+        const struct image_topic *topic = image_topic_by_id(again, id);
+        assert_non_null(topic);
+        assert_true(string_view_is(topic->name, "kept"));
+        assert_int_equal(topic->partition_count, 3);
+        assert_int_equal(topic->partitions[2].leader, NODE_ID);
+        assert_true(uuid_equal(topic->partitions[2].directories[0], bench.directory_id));
+        assert_false(image_broker_by_id(again, NODE_ID)->fenced);
+        image_unref(&again);
+        end(&bench);
+    }
+    cleanup(&bench);
+}
+
+static void quorum__begins_with_a_static_voter_too(void **state)
+{
+    (void)state;
+    struct bench bench;
+    char path[128];
+    uint8_t *text;
+    size_t size;
+    setup(&bench, STORAGE_STATIC);
+    begin(&bench);
+    end(&bench);
+    snprintf(path, sizeof path, "%s/__cluster_metadata-0/quorum-state", bench.directory);
+    assert_int_equal(io_read_whole(&bench.fs, path, 4096, &text, &size), 0);
+    assert_int_equal(size, strlen("{\"clusterId\":\"\",\"leaderId\":1,\"leaderEpoch\":1,"
+                                  "\"votedId\":1,\"appliedOffset\":0,"
+                                  "\"currentVoters\":[{\"voterId\":1}],"
+                                  "\"data_version\":0}"));
+    assert_memory_equal(text, "{\"clusterId\":\"\",\"leaderId\":1,\"leaderEpoch\":1", 42);
+    mem_free(text);
+    cleanup(&bench);
+}
+
+static void quorum__answers_many_requests_with_one_sync_each_in_order(void **state)
+{
+    (void)state;
+    enum { MANY = 20 };
+    struct bench bench;
+    struct asked asked[MANY];
+    struct create_topics_request requests[MANY];
+    struct create_topics_request_creatable_topic topics[MANY];
+    char names[MANY][8];
+    setup(&bench, STORAGE_STANDALONE);
+    begin(&bench);
+    register_broker(&bench);
+    bench.answers = 0;
+    int images = bench.images;
+    for (int i = 0; i < MANY; i++) {
+        snprintf(names[i], sizeof names[i], "t%d", i);
+        topics[i] = (struct create_topics_request_creatable_topic){
+            .name = string_view_of(names[i]), .num_partitions = 1, .replication_factor = 1};
+        create_topics_request_default(&requests[i]);
+        requests[i].topics.items = &topics[i];
+        requests[i].topics.count = 1;
+        submit(&bench, &asked[i], API_CREATE_TOPICS, 7, &requests[i]);
+    }
+    assert_int_equal(bench.answers, 0); /* nothing is answered before it is on the disk */
+    loop_drain(bench.loop);
+    assert_int_equal(bench.answers, MANY);
+    assert_true(bench.images - images <= 2); /* what came meanwhile shared the second sync */
+    struct image *image = quorum_image(bench.quorum);
+    assert_int_equal(image_topic_count(image), MANY);
+    image_unref(&image);
+    end(&bench);
+    cleanup(&bench);
+}
+
+static void quorum__begins_from_its_snapshot_with_the_log_before_it_gone(void **state)
+{
+    (void)state;
+    struct bench bench;
+    char name[8];
+    setup(&bench, STORAGE_STANDALONE);
+    bench.snapshot_interval_bytes = 400;
+    begin(&bench);
+    register_broker(&bench);
+    for (int i = 0; i < 12; i++) {
+        snprintf(name, sizeof name, "s%d", i);
+        create_topic(&bench, name);
+        loop_drain(bench.loop);
+    }
+    assert_true(bench.quorum->snapshot_offset > 0);
+    assert_true(log_start_offset(bench.quorum->log) > 0);
+    end(&bench);
+    begin(&bench);
+    assert_true(bench.quorum->snapshot_offset > 0);
+    create_topic(&bench, "after");
+    struct image *image = quorum_image(bench.quorum);
+    assert_int_equal(image_topic_count(image), 13);
+    assert_int_equal(image_topic_by_name(image, string_view_of("s11"))->partition_count, 3);
+    assert_int_equal(image_broker_count(image), 1);
+    image_unref(&image);
+    end(&bench);
+    cleanup(&bench);
+}
+
+static void quorum__refuses_a_directory_whose_voter_is_another(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct err_message message = {{0}};
+    setup(&bench, STORAGE_STANDALONE);
+    bench.directory_id.bytes[0] ^= 1;
+    assert_int_equal(loop_create(1, &bench.loop), 0);
+    assert_int_equal(try_open(&bench, &message), ERR_UNSUPPORTED);
+    assert_null(bench.quorum);
+    assert_non_null(strstr(message.text, "not the voter"));
+    loop_destroy(&bench.loop);
+    cleanup(&bench);
+}
+
+static void quorum__answers_those_who_wait_when_it_is_closed(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct asked asked;
+    struct create_topics_request request;
+    struct create_topics_request_creatable_topic topic = {
+        .name = string_view_of("late"), .num_partitions = 1, .replication_factor = 1};
+    setup(&bench, STORAGE_STANDALONE);
+    begin(&bench);
+    register_broker(&bench);
+    create_topics_request_default(&request);
+    request.topics.items = &topic;
+    request.topics.count = 1;
+    bench.answers = 0;
+    submit(&bench, &asked, API_CREATE_TOPICS, 7, &request);
+    assert_int_equal(bench.answers, 0);
+    quorum_close(&bench.quorum);
+    assert_int_equal(bench.answers, 1);
+    assert_int_equal(bench.error, KAFKA_NOT_CONTROLLER);
+    loop_destroy(&bench.loop);
+    cleanup(&bench);
+}
+
+static void storage_format__refuses_what_is_formatted_unless_told_to_skip_it(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct log_dir_properties properties;
+    setup(&bench, STORAGE_STANDALONE);
+    assert_int_equal(format(&bench, STORAGE_STANDALONE), ERR_EXISTS);
+    assert_int_equal(log_dir_read_properties(&bench.fs, bench.directory, &properties, NULL), 0);
+    assert_int_equal(properties.node_id, NODE_ID);
+    assert_int_equal(properties.version, 1);
+    assert_true(string_view_is(properties.cluster_id, "4L6g3nShT-eMCtK--X86sw"));
+    assert_true(uuid_equal(properties.directory_id, bench.directory_id)); /* as the voter's */
+    cleanup(&bench);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(quorum__finds_everything_again_under_the_next_epoch),
+        cmocka_unit_test(quorum__begins_with_a_static_voter_too),
+        cmocka_unit_test(quorum__answers_many_requests_with_one_sync_each_in_order),
+        cmocka_unit_test(quorum__begins_from_its_snapshot_with_the_log_before_it_gone),
+        cmocka_unit_test(quorum__refuses_a_directory_whose_voter_is_another),
+        cmocka_unit_test(quorum__answers_those_who_wait_when_it_is_closed),
+        cmocka_unit_test(storage_format__refuses_what_is_formatted_unless_told_to_skip_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
