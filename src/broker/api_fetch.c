@@ -52,7 +52,6 @@ struct fetch_work {
     bool woken_early; /* woken before that */
     bool read_committed;
     size_t max_bytes;
-    size_t given_bytes; /* of the current read, where one shard reads it all */
     int64_t min_bytes;
     struct timer timer;
     bool timer_set;
@@ -99,12 +98,13 @@ static void fetch_read_log(struct fetch_item *item, struct partition *partition)
 {
     struct fetch_work *work = item->work;
     size_t limit = item->asked.max_bytes > 0 ? (size_t)item->asked.max_bytes : 0;
-    size_t left = work->given_bytes < work->max_bytes ? work->max_bytes - work->given_bytes : 0;
+    size_t *taken = &item->base.group->taken;
+    size_t left = *taken < work->max_bytes ? work->max_bytes - *taken : 0;
     /* The first partition with data gives a whole batch, whatever the limits say. */
     int error = log_read(partition->log, item->asked.fetch_offset, item->bound,
-                         limit < left ? limit : left, work->given_bytes == 0, &item->read);
+                         limit < left ? limit : left, *taken == 0, &item->read);
     if (error == 0 && item->read.has_range) {
-        work->given_bytes += item->read.range.size;
+        *taken += item->read.range.size;
         if (work->read_committed) {
             arena_init(&item->arena, FETCH_ARENA_BYTES_MAX);
             error = log_aborted_transactions(partition->log, item->asked.fetch_offset,
@@ -323,6 +323,24 @@ static size_t fetch_same_topic(const struct fetch_work *work, size_t i)
     return count;
 }
 
+/* Each shard kept to the limit by itself; together they may have read more. The first partition
+ * with data keeps all of it, the others what fits. */
+static void fetch_keep_limit(struct fetch_work *work)
+{
+    size_t given = 0;
+    for (size_t i = 0; i < work->item_count; i++) {
+        struct fetch_item *item = &work->items[i];
+        if (!item->read.has_range) {
+            continue;
+        }
+        if (given > 0 && given + item->read.range.size > work->max_bytes) {
+            fetch_item_release_read(item);
+        } else {
+            given += item->read.range.size;
+        }
+    }
+}
+
 static void fetch_answer(struct fetch_work *work)
 {
     struct broker_request *request = work->request;
@@ -335,6 +353,7 @@ static void fetch_answer(struct fetch_work *work)
             work->session_id = 0;
         }
     }
+    fetch_keep_limit(work);
     work->response.responses.items = arena_array(&request->arena, work->item_count,
                                                  sizeof *work->response.responses.items);
     bool usable = work->response.responses.items != NULL && work->response.error_code == 0;
@@ -376,7 +395,6 @@ static void fetch_final_read(struct fanout *fanout)
 static void fetch_unwatched(struct fanout *fanout)
 {
     struct fetch_work *work = CONTAINER_OF(fanout, struct fetch_work, fanout);
-    work->given_bytes = 0;
     fetch_start(work, fetch_read, fetch_final_read);
 }
 

@@ -117,7 +117,9 @@ static void list_offsets_done(struct fanout *fanout)
         if (item->error == 0) {
             out->offset = item->found.offset;
             out->timestamp = item->found.timestamp_ms;
-            out->leader_epoch = item->found.leader_epoch;
+            if (fanout->request->header.request_api_version >= 4) {
+                out->leader_epoch = item->found.leader_epoch; /* older ones cannot carry it */
+            }
         }
     }
     broker_respond(fanout->request, &work->response.list);

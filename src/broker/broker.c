@@ -85,6 +85,7 @@ static int shard_init(struct broker *broker, int32_t index)
     shard->random = (options->random_seed + (uint64_t)index * 0x9e3779b97f4a7c15u) | 1;
     partition_table_init(&shard->partitions, broker_shard_random(shard));
     list_init(&shard->requests);
+    list_init(&shard->removals);
     list_init(&shard->flushes);
     list_init(&shard->woken);
     list_init(&shard->producer_id_waiters);
@@ -207,12 +208,14 @@ static void shard_release(struct broker_shard *shard)
         return;
     }
     net_server_destroy(&shard->server);
-    dispatch_forget_requests(shard);
     size_t cursor = 0;
     struct partition *partition;
     while ((partition = map_next(&shard->partitions, &cursor)) != NULL) {
         partition_close(partition);
     }
+    /* After the partitions, in whose lists waiting requests hang. */
+    dispatch_forget_requests(shard);
+    partition_forget_removals(shard);
     map_release(&shard->partitions);
     fetch_sessions_destroy(&shard->sessions);
     image_unref(&shard->image);

@@ -89,6 +89,7 @@ struct broker_shard {
     struct net_server *server;
     struct image *image; /* of this turn; NULL before the first */
     struct list requests; /* in processing */
+    struct list removals; /* of deleted partitions' files, that are still to come */
     struct map partitions;
     struct fetch_sessions *sessions;
     struct writer scratch; /* for unpacking records */

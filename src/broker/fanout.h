@@ -23,6 +23,7 @@ struct fanout_group {
     struct fanout_item *first;
     struct fanout_item **last;
     int32_t pending;
+    size_t taken; /* for run to count in; 0 at the start */
 };
 struct fanout {
     struct broker_request *request;

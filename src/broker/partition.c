@@ -427,6 +427,7 @@ void partition_apply(struct broker_shard *shard, const struct image *image,
 
 /* The files of a deleted partition go after a delay, on a helper thread. */
 struct partition_removal {
+    struct list node; /* in the shard's */
     struct timer timer;
     struct loop_job job;
     struct broker_shard *shard;
@@ -444,8 +445,19 @@ static void removal_work(struct loop_job *job)
 static void removal_done(struct loop_job *job)
 {
     struct partition_removal *removal = CONTAINER_OF(job, struct partition_removal, job);
+    list_remove(&removal->node);
     mem_free(removal->path);
     mem_free(removal);
+}
+
+void partition_forget_removals(struct broker_shard *shard)
+{
+    while (!list_empty(&shard->removals)) {
+        struct partition_removal *removal =
+            CONTAINER_OF(shard->removals.next, struct partition_removal, node);
+        loop_timer_cancel(shard->loop, &removal->timer);
+        removal_done(&removal->job);
+    }
 }
 
 static void removal_fire(struct timer *timer)
@@ -466,6 +478,7 @@ static void partition_remove_later(struct partition *partition, char *path, int6
     removal->shard = partition->shard;
     removal->fs = partition->shard->broker->options.fs;
     removal->path = path;
+    list_push_back(&removal->shard->removals, &removal->node);
     timer_init(&removal->timer, removal_fire);
     loop_timer_arm(partition->shard->loop, &removal->timer, delay_ms);
 }

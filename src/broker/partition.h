@@ -59,6 +59,8 @@ void partition_apply(struct broker_shard *shard, const struct image *image,
 void partition_delete(struct partition *partition);
 /* At shutdown. */
 void partition_close(struct partition *partition);
+/* At shutdown: files of deleted partitions are left to the next start. */
+void partition_forget_removals(struct broker_shard *shard);
 
 /* 0, or the wire error that a request to this partition gets now. */
 int16_t partition_check_leader(const struct partition *partition, int32_t current_leader_epoch);
