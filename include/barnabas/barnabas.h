@@ -54,6 +54,9 @@ BNB_EXPORT void bnb_config_destroy(struct bnb_config **config);
 BNB_EXPORT int bnb_config_set(struct bnb_config *config, const char *name, const char *value);
 /* The value set, or NULL. Borrowed until it is set again. */
 BNB_EXPORT const char *bnb_config_get(const struct bnb_config *config, const char *name);
+/* The index-th setting; false when there are fewer. Borrowed until settings change. */
+BNB_EXPORT bool bnb_config_at(const struct bnb_config *config, size_t index, const char **name,
+                              const char **value);
 /* Reads a Java properties file. */
 BNB_EXPORT int bnb_config_load(struct bnb_config *config, const char *path,
                                struct bnb_error *error);

@@ -190,6 +190,17 @@ const char *bnb_config_get(const struct bnb_config *config, const char *name)
     return entry != NULL ? entry->value : NULL;
 }
 
+bool bnb_config_at(const struct bnb_config *config, size_t index, const char **name,
+                   const char **value)
+{
+    if (index >= config->count) {
+        return false;
+    }
+    *name = config->entries[index].name;
+    *value = config->entries[index].value;
+    return true;
+}
+
 void bnb_config_set_warn(struct bnb_config *config, void (*warn)(void *context, const char *text),
                          void *context)
 {

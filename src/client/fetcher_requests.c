@@ -50,15 +50,17 @@ static void metadata_done(struct client_request *request)
 {
     struct bnb_consumer *consumer = CONTAINER_OF(request, struct bnb_consumer, metadata);
     int64_t now_ms = loop_monotonic_ms(client_loop(consumer->client));
-    consumer->metadata_running = false;
     consumer->metadata_next_ms = now_ms + consumer->config->retry_backoff_ms;
     consumer->metadata_due_ms = now_ms + consumer->config->metadata_max_age_ms;
+    if (request->error == 0) {
+        /* Before the lock: a broker that has moved is disconnected, and its requests come back. */
+        client_learn_brokers(consumer->client, request->response);
+    }
     pthread_mutex_lock(&consumer->lock);
     if (request->error != 0) {
         consumer->metadata_wanted = true;
     } else {
         const struct metadata_response *response = request->response;
-        client_learn_brokers(consumer->client, response);
         for (int32_t i = 0; i < response->topics.count; i++) {
             const struct metadata_response_metadata_response_topic *topic =
                 &response->topics.items[i];
@@ -73,6 +75,7 @@ static void metadata_done(struct client_request *request)
         }
     }
     pthread_mutex_unlock(&consumer->lock);
+    consumer->metadata_running = false; /* not before: the response is in use until here */
     fetcher_run(consumer);
 }
 

@@ -47,7 +47,6 @@ static void metadata_done(struct client_request *request)
     struct bnb_producer *producer = CONTAINER_OF(request, struct bnb_producer, metadata);
     int64_t now_ms = loop_monotonic_ms(client_loop(producer->client));
     bool complete = request->error == 0;
-    producer->metadata_running = false;
     if (request->error == 0) {
         const struct metadata_response *response = request->response;
         client_learn_brokers(producer->client, response);
@@ -80,6 +79,7 @@ static void metadata_done(struct client_request *request)
     pthread_mutex_lock(&producer->lock);
     producer->metadata_wanted = producer->metadata_wanted || !complete;
     pthread_mutex_unlock(&producer->lock);
+    producer->metadata_running = false; /* not before: the response is in use until here */
     if (!producer->quitting) {
         sender_run(producer);
     }

@@ -82,7 +82,9 @@ static inline void fake_metadata(struct fake_broker *broker, struct arena *arena
     response->brokers.items = arena_array(arena, 1, sizeof *response->brokers.items);
     response->brokers.count = 1;
     response->brokers.items[0].node_id = 1;
-    response->brokers.items[0].host = string_view_of("127.0.0.1");
+    int number = atomic_fetch_add(&broker->metadata_count, 1);
+    bool elsewhere = broker->moves && number / 4 % 2 == 1;
+    response->brokers.items[0].host = string_view_of(elsewhere ? "127.0.0.2" : "127.0.0.1");
     response->brokers.items[0].port = broker->port;
     response->cluster_id = string_view_of("fake");
     response->topics.items = arena_array(arena, 1, sizeof *response->topics.items);

@@ -34,10 +34,12 @@ struct fake_broker {
     int32_t hang_up_every;     /* appended, then the connection is closed */
     int32_t forget_at;         /* the producer is forgotten once: OUT_OF_ORDER_SEQUENCE_NUMBER */
     bool silent;               /* produce is never answered */
+    bool moves;                /* every fourth metadata response gives another address */
     /* seen */
     atomic_int produce_count;
     atomic_int connection_count;
     atomic_int id_count;
+    atomic_int metadata_count;
     int listener;
     uint16_t port;
     pthread_t thread;
@@ -129,7 +131,7 @@ static inline void *fake_serve(void *argument)
 static inline void fake_broker_start(struct fake_broker *broker)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr = {htonl(INADDR_LOOPBACK)}};
+                                  .sin_addr = {htonl(INADDR_ANY)}};
     socklen_t size = sizeof address;
     for (int32_t p = 0; p < FAKE_PARTITIONS; p++) {
         writer_init(&broker->partitions[p].log, 64 << 20);

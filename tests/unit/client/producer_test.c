@@ -77,9 +77,9 @@ static void on_delivery(void *context, const struct bnb_delivery *delivery)
     }
 }
 
-static void send_all(int32_t count)
+static void send_from(int32_t first, int32_t end)
 {
-    for (int32_t i = 0; i < count; i++) {
+    for (int32_t i = first; i < end; i++) {
         char text[16];
         struct bnb_error error;
         snprintf(text, sizeof text, "%d", i);
@@ -91,6 +91,8 @@ static void send_all(int32_t count)
         assert_int_equal(bnb_producer_send(producer, &record, on_delivery, NULL, &error), 0);
     }
 }
+
+static void send_all(int32_t count) { send_from(0, count); }
 
 /* Asserts that each partition holds its records once, in order. */
 static void assert_exactly_once(int32_t count)
@@ -127,9 +129,9 @@ static void stop(void)
     fake_broker_stop(&broker);
 }
 
-static void sends_exactly_once(void)
+static void sends_exactly_once_with(const char *const *pairs)
 {
-    start(NULL);
+    start(pairs);
     send_all(RECORDS);
     assert_int_equal(bnb_producer_flush(producer, 20000), 0);
     assert_int_equal(delivered, RECORDS);
@@ -140,6 +142,8 @@ static void sends_exactly_once(void)
     assert_exactly_once(RECORDS);
     stop();
 }
+
+static void sends_exactly_once(void) { sends_exactly_once_with(NULL); }
 
 static void producer__delivers_every_record_once_and_in_order(void **state)
 {
@@ -177,6 +181,25 @@ static void producer__takes_a_new_id_when_the_broker_forgot_it(void **state)
     broker.forget_at = 5;
     sends_exactly_once();
     assert_true(broker.id_count > 1);
+}
+
+/* A broker that moves is disconnected in the middle of a metadata response. */
+static void producer__follows_a_broker_that_moves(void **state)
+{
+    (void)state;
+    static const char *const pairs[] = {"metadata.max.age.ms", "1", NULL};
+    broker.moves = true;
+    start(pairs);
+    int32_t sent = 0;
+    while (broker.connection_count < 4) {
+        send_from(sent, sent + 10);
+        sent += 10;
+        assert_int_equal(bnb_producer_flush(producer, 10000), 0);
+    }
+    assert_int_equal(delivered, sent);
+    bnb_producer_close(&producer, 10000);
+    assert_exactly_once(sent);
+    stop();
 }
 
 static void producer__fails_what_is_not_delivered_in_time(void **state)
@@ -282,6 +305,38 @@ static void consumer__reads_what_the_producer_sent(void **state)
     fake_broker_stop(&broker);
 }
 
+static void consumer__follows_a_broker_that_moves(void **state)
+{
+    (void)state;
+    static const char *const pairs[] = {"metadata.max.age.ms", "1", "max.poll.records", "1", NULL};
+    struct bnb_consumer *consumer;
+    struct bnb_error error;
+    start(NULL);
+    send_all(600);
+    assert_int_equal(bnb_producer_flush(producer, 10000), 0);
+    bnb_producer_close(&producer, 1000);
+    broker.moves = true;
+    struct bnb_config *config = config_with(pairs);
+    assert_int_equal(bnb_consumer_create(config, &consumer, &error), 0);
+    bnb_config_destroy(&config);
+    struct bnb_assignment assignment = {"t", 0, BNB_OFFSET_BEGINNING};
+    assert_int_equal(bnb_consumer_assign(consumer, &assignment, 1), 0);
+    int32_t seen = 0;
+    while (seen < 600 / FAKE_PARTITIONS) {
+        const struct bnb_consumer_record *records;
+        size_t count;
+        assert_int_equal(bnb_consumer_poll(consumer, 10000, &records, &count, &error), 0);
+        assert_int_equal(count, 1);
+        assert_int_equal(records[0].offset, seen);
+        seen++;
+        if (seen % 10 == 0) { /* what was fetched ahead is dropped: a new fetch */
+            assert_int_equal(bnb_consumer_seek(consumer, "t", 0, seen), 0);
+        }
+    }
+    bnb_consumer_close(&consumer);
+    fake_broker_stop(&broker);
+}
+
 static void consumer__resets_an_offset_that_is_out_of_range(void **state)
 {
     (void)state;
@@ -315,12 +370,14 @@ int main(void)
         cmocka_unit_test_setup(producer__does_not_duplicate_when_answers_are_lost, setup),
         cmocka_unit_test_setup(producer__does_not_duplicate_when_connections_are_lost, setup),
         cmocka_unit_test_setup(producer__takes_a_new_id_when_the_broker_forgot_it, setup),
+        cmocka_unit_test_setup(producer__follows_a_broker_that_moves, setup),
         cmocka_unit_test_setup(producer__fails_what_is_not_delivered_in_time, setup),
         cmocka_unit_test_setup(producer__sends_without_answers, setup),
         cmocka_unit_test_setup(producer__waits_for_room_in_its_buffer, setup),
         cmocka_unit_test_setup(producer__calls_back_for_what_close_leaves_behind, setup),
         cmocka_unit_test_setup(producer__refuses_what_is_larger_than_a_request, setup),
         cmocka_unit_test_setup(consumer__reads_what_the_producer_sent, setup),
+        cmocka_unit_test_setup(consumer__follows_a_broker_that_moves, setup),
         cmocka_unit_test_setup(consumer__resets_an_offset_that_is_out_of_range, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
