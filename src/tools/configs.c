@@ -273,19 +273,39 @@ static int configs_alter_with(struct configs_run *run, struct bnb_setting_change
     return 0;
 }
 
+/* The settings of --add-config-file, which live in file. The count, or -1 after telling. */
+static int32_t configs_from_file(const char *path, struct bnb_config *file,
+                                 struct bnb_setting_change *changes)
+{
+    struct bnb_error error;
+    if (bnb_config_load(file, path, &error) != 0) {
+        fprintf(stderr, "%s\n", error.text);
+        return -1;
+    }
+    int32_t count = 0;
+    const char *name;
+    const char *value;
+    while (count < CHANGES_MAX && bnb_config_at(file, (size_t)count, &name, &value)) {
+        changes[count++] = (struct bnb_setting_change){name, value, BNB_SETTING_SET};
+    }
+    return count;
+}
+
 static int configs_alter(struct configs_run *run)
 {
+    struct bnb_config *file = bnb_config_create();
+    const char *path = args_value(&run->args, "add-config-file");
     struct bnb_setting_change *changes = mem_need(CHANGES_MAX * sizeof *changes);
     const char *add = args_value_or(&run->args, "add-config", "");
     const char *remove = args_value_or(&run->args, "delete-config", "");
     char *add_copy = mem_strndup(add, strlen(add));
     char *remove_copy = mem_strndup(remove, strlen(remove));
-    int32_t count = configs_cut_pairs(add_copy, changes, 0);
-    int status = 0;
-    if (count < 0) {
+    int32_t count = path != NULL ? configs_from_file(path, file, changes)
+                                 : configs_cut_pairs(add_copy, changes, 0);
+    int status = count < 0 ? 1 : 0;
+    if (count < 0 && path == NULL) {
         fprintf(stderr, "Invalid entity config: all configs to be added must be in the format "
                         "\"key=val\".\n");
-        status = 1;
     }
     char *rest = remove_copy;
     char *item;
@@ -298,6 +318,7 @@ static int configs_alter(struct configs_run *run)
     mem_free(add_copy);
     mem_free(remove_copy);
     mem_free(changes);
+    bnb_config_destroy(&file);
     return status;
 }
 
@@ -353,11 +374,7 @@ static int configs_check(struct configs_run *run)
         return args_usage(args, "At least one of --add-config, --add-config-file, or "
                                 "--delete-config must be specified with --alter");
     }
-    if (args_has(args, "add-config-file")) {
-        fprintf(stderr, "--add-config-file is not supported yet\n");
-        return 1;
-    }
-    return 0;
+    return args_exclude(args, "add-config-file", (const char *const[]){"add-config", NULL});
 }
 
 int tool_configs(int argc, char **argv)

@@ -512,6 +512,10 @@ static int consumer_run_all(struct consumer_run *run, const struct bnb_config *c
         fprintf(stderr, "org.apache.kafka.common.config.ConfigException: %s\n", error.text);
         return 1;
     }
+    if (args_has(&run->args, "group")) {
+        tools_log("WARN", "groups are not supported yet: every partition is read, and no offsets "
+                          "are committed");
+    }
     run->memory = bnb_memory_create();
     bool watching = pthread_create(&run->signal_thread, NULL, consumer_signals, run) == 0;
     int status = consumer_loop(run);
