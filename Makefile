@@ -1,9 +1,12 @@
 # The commands of the project; CMake and Ninja do the work.
-.PHONY: build test install format clean deps
+.PHONY: build run test install format clean deps
 
 build: deps
 	@cmake --preset release >build.configure.log 2>&1 || { cat build.configure.log; exit 1; }
 	@cmake --build build
+
+run: build
+	@dev/self_check
 
 deps:
 	@dev/deps

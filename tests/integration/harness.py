@@ -1,0 +1,287 @@
+"""Starts a broker for one test and cleans up after it.
+
+A test is an executable file here. It prints one line a case, `PASS name`, `FAIL name: why` or
+`SKIP name: why`, and exits non-zero when a case failed.
+
+Environment: PEER=apache runs the same test against Apache Kafka, started from its jars;
+BARNABAS_TEST_BOOTSTRAP=host:port runs it against a broker that is already there (cases that start
+and kill brokers skip themselves); BARNABAS_BIN names our binary.
+"""
+import contextlib
+import os
+import pathlib
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import uuid
+
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TESTS / "peers"))
+import install  # noqa: E402  (tests/peers/install.py)
+
+BINARY = os.environ.get("BARNABAS_BIN") or str(TESTS.parent / "build" / "barnabas")
+PEER = os.environ.get("PEER", "barnabas")
+BOOTSTRAP = os.environ.get("BARNABAS_TEST_BOOTSTRAP")
+CLIENT_SECONDS = 120
+START_SECONDS = {"barnabas": 20, "apache": 60}
+
+
+class Skip(Exception):
+    """Ends a case without a verdict; its text is the reason."""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(condition, seconds=15, what="a condition"):
+    """Polls until condition() is true and returns its value."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds} s for {what}")
+        time.sleep(0.02)
+
+
+class Broker:
+    """One broker process over a data directory of its own."""
+
+    def __init__(self, shards=1, directory=None, overrides=()):
+        self.shards = shards
+        self.directory = directory or tempfile.mkdtemp(prefix="barnabas-test-")
+        self.port = free_port()
+        self.controller_port = free_port()
+        self.overrides = list(overrides)
+        self.process = None
+
+    @property
+    def bootstrap(self):
+        return f"127.0.0.1:{self.port}"
+
+    def start(self):
+        self.output = open(os.path.join(self.directory, "output"), "ab")
+        if PEER == "apache":
+            self._start_apache()
+        else:
+            self._start_ours()
+        return self
+
+    def _settings(self):
+        return [f"listeners=PLAINTEXT://127.0.0.1:{self.port},"
+                f"CONTROLLER://127.0.0.1:{self.controller_port}",
+                f"advertised.listeners=PLAINTEXT://127.0.0.1:{self.port}",
+                "group.initial.rebalance.delay.ms=0", "num.partitions=1", *self.overrides]
+
+    def _start_ours(self):
+        if not os.path.exists(BINARY):
+            raise Skip(f"no binary at {os.path.basename(BINARY)}")
+        command = [BINARY, "start", "--directory", os.path.join(self.directory, "data")]
+        for setting in [*self._settings(), f"barnabas.shards={self.shards}"]:
+            command += ["--override", setting]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.output)
+        line = self._ready_line(START_SECONDS[PEER])
+        if "ready" not in line:
+            self.stop()
+            raise RuntimeError(f"no ready line but {line!r}: {self.log()[-2000:]}")
+
+    def _start_apache(self):
+        jars = f"{peer('java') / 'lib'}/*"
+        properties = os.path.join(self.directory, "server.properties")
+        lines = ["process.roles=broker,controller", "node.id=1",
+                 f"log.dirs={self.directory}/data",
+                 f"controller.quorum.bootstrap.servers=127.0.0.1:{self.controller_port}",
+                 "controller.listener.names=CONTROLLER",
+                 "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+                 "offsets.topic.replication.factor=1",
+                 "transaction.state.log.replication.factor=1",
+                 "transaction.state.log.min.isr=1", *self._settings()]
+        pathlib.Path(properties).write_text("\n".join(lines) + "\n")
+        java = ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-cp", jars]
+        if not os.path.exists(os.path.join(self.directory, "data")):
+            subprocess.run([*java, "kafka.tools.StorageTool", "format", "--standalone", "-t",
+                            "4L6g3nShT-eMCtK--X86sw", "-c", properties], check=True,
+                           stdout=self.output, stderr=self.output, timeout=60)
+        self.process = subprocess.Popen([*java, "kafka.Kafka", properties], stdout=self.output,
+                                        stderr=self.output)
+        wait_for(self._answers, START_SECONDS[PEER], "Apache Kafka to answer")
+
+    def _answers(self):
+        """Whether Metadata v0 names a broker: Apache Kafka listens before it can serve."""
+        if self.process.poll() is not None:
+            raise RuntimeError(f"the broker ended: {self.log()[-2000:]}")
+        frame = bytes.fromhex("00000010" "0003" "0001" "00000001" "0000" "00000000"
+                              .replace(" ", ""))
+        frame = len(frame[4:]).to_bytes(4, "big") + frame[4:]
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), 5) as connection:
+                connection.sendall(frame)
+                answer = connection.recv(4096)
+                return len(answer) > 12 and answer[8:12] != b"\0\0\0\0"
+        except OSError:
+            return False
+
+    def _ready_line(self, seconds):
+        os.set_blocking(self.process.stdout.fileno(), False)
+        text, deadline = b"", time.monotonic() + seconds
+        while b"ready" not in text and time.monotonic() < deadline:
+            ready, _, _ = select.select([self.process.stdout], [], [],
+                                        max(0, deadline - time.monotonic()))
+            piece = (self.process.stdout.read() or b"") if ready else b""
+            if ready and not piece:
+                break
+            text += piece
+        return text.decode(errors="replace")
+
+    def log(self):
+        with open(os.path.join(self.directory, "output"), errors="replace") as file:
+            return file.read()
+
+    def alive(self):
+        return self.process is not None and self.process.poll() is None
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        if self.alive():
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        return self.process.returncode if self.process else None
+
+    def tool(self, *arguments, text=None, seconds=30):
+        """Runs one of our tools: (exit status, stdout, stderr)."""
+        done = subprocess.run([BINARY, *arguments], input=text, capture_output=True, text=True,
+                              timeout=seconds)
+        return done.returncode, done.stdout, done.stderr
+
+    def remove(self):
+        self.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class Running:
+    """A broker that somebody else started."""
+
+    bootstrap = BOOTSTRAP
+
+    @property
+    def port(self):
+        return int(BOOTSTRAP.rsplit(":", 1)[1])
+
+    def alive(self):
+        return True
+
+    def log(self):
+        return ""
+
+
+@contextlib.contextmanager
+def broker(**options):
+    if BOOTSTRAP:
+        yield Running()
+        return
+    started = Broker(**options)
+    try:
+        yield started.start()
+        if not started.alive():
+            raise AssertionError(f"the broker ended: {started.log()[-2000:]}")
+    finally:
+        started.remove()
+
+
+def own_broker(**options):
+    """A broker that the case may kill."""
+    if BOOTSTRAP:
+        raise Skip("needs a broker of its own")
+    return Broker(**options)
+
+
+def shard_counts():
+    """Apache Kafka has no shards: once is enough."""
+    return (1,) if PEER == "apache" or BOOTSTRAP else (1, 3)
+
+
+def peer(name):
+    try:
+        return install.folder(name)
+    except install.Unavailable as why:
+        raise Skip(str(why)) from why
+
+
+def run(cases):
+    """Runs (name, function) pairs and exits with the result."""
+    failed = 0
+    for name, function in cases:
+        try:
+            function()
+            print(f"PASS {name}", flush=True)
+        except Skip as reason:
+            print(f"SKIP {name}: {reason}", flush=True)
+        except Exception as error:  # every failure of a case is its result
+            failed += 1
+            traceback.print_exc()
+            why = (str(error) or type(error).__name__).splitlines()[0][:300]
+            print(f"FAIL {name}: {why}", flush=True)
+    sys.exit(1 if failed else 0)
+
+
+def run_client(name, command):
+    """Runs a client program against each number of shards and passes its verdicts on.
+
+    command() gives the program and its first arguments; bootstrap and a prefix for the names of
+    topics follow. The program prints PASS and FAIL lines and `done` when it got to its end.
+    """
+    failed = 0
+    for shards in shard_counts():
+        suffix = f"with_{shards}_shard{'s' if shards > 1 else ''}"
+        try:
+            words = command()
+            with broker(shards=shards) as running:
+                failed += _client_once(words, running, f"{name}__", suffix)
+        except Skip as reason:
+            print(f"SKIP {name}__{suffix}: {reason}", flush=True)
+        except Exception as error:  # a broker that does not start is a failure too
+            failed += 1
+            traceback.print_exc()
+            print(f"FAIL {name}__{suffix}: {(str(error) or 'no text').splitlines()[0][:300]}",
+                  flush=True)
+    sys.exit(1 if failed else 0)
+
+
+def _client_once(words, running, prefix, suffix):
+    topics = f"t{uuid.uuid4().hex[:8]}"
+    process = subprocess.Popen([*words, running.bootstrap, topics], stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True)
+    try:
+        text, _ = process.communicate(timeout=CLIENT_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        text = process.communicate()[0] + "\nFAIL ends: took too long\n"
+    verdicts = re.findall(r"^(PASS|FAIL|SKIP) (\w+)(.*)$", text, re.M)
+    for verdict, case, rest in verdicts:
+        print(f"{verdict} {prefix}{case}_{suffix}{rest[:300]}", flush=True)
+    failed = sum(verdict == "FAIL" for verdict, _, _ in verdicts)
+    if "\ndone" not in text and not failed:
+        failed = 1
+        print(f"FAIL {prefix}ends_{suffix}: exit status {process.returncode}", flush=True)
+    if failed:
+        print(text[-6000:], file=sys.stderr)
+        print(running.log()[-2000:], file=sys.stderr)
+    return failed

@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""Installs the pinned clients of other projects into a cache folder outside the tree.
+
+    install.py [java] [python] [go] [node]      all of them when none is named
+
+The cache is $BARNABAS_CACHE, ~/.cache/barnabas without it. Each client gets a folder whose name
+carries a hash of its pins, so that a changed pin installs anew; a folder appears only when it is
+complete. Tests call `folder`, which installs on the first call.
+"""
+import fcntl
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+CACHE = pathlib.Path(os.environ.get("BARNABAS_CACHE") or pathlib.Path.home() / ".cache/barnabas")
+INSTALL_SECONDS = 900
+
+
+class Unavailable(Exception):
+    """A peer that cannot be had on this machine; a test skips with its text."""
+
+
+def _run(command, folder, **environment):
+    if shutil.which(command[0]) is None:
+        raise Unavailable(f"{command[0]} is not installed")
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True,
+                          timeout=INSTALL_SECONDS, env=dict(os.environ, **environment))
+    if done.returncode != 0:
+        text = (done.stdout + done.stderr).strip().splitlines() or ["no output"]
+        raise Unavailable(f"{' '.join(command[:3])}: {text[-1][:200]}")
+
+
+def _java(folder):
+    """lib/: the jars of Apache Kafka; classes/: our Java programs."""
+    _run(["mvn", "-q", "-B", "-f", str(HERE / "java" / "pom.xml"),
+          "dependency:copy-dependencies", "-DincludeScope=runtime",
+          f"-DoutputDirectory={folder / 'lib'}"], folder)
+    sources = [str(path) for path in _sources("java") if path.suffix == ".java"]
+    _run(["javac", "-nowarn", "-proc:none", "-cp", f"{folder / 'lib'}/*", "-d",
+          str(folder / "classes"), *sources], folder)
+
+
+def _python(folder):
+    """bin/python with the clients."""
+    _run([sys.executable, "-m", "venv", str(folder)], folder)
+    _run([str(folder / "bin/pip"), "install", "-q", "-r",
+          str(HERE / "python" / "requirements.txt")], folder)
+
+
+def _go(folder):
+    """client: our program over franz-go."""
+    for path in _sources("go"):
+        shutil.copy(path, folder)
+    _run(["go", "build", "-o", str(folder / "client"), "."], folder, GOFLAGS="-mod=mod")
+
+
+def _node(folder):
+    """node_modules and our program."""
+    for path in _sources("node"):
+        shutil.copy(path, folder)
+    _run(["npm", "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"], folder)
+
+
+INSTALLERS = {"java": _java, "python": _python, "go": _go, "node": _node}
+
+
+# What a change of makes an install stale; the Python programs run from the tree.
+PINS = {"java": (".xml", ".java"), "python": (".txt",), "go": (".go", ".mod", ".sum"),
+        "node": (".js", ".json")}
+
+
+def _sources(name):
+    paths = [path for path in (HERE / name).iterdir() if path.suffix in PINS[name]]
+    if name == "java":
+        paths += list((HERE.parent / "conformance" / "java").glob("*.java"))
+    return sorted(paths)
+
+
+def _pins(name):
+    digest = hashlib.sha256()
+    for path in _sources(name):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def folder(name):
+    """The folder of an installed peer, or Unavailable."""
+    target = CACHE / f"{name}-{_pins(name)}"
+    done = target / "complete"
+    if done.exists():
+        return target
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(target, ignore_errors=True)
+            target.mkdir()
+            INSTALLERS[name](target)
+            done.touch()
+    return target
+
+
+def main():
+    for name in sys.argv[1:] or sorted(INSTALLERS):
+        print(f"{name}: {folder(name)}")
+
+
+if __name__ == "__main__":
+    main()

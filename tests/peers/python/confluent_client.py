@@ -1,0 +1,120 @@
+"""confluent-kafka (librdkafka) through the scenario: confluent_client.py BOOTSTRAP TOPICS"""
+import functools
+import sys
+
+from confluent_kafka import (Consumer, Producer, TopicPartition, OFFSET_BEGINNING)
+from confluent_kafka.admin import (AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource,
+                                   NewTopic, OffsetSpec, ResourceType)
+
+import scenario
+from scenario import check, wait_for
+
+BOOTSTRAP, TOPICS = sys.argv[1:]
+ADMIN = AdminClient({"bootstrap.servers": BOOTSTRAP})
+
+
+def create(topic):
+    ADMIN.create_topics([NewTopic(topic, scenario.PARTITIONS, 1)])[topic].result(20)
+    return topic
+
+
+def consumer():
+    return Consumer({"bootstrap.servers": BOOTSTRAP, "group.id": "unused",
+                     "enable.auto.commit": False})
+
+
+def produce(topic, **settings):
+    producer = Producer({"bootstrap.servers": BOOTSTRAP, "linger.ms": 50, **settings})
+    errors = []
+    for partition in range(scenario.PARTITIONS):
+        for key, value, headers, timestamp in scenario.records(partition):
+            producer.produce(topic, value, key, partition, timestamp=timestamp, headers=headers,
+                             on_delivery=lambda error, _: error and errors.append(error))
+    check(producer.flush(20), 0, "records that were not delivered")
+    check(errors, [], "errors")
+
+
+def read(reader, count):
+    found = []
+    while len(found) < count:
+        message = reader.poll(8)
+        if message is None or message.error():
+            raise AssertionError(f"after {len(found)} records: {message and message.error()}")
+        found.append(message)
+    return found
+
+
+def round_trip(codec, **settings):
+    topic = create(f"{TOPICS}-{codec}")
+    produce(topic, **{"compression.type": codec, **settings})
+    reader = consumer()
+    for partition in range(scenario.PARTITIONS):
+        reader.assign([TopicPartition(topic, partition, OFFSET_BEGINNING)])
+        got = [(m.key(), m.value(), m.headers(), m.timestamp()[1])
+               for m in read(reader, scenario.RECORDS)]
+        check(got, scenario.records(partition), f"partition {partition}")
+    reader.close()
+
+
+def seeks():
+    topic = create(f"{TOPICS}-seek")
+    produce(topic)
+    reader = consumer()
+    reader.assign([TopicPartition(topic, 1, 15)])
+    check([m.offset() for m in read(reader, 5)], list(range(15, 20)), "from 15")
+    reader.seek(TopicPartition(topic, 1, 3))
+    check(read(reader, 1)[0].offset(), 3, "after seek")
+    reader.close()
+
+
+def list_offsets(topic, spec):
+    where = TopicPartition(topic, 0)
+    return ADMIN.list_offsets({where: spec})[where].result(20).offset
+
+
+def lists_offsets():
+    topic = create(f"{TOPICS}-offsets")
+    produce(topic)
+    check(list_offsets(topic, OffsetSpec.earliest()), 0, "earliest")
+    check(list_offsets(topic, OffsetSpec.latest()), scenario.RECORDS, "latest")
+    check(list_offsets(topic, OffsetSpec.max_timestamp()), scenario.RECORDS - 1, "max timestamp")
+    check(list_offsets(topic, OffsetSpec.for_timestamp(scenario.TIMESTAMP + 3500)), 4, "by time")
+
+
+def deletes_records():
+    topic = create(f"{TOPICS}-delete")
+    produce(topic)
+    where = TopicPartition(topic, 0, 7)
+    check(ADMIN.delete_records([where])[where].result(20).low_watermark, 7, "low watermark")
+    check(list_offsets(topic, OffsetSpec.earliest()), 7, "earliest")
+
+
+def alters_configs():
+    topic = create(f"{TOPICS}-configs")
+    entry = ConfigEntry("retention.ms", "123456",
+                        incremental_operation=AlterConfigOpType.SET)
+    changed = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+    ADMIN.incremental_alter_configs([changed])[changed].result(20)
+    asked = ConfigResource(ResourceType.TOPIC, topic)
+
+    def seen():
+        return ADMIN.describe_configs([asked])[asked].result(20)["retention.ms"].value == "123456"
+    wait_for(seen, what="retention.ms")
+
+
+def describes_cluster():
+    cluster = ADMIN.describe_cluster().result(20)
+    check([f"{n.host}:{n.port}" for n in cluster.nodes], [BOOTSTRAP], "nodes")
+    check(bool(cluster.cluster_id), True, "cluster id")
+
+
+def deletes_topics():
+    topic = create(f"{TOPICS}-gone")
+    ADMIN.delete_topics([topic])[topic].result(20)
+    wait_for(lambda: topic not in ADMIN.list_topics(timeout=20).topics, what="deletion")
+
+
+scenario.run(
+    [(f"round_trip_{codec}", functools.partial(round_trip, codec)) for codec in scenario.CODECS] +
+    [(case.__name__, case) for case in (seeks, lists_offsets, deletes_records, alters_configs,
+                                        describes_cluster, deletes_topics)])

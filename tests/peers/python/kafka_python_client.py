@@ -1,0 +1,120 @@
+"""kafka-python through the scenario: kafka_python_client.py BOOTSTRAP TOPICS"""
+import functools
+import sys
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
+
+import scenario
+from scenario import check, wait_for
+
+BOOTSTRAP, TOPICS = sys.argv[1:]
+ADMIN = KafkaAdminClient(bootstrap_servers=BOOTSTRAP)
+
+
+def create(topic):
+    ADMIN.create_topics([NewTopic(topic, scenario.PARTITIONS, 1)], timeout_ms=20000)
+    return topic
+
+
+def consumer():
+    return KafkaConsumer(bootstrap_servers=BOOTSTRAP, enable_auto_commit=False, group_id=None,
+                         auto_offset_reset="earliest")
+
+
+def produce(topic, codec=None):
+    producer = KafkaProducer(bootstrap_servers=BOOTSTRAP, compression_type=codec, linger_ms=50)
+    sent = [producer.send(topic, value, key, headers, partition, timestamp)
+            for partition in range(scenario.PARTITIONS)
+            for key, value, headers, timestamp in scenario.records(partition)]
+    producer.flush(20)
+    for future in sent:
+        future.get(20)
+    producer.close()
+
+
+def read(reader, count):
+    found = []
+
+    def enough():
+        for messages in reader.poll(1000).values():
+            found.extend(messages)
+        return len(found) >= count
+    wait_for(enough, what=f"{count} records")
+    return found
+
+
+def round_trip(codec):
+    topic = create(f"{TOPICS}-{codec}")
+    produce(topic, None if codec == "none" else codec)
+    for partition in range(scenario.PARTITIONS):
+        reader = consumer()
+        reader.assign([TopicPartition(topic, partition)])
+        reader.seek_to_beginning()
+        got = [(m.key, m.value, list(m.headers), m.timestamp)
+               for m in read(reader, scenario.RECORDS)]
+        check(got, scenario.records(partition), f"partition {partition}")
+        reader.close()
+
+
+def seeks():
+    topic = create(f"{TOPICS}-seek")
+    produce(topic)
+    reader, where = consumer(), TopicPartition(topic, 1)
+    reader.assign([where])
+    reader.seek(where, 15)
+    check([m.offset for m in read(reader, 5)], list(range(15, 20)), "from 15")
+    reader.seek(where, 3)
+    check(read(reader, 1)[0].offset, 3, "after seek")
+    reader.close()
+
+
+def lists_offsets():
+    topic = create(f"{TOPICS}-offsets")
+    produce(topic)
+    reader, where = consumer(), TopicPartition(topic, 0)
+    check(reader.beginning_offsets([where])[where], 0, "earliest")
+    check(reader.end_offsets([where])[where], scenario.RECORDS, "latest")
+    found = reader.offsets_for_times({where: scenario.TIMESTAMP + 3500})[where]
+    check((found.offset, found.timestamp), (4, scenario.TIMESTAMP + 4000), "by time")
+    reader.close()
+
+
+def deletes_records():
+    topic = create(f"{TOPICS}-delete")
+    produce(topic)
+    where = TopicPartition(topic, 0)
+    ADMIN.delete_records({where: 7}, timeout_ms=20000)
+    reader = consumer()
+    check(reader.beginning_offsets([where])[where], 7, "earliest")
+    reader.close()
+
+
+def alters_configs():
+    topic = create(f"{TOPICS}-configs")
+    ADMIN.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic,
+                                        {"retention.ms": "123456"})])
+    asked = ConfigResource(ConfigResourceType.TOPIC, topic)
+    wait_for(lambda: "'123456'" in str(describe(asked)), what="retention.ms")
+
+
+def describe(resource):
+    answers = ADMIN.describe_configs([resource])
+    return [getattr(answer, "resources", answer) for answer in answers]
+
+
+def describes_cluster():
+    cluster = ADMIN.describe_cluster()
+    check([f"{node['host']}:{node['port']}" for node in cluster["brokers"]], [BOOTSTRAP], "nodes")
+
+
+def deletes_topics():
+    topic = create(f"{TOPICS}-gone")
+    ADMIN.delete_topics([topic], timeout_ms=20000)
+    wait_for(lambda: topic not in ADMIN.list_topics(), what="deletion")
+
+
+scenario.run(
+    [(f"round_trip_{codec}", functools.partial(round_trip, codec)) for codec in scenario.CODECS] +
+    [(case.__name__, case) for case in (seeks, lists_offsets, deletes_records, alters_configs,
+                                        describes_cluster, deletes_topics)])
