@@ -1,8 +1,7 @@
-#include <sys/statvfs.h>
-
 #include "base/mem.h"
 #include "broker/fanout.h"
 #include "broker/handlers_data.h"
+#include "io/system.h"
 
 struct log_dirs_item {
     struct fanout_item base;
@@ -72,17 +71,14 @@ static void log_dirs_done(struct fanout *fanout)
         struct describe_log_dirs_response_describe_log_dirs_result *out =
             &response->results.items[response->results.count++];
         const struct broker_dir *dir = &broker->dirs[i];
-        struct statvfs space;
         out->log_dir = string_view_of(dir->dir->path);
         out->total_bytes = out->usable_bytes = -1;
         if (atomic_load(&dir->offline)) {
             out->error_code = KAFKA_KAFKA_STORAGE_ERROR;
             continue;
         }
-        if (statvfs(dir->dir->path, &space) == 0) {
-            out->total_bytes = (int64_t)(space.f_blocks * space.f_frsize);
-            out->usable_bytes = (int64_t)(space.f_bavail * space.f_frsize);
-        }
+        /* Left at -1 where it cannot be told. */
+        (void)io_disk_space(dir->dir->path, &out->total_bytes, &out->usable_bytes);
         log_dirs_fill_topics(work, dir, out);
     }
     broker_respond(request, response);

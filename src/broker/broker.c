@@ -103,8 +103,8 @@ static int shard_init(struct broker *broker, int32_t index)
         .request_bytes_max = config_int(options->config, "socket.request.max.bytes"),
         .idle_max_ms = config_long(options->config, "connections.max.idle.ms"),
         .connections_max = config_int(options->config, "max.connections"),
-        .send_buffer_bytes = config_int(options->config, "socket.send.buffer.bytes"),
-        .receive_buffer_bytes = config_int(options->config, "socket.receive.buffer.bytes"),
+        .buffers = {config_int(options->config, "socket.send.buffer.bytes"),
+                    config_int(options->config, "socket.receive.buffer.bytes")},
         .on_request = dispatch_request,
         .context = shard,
     };

@@ -1,5 +1,6 @@
 /* admin_offsets.c: offsets by time, deletion of records, log directories. */
 #include "client/admin.h"
+#include "io/system.h"
 #include "protocol/error.h"
 
 /* Requests carry one topic entry a partition: brokers take them as they come, and the answer is
@@ -151,14 +152,14 @@ int bnb_admin_list_offsets(struct bnb_admin *admin, struct bnb_memory *memory,
         job.places[i].topic = queries[i].topic;
         job.places[i].partition = queries[i].partition;
     }
-    int64_t deadline_ms = client_now_ms() + config->default_api_timeout_ms;
+    int64_t deadline_ms = io_monotonic_ms() + config->default_api_timeout_ms;
     int result = 0;
     bool again = count > 0;
     for (int32_t failures = 0; again && result == 0; failures++) {
         result = offsets_round(admin, memory, &job, &again, error);
         int64_t backoff_ms = client_backoff_ms(config->retry_backoff_ms,
                                                config->retry_backoff_max_ms, failures);
-        again = again && client_now_ms() + backoff_ms < deadline_ms;
+        again = again && io_monotonic_ms() + backoff_ms < deadline_ms;
         if (again && result == 0) {
             client_pause(backoff_ms);
         }

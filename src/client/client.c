@@ -2,30 +2,16 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <time.h>
 
 #include "base/assert.h"
 #include "base/mem.h"
 #include "client/client_internal.h"
+#include "io/system.h"
 #include "protocol/error.h"
 
 #define CLIENT_BOOTSTRAP_MAX 64
 #define CALL_NAME_BYTES 64
-
-int64_t client_now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-int64_t client_wall_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 void client_pause(int64_t pause_ms)
 {
@@ -36,10 +22,7 @@ void client_pause(int64_t pause_ms)
 
 uint32_t client_random(void)
 {
-    uint32_t value = 0;
-    ssize_t got = getrandom(&value, sizeof value, 0);
-    (void)got; /* zero is a fair choice too */
-    return value;
+    return (uint32_t)io_random_seed();
 }
 
 int64_t client_backoff_ms(int64_t initial_ms, int64_t max_ms, int32_t failures)
@@ -403,7 +386,7 @@ int client_call(struct client *client, struct client_call *call, void *response_
                     .arena = call->arena,
                     .prepare = call->prepare,
                     .done = waiting_call_done},
-        .deadline_ms = client_now_ms() + timeout_ms,
+        .deadline_ms = io_monotonic_ms() + timeout_ms,
     };
     timer_init(&waiting.pause, waiting_call_again);
     sem_init(&waiting.done, 0, 0);

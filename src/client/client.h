@@ -105,10 +105,6 @@ int client_call_metadata(struct client *client, struct arena *arena,
                          const struct string_view *names, int32_t count, bool auto_create,
                          int64_t timeout_ms, struct metadata_response **metadata,
                          struct bnb_error *error);
-/* Monotonic milliseconds. Thread: any. */
-int64_t client_now_ms(void);
-/* Milliseconds since the epoch. Thread: any. */
-int64_t client_wall_ms(void);
 /* Exponential backoff with 20% jitter, as Kafka's clients have it. */
 int64_t client_backoff_ms(int64_t initial_ms, int64_t max_ms, int32_t failures);
 uint32_t client_random(void);

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/mem.h"
 #include "client/fetcher.h"
+#include "io/system.h"
 
 #define RECORD_ARENA_BYTES ((size_t)1 << 30)
 
@@ -364,7 +365,7 @@ static int consumer_wait(struct bnb_consumer *consumer, int64_t deadline_ms,
             consumer->failure.code = 0;
             return code > 0 ? -1000 - code : code;
         }
-        if (client_now_ms() >= deadline_ms) {
+        if (io_monotonic_ms() >= deadline_ms) {
             return 0;
         }
         struct timespec until = {deadline_ms / 1000, deadline_ms % 1000 * 1000000};
@@ -377,7 +378,7 @@ int bnb_consumer_poll(struct bnb_consumer *consumer, int64_t timeout_ms,
                       struct bnb_error *error)
 {
     consumer_take_back(consumer);
-    int64_t deadline_ms = client_now_ms() + (timeout_ms < INT32_MAX ? timeout_ms : INT32_MAX);
+    int64_t deadline_ms = io_monotonic_ms() + (timeout_ms < INT32_MAX ? timeout_ms : INT32_MAX);
     size_t max = (size_t)consumer->config->max_poll_records;
     int result = 0;
     *count = 0;

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/mem.h"
 #include "client/sender.h"
+#include "io/system.h"
 #include "protocol/error.h"
 
 #define PRODUCER_HEADERS_MAX 1024
@@ -117,7 +118,7 @@ static int producer_append(struct bnb_producer *producer, struct accumulator_top
                                     record->partition, record->topic, topic->partition_count,
                                     (long long)producer->config->max_block_ms);
         }
-        append->now_ms = client_now_ms();
+        append->now_ms = io_monotonic_ms();
         int result = accumulator_append(&producer->accumulator, partition, append);
         if (result == 0 && (append->batch_begun || append->batch_full)) {
             sender_wake(producer);
@@ -161,7 +162,7 @@ int bnb_producer_send(struct bnb_producer *producer, const struct bnb_producer_r
                                                record->headers[i].value_size};
     }
     struct record plain = {
-        .timestamp_ms = record->timestamp_ms >= 0 ? record->timestamp_ms : client_wall_ms(),
+        .timestamp_ms = record->timestamp_ms >= 0 ? record->timestamp_ms : io_wall_ms(),
         .key = {record->key, record->key_size},
         .value = {record->value, record->value_size},
         .headers = headers,
@@ -174,7 +175,7 @@ int bnb_producer_send(struct bnb_producer *producer, const struct bnb_producer_r
         .keyless = record->partition < 0 &&
                    (record->key == NULL || producer->config->partitioner_ignore_keys),
     };
-    int64_t deadline_ms = client_now_ms() + producer->config->max_block_ms;
+    int64_t deadline_ms = io_monotonic_ms() + producer->config->max_block_ms;
     struct accumulator_topic *topic;
     pthread_mutex_lock(&producer->lock);
     int result = producer_topic(producer, record->topic, deadline_ms, &topic, error);
@@ -187,7 +188,7 @@ int bnb_producer_send(struct bnb_producer *producer, const struct bnb_producer_r
 
 int bnb_producer_flush(struct bnb_producer *producer, int64_t timeout_ms)
 {
-    int64_t deadline_ms = timeout_ms >= 0 ? client_now_ms() + timeout_ms : -1;
+    int64_t deadline_ms = timeout_ms >= 0 ? io_monotonic_ms() + timeout_ms : -1;
     int result = 0;
     pthread_mutex_lock(&producer->lock);
     uint64_t until = producer->accumulator.next_number;
@@ -214,7 +215,7 @@ int32_t bnb_producer_partition_count(struct bnb_producer *producer, const char *
                                      struct bnb_error *error)
 {
     struct accumulator_topic *topic;
-    int64_t deadline_ms = client_now_ms() + producer->config->max_block_ms;
+    int64_t deadline_ms = io_monotonic_ms() + producer->config->max_block_ms;
     pthread_mutex_lock(&producer->lock);
     int result = producer_topic(producer, name, deadline_ms, &topic, error);
     int32_t count = result == 0 ? topic->partition_count

@@ -51,7 +51,11 @@ struct loop_hook {
 int loop_create(unsigned helper_count, struct loop **created);
 /* Joins the helpers; every job must be done. */
 void loop_destroy(struct loop **loop);
-/* Returns after loop_stop. */
+/* Runs it on a thread of its own until loop_stop; then the jobs still under way are brought home
+ * there, and loop_join returns. */
+int loop_start(struct loop *loop);
+void loop_join(struct loop *loop);
+/* Runs it on the caller's thread; returns after loop_stop. */
 void loop_run(struct loop *loop);
 /* After loop_run: waits for the jobs that are still under way and brings them home. */
 void loop_drain(struct loop *loop);

@@ -3,13 +3,13 @@
 #include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "io/loop.h"
+#include "io/system.h"
 
 #define LOOP_HELPERS_MAX 16
 #define LOOP_WAIT_MAX_MS 60000
@@ -39,21 +39,15 @@ struct loop {
 
     size_t jobs_under_way; /* of the loop's own thread */
 
+    pthread_t thread; /* of loop_start */
     pthread_t helpers[LOOP_HELPERS_MAX];
     unsigned helper_count;
 };
 
-static int64_t loop_clock_ms(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void loop_read_clocks(struct loop *loop)
 {
-    loop->monotonic_ms = loop_clock_ms(CLOCK_MONOTONIC);
-    loop->wall_ms = loop_clock_ms(CLOCK_REALTIME);
+    loop->monotonic_ms = io_monotonic_ms();
+    loop->wall_ms = io_wall_ms();
 }
 
 static void loop_job_home(struct loop_mail *mail)
@@ -248,6 +242,20 @@ void loop_drain(struct loop *loop)
         loop_run_mail(loop);
     }
 }
+
+static void *loop_thread(void *argument)
+{
+    loop_run(argument);
+    loop_drain(argument);
+    return NULL;
+}
+
+int loop_start(struct loop *loop)
+{
+    return err_from_errno(pthread_create(&loop->thread, NULL, loop_thread, loop));
+}
+
+void loop_join(struct loop *loop) { pthread_join(loop->thread, NULL); }
 
 static int loop_control(struct loop *loop, int operation, struct loop_watch *watch)
 {

@@ -2,17 +2,12 @@
 #include "net/channel.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
-#include <netdb.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/mem.h"
 #include "base/reader.h"
+#include "io/socket.h"
 
 /* Small responses come in one read; of larger ones only the first part is copied. */
 #define CHANNEL_STAGE_BYTES 16384
@@ -21,12 +16,6 @@
 #define CHANNEL_FRAME_BYTES_MIN 4
 /* Buffers that one writev gathers. */
 #define CHANNEL_GATHER_MAX 32
-#define CHANNEL_ADDRESSES_MAX 8
-
-struct channel_address {
-    struct sockaddr_storage address;
-    socklen_t size;
-};
 
 /* A look-up on a helper thread; outlives a channel that is destroyed meanwhile. */
 struct channel_lookup {
@@ -34,10 +23,10 @@ struct channel_lookup {
     struct net_resolver *resolver;
     struct net_channel *channel; /* NULL: nobody waits any more */
     char host[NET_HOST_BYTES];
-    char port[8];
+    uint16_t port;
     int status;
     int32_t address_count;
-    struct channel_address addresses[CHANNEL_ADDRESSES_MAX];
+    struct io_address addresses[IO_ADDRESSES_MAX];
 };
 
 struct net_channel {
@@ -51,13 +40,14 @@ struct net_channel {
     struct channel_lookup *lookup;
     int32_t address_count;
     int32_t address_next;
-    struct channel_address addresses[CHANNEL_ADDRESSES_MAX];
+    struct io_address addresses[IO_ADDRESSES_MAX];
     struct list calls;    /* every call, in the order of sending */
     struct list *unsent;  /* the first with bytes to send; &calls: none */
     size_t call_count;
     int32_t next_correlation_id;
     int32_t callback_depth;
     bool destroyed;
+    const char *deferred_why;
     int deferred_error;
     uint8_t *frame; /* of the response that is being received; NULL: none */
     size_t frame_size;
@@ -90,7 +80,7 @@ static void channel_socket_close(struct net_channel *channel)
         channel->watched = false;
     }
     if (channel->watch.descriptor >= 0) {
-        close(channel->watch.descriptor);
+        io_socket_close(channel->watch.descriptor);
         channel->watch.descriptor = -1;
     }
 }
@@ -146,17 +136,13 @@ static void channel_send_some(struct net_channel *channel)
             parts[count++] = (struct iovec){call->request + call->sent_bytes,
                                             call->request_size - call->sent_bytes};
         }
-        struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)count};
-        ssize_t sent = sendmsg(channel->watch.descriptor, &message, MSG_NOSIGNAL);
-        if (sent < 0 && errno == EINTR) {
-            continue;
-        }
-        if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        int64_t sent = io_socket_send(channel->watch.descriptor, parts, count, false);
+        if (sent == ERR_AGAIN) {
             loop_watch_set(channel->loop, &channel->watch, LOOP_READABLE | LOOP_WRITABLE);
             return;
         }
         if (sent < 0) {
-            channel_fail(channel, ERR_CLOSED, strerror(errno));
+            channel_fail(channel, ERR_CLOSED, "disconnected");
             return;
         }
         size_t left = (size_t)sent;
@@ -250,15 +236,12 @@ static void channel_receive(struct net_channel *channel)
             to = channel->frame + channel->frame_filled;
             room = channel->frame_size - channel->frame_filled;
         }
-        ssize_t got = recv(channel->watch.descriptor, to, room, 0);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        int64_t got = io_socket_receive(channel->watch.descriptor, to, room);
+        if (got == ERR_AGAIN) {
             return;
         }
-        if (got <= 0) {
-            channel_fail(channel, ERR_CLOSED, got == 0 ? "disconnected" : strerror(errno));
+        if (got < 0) {
+            channel_fail(channel, ERR_CLOSED, "disconnected");
             return;
         }
         if (direct) {
@@ -278,9 +261,6 @@ static void channel_receive(struct net_channel *channel)
 
 static void channel_connected(struct net_channel *channel)
 {
-    int one = 1;
-    setsockopt(channel->watch.descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    setsockopt(channel->watch.descriptor, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
     loop_timer_cancel(channel->loop, &channel->timer);
     channel->state = NET_CHANNEL_OPEN;
     loop_watch_set(channel->loop, &channel->watch, LOOP_READABLE);
@@ -295,14 +275,8 @@ static void channel_ready(struct loop_watch *watch, unsigned what)
     struct net_channel *channel = CONTAINER_OF(watch, struct net_channel, watch);
     channel->callback_depth++;
     if (channel->state == NET_CHANNEL_CONNECTING) {
-        int error = 0;
-        socklen_t size = sizeof error;
-        if (getsockopt(watch->descriptor, SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
-            error = errno;
-        }
-        if (error != 0) {
+        if (io_socket_connect_result(watch->descriptor, &channel->deferred_why) != 0) {
             channel_socket_close(channel);
-            channel->deferred_error = error;
             channel_connect_next(channel);
         } else {
             channel_connected(channel);
@@ -318,46 +292,28 @@ static void channel_ready(struct loop_watch *watch, unsigned what)
     channel_leave(channel);
 }
 
-static void channel_buffer_size(int descriptor, int option, int32_t bytes)
-{
-    int value = bytes;
-    if (bytes >= 0) {
-        setsockopt(descriptor, SOL_SOCKET, option, &value, sizeof value);
-    }
-}
-
 /* Tries the next address; when none is left the channel has failed, which is told in a later turn
  * because this may run inside net_channel_open. */
 static void channel_connect_next(struct net_channel *channel)
 {
+    channel->deferred_error = ERR_CLOSED;
+    channel->deferred_why = "the host has no address";
     while (channel->address_next < channel->address_count) {
-        struct channel_address *to = &channel->addresses[channel->address_next++];
-        int descriptor = socket(to->address.ss_family,
-                                SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        if (descriptor < 0) {
-            channel->deferred_error = errno;
-            continue;
-        }
-        channel_buffer_size(descriptor, SO_SNDBUF, channel->options.send_buffer_bytes);
-        channel_buffer_size(descriptor, SO_RCVBUF, channel->options.receive_buffer_bytes);
-        int status = connect(descriptor, (struct sockaddr *)&to->address, to->size);
-        if (status != 0 && errno != EINPROGRESS) {
-            channel->deferred_error = errno;
-            close(descriptor);
+        struct io_address *to = &channel->addresses[channel->address_next++];
+        int descriptor;
+        if (io_socket_connect(to, &channel->options.buffers, &descriptor,
+                              &channel->deferred_why) != 0) {
             continue;
         }
         channel->state = NET_CHANNEL_CONNECTING;
         channel->watch.descriptor = descriptor;
-        channel->watched =
-            loop_watch_add(channel->loop, &channel->watch, LOOP_WRITABLE) == 0;
+        channel->watched = loop_watch_add(channel->loop, &channel->watch, LOOP_WRITABLE) == 0;
         if (channel->watched) {
+            channel->deferred_error = 0;
             return;
         }
-        channel->deferred_error = ENOMEM;
+        channel->deferred_why = err_text(ERR_NOMEM);
         channel_socket_close(channel);
-    }
-    if (channel->deferred_error == 0) {
-        channel->deferred_error = EHOSTUNREACH;
     }
     loop_timer_arm(channel->loop, &channel->timer, 0);
 }
@@ -366,10 +322,8 @@ static void channel_timer_fired(struct timer *timer)
 {
     struct net_channel *channel = CONTAINER_OF(timer, struct net_channel, timer);
     channel->callback_depth++;
-    if (channel->deferred_error > 0) {
-        channel_fail(channel, ERR_CLOSED, strerror(channel->deferred_error));
-    } else if (channel->deferred_error < 0) {
-        channel_fail(channel, ERR_NOT_FOUND, "the host name cannot be resolved");
+    if (channel->deferred_error != 0) {
+        channel_fail(channel, channel->deferred_error, channel->deferred_why);
     } else {
         channel_fail(channel, ERR_TIMEOUT, "connecting timed out");
     }
@@ -389,19 +343,8 @@ static void channel_call_timed_out(struct timer *timer)
 static void lookup_work(struct loop_job *job)
 {
     struct channel_lookup *lookup = CONTAINER_OF(job, struct channel_lookup, job);
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *found = NULL;
-    lookup->status = getaddrinfo(lookup->host, lookup->port, &hints, &found);
-    if (lookup->status != 0) {
-        return;
-    }
-    for (struct addrinfo *info = found;
-         info != NULL && lookup->address_count < CHANNEL_ADDRESSES_MAX; info = info->ai_next) {
-        struct channel_address *address = &lookup->addresses[lookup->address_count++];
-        memcpy(&address->address, info->ai_addr, info->ai_addrlen);
-        address->size = info->ai_addrlen;
-    }
-    freeaddrinfo(found);
+    lookup->status = io_socket_resolve(lookup->host, lookup->port, lookup->addresses,
+                                       &lookup->address_count);
 }
 
 static void lookup_done(struct loop_job *job)
@@ -415,7 +358,8 @@ static void lookup_done(struct loop_job *job)
         channel->address_count = lookup->address_count;
         memcpy(channel->addresses, lookup->addresses, sizeof channel->addresses);
         if (lookup->status != 0) {
-            channel->deferred_error = -1;
+            channel->deferred_error = ERR_NOT_FOUND;
+            channel->deferred_why = "the host name cannot be resolved";
             loop_timer_arm(channel->loop, &channel->timer, 0);
         } else {
             channel_connect_next(channel);
@@ -434,7 +378,7 @@ static bool channel_numeric(struct net_channel *channel)
 {
     struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(channel->options.port)};
     struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(channel->options.port)};
-    struct channel_address *address = &channel->addresses[0];
+    struct io_address *address = &channel->addresses[0];
     if (inet_pton(AF_INET, channel->host, &four.sin_addr) == 1) {
         memcpy(&address->address, &four, sizeof four);
         address->size = sizeof four;
@@ -459,7 +403,7 @@ static int channel_resolve(struct net_channel *channel)
     lookup->job.work = lookup_work;
     lookup->job.done = lookup_done;
     snprintf(lookup->host, sizeof lookup->host, "%s", channel->host);
-    snprintf(lookup->port, sizeof lookup->port, "%u", (unsigned)channel->options.port);
+    lookup->port = channel->options.port;
     channel->lookup = lookup;
     lookup->resolver->pending++;
     loop_submit(channel->loop, &lookup->job);

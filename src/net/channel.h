@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/writer.h"
 #include "io/loop.h"
+#include "io/socket.h"
 
 struct net_channel;
 
@@ -60,8 +61,7 @@ struct net_channel_options {
     const char *host;
     uint16_t port;
     int64_t connect_timeout_ms;
-    int32_t send_buffer_bytes;    /* -1: the system's */
-    int32_t receive_buffer_bytes; /* -1: the system's */
+    struct io_socket_buffers buffers;
     int32_t response_bytes_max;
     /* Open (error 0) or closed for good (error < 0); at most once each. Calls in flight have
      * completed before closed is told. Never called from inside net_channel_open. */

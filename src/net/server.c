@@ -1,13 +1,5 @@
 #include "net/server.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/tcp.h>
-#include <stdio.h>
-#include <sys/sendfile.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include "base/assert.h"
 #include "base/mem.h"
 
@@ -16,8 +8,6 @@
  * really arrives, so that a size alone costs nothing. */
 #define NET_FIRST_BYTES (64u << 10)
 #define NET_SENDFILE_BYTES (1u << 20)
-#define NET_COPY_BYTES (32u << 10)
-#define NET_PEER_BYTES 64
 /* Sent in one turn to one connection, so that the others get theirs. */
 #define NET_TURN_BYTES (4u << 20)
 
@@ -47,7 +37,7 @@ struct net_connection {
     size_t splice_next;           /* splices before it are gone */
     size_t splice_sent; /* of the one that is next */
     bool sending;
-    char peer[NET_PEER_BYTES];
+    char peer[IO_PEER_BYTES];
 };
 
 struct net_server {
@@ -84,7 +74,7 @@ static void net_connection_end(struct net_connection *connection)
     if (!connection->closing) {
         connection->closing = true;
         loop_watch_remove(connection->server->options.loop, &connection->watch);
-        close(connection->watch.descriptor);
+        io_socket_close(connection->watch.descriptor);
         net_release_out(connection);
         mem_free(connection->frame);
         connection->frame = NULL;
@@ -115,45 +105,23 @@ static size_t net_out_plain(const struct net_connection *connection)
     return end - connection->out_sent;
 }
 
-/* Sends from memory what a file cannot give to a socket directly. */
-static ssize_t net_send_copy(int descriptor, const struct io_file_range *range, size_t sent,
-                             size_t size)
-{
-    uint8_t bytes[NET_COPY_BYTES];
-    size = size < sizeof bytes ? size : sizeof bytes;
-    int64_t got = io_file_read(range->file, bytes, size, range->position + (int64_t)sent);
-    if (got <= 0) {
-        errno = EIO;
-        return -1;
-    }
-    return send(descriptor, bytes, (size_t)got, MSG_NOSIGNAL);
-}
-
-static ssize_t net_send_splice(struct net_connection *connection, size_t limit)
+static int64_t net_send_splice(struct net_connection *connection, size_t limit)
 {
     const struct io_file_range *range = &connection->ranges[connection->splice_next];
     size_t left = range->size - connection->splice_sent;
     size_t size = left < limit ? left : limit;
-    if (range->file->descriptor < 0) {
-        return net_send_copy(connection->watch.descriptor, range, connection->splice_sent, size);
-    }
-    off_t position = range->position + (off_t)connection->splice_sent;
-    ssize_t sent = sendfile(connection->watch.descriptor, range->file->descriptor, &position,
-                            size < NET_SENDFILE_BYTES ? size : NET_SENDFILE_BYTES);
-    if (sent == 0) {
-        errno = EIO; /* the file is shorter than it was */
-        return -1;
-    }
-    return sent;
+    return io_socket_send_file(connection->watch.descriptor, range->file,
+                               range->position + (int64_t)connection->splice_sent,
+                               size < NET_SENDFILE_BYTES ? size : NET_SENDFILE_BYTES);
 }
 
-static ssize_t net_send_some(struct net_connection *connection, size_t limit)
+static int64_t net_send_some(struct net_connection *connection, size_t limit)
 {
     size_t plain = net_out_plain(connection);
     if (plain > 0) {
+        struct iovec part = {connection->out.data + connection->out_sent, plain};
         bool more = connection->splice_next < connection->out.splice_count;
-        return send(connection->watch.descriptor, connection->out.data + connection->out_sent,
-                    plain, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+        return io_socket_send(connection->watch.descriptor, &part, 1, more);
     }
     return net_send_splice(connection, limit);
 }
@@ -168,12 +136,9 @@ static int net_send(struct net_connection *connection)
             return 0;
         }
         bool plain = net_out_plain(connection) > 0;
-        ssize_t sent = net_send_some(connection, budget);
+        int64_t sent = net_send_some(connection, budget);
         if (sent < 0) {
-            if (errno == EINTR) {
-                continue;
-            }
-            return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : ERR_CLOSED;
+            return sent == ERR_AGAIN ? 0 : ERR_CLOSED;
         }
         budget -= (size_t)sent < budget ? (size_t)sent : budget;
         if (plain) {
@@ -195,14 +160,11 @@ static int net_send(struct net_connection *connection)
 static int net_receive(struct net_connection *connection, uint8_t *data, size_t size, size_t *got)
 {
     while (*got < size) {
-        ssize_t count = recv(connection->watch.descriptor, data + *got, size - *got, 0);
-        if (count > 0) {
-            *got += (size_t)count;
-        } else if (count == 0) {
-            return ERR_CLOSED;
-        } else if (errno != EINTR) {
-            return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : ERR_CLOSED;
+        int64_t count = io_socket_receive(connection->watch.descriptor, data + *got, size - *got);
+        if (count < 0) {
+            return count == ERR_AGAIN ? 0 : ERR_CLOSED;
         }
+        *got += (size_t)count;
     }
     return 1;
 }
@@ -423,56 +385,26 @@ void net_server_destroy(struct net_server **server)
     *server = NULL;
 }
 
-static void net_name_peer(int descriptor, char peer[NET_PEER_BYTES])
-{
-    struct sockaddr_storage address;
-    socklen_t size = sizeof address;
-    snprintf(peer, NET_PEER_BYTES, "unknown");
-    if (getpeername(descriptor, (struct sockaddr *)&address, &size) != 0) {
-        return;
-    }
-    if (address.ss_family == AF_INET) {
-        inet_ntop(AF_INET, &((struct sockaddr_in *)&address)->sin_addr, peer, NET_PEER_BYTES);
-    } else if (address.ss_family == AF_INET6) {
-        inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&address)->sin6_addr, peer, NET_PEER_BYTES);
-    }
-}
-
-static void net_set_options(const struct net_server_options *options, int descriptor)
-{
-    int on = 1;
-    setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    if (options->send_buffer_bytes > 0) {
-        setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &options->send_buffer_bytes,
-                   sizeof options->send_buffer_bytes);
-    }
-    if (options->receive_buffer_bytes > 0) {
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &options->receive_buffer_bytes,
-                   sizeof options->receive_buffer_bytes);
-    }
-}
-
 void net_server_adopt(struct net_server *server, int descriptor, int32_t tag)
 {
     if (server->count >= (size_t)server->options.connections_max) {
-        close(descriptor);
+        io_socket_close(descriptor);
         return;
     }
     struct net_connection *connection = mem_calloc(1, sizeof *connection);
     if (connection == NULL) {
-        close(descriptor);
+        io_socket_close(descriptor);
         return;
     }
-    net_set_options(&server->options, descriptor);
-    net_name_peer(descriptor, connection->peer);
+    io_socket_prepare(descriptor, &server->options.buffers);
+    io_socket_peer(descriptor, connection->peer);
     connection->server = server;
     connection->tag = tag;
     connection->used_ms = loop_monotonic_ms(server->options.loop);
     connection->watch = (struct loop_watch){.descriptor = descriptor,
                                             .ready = net_connection_ready};
     if (loop_watch_add(server->options.loop, &connection->watch, LOOP_READABLE) != 0) {
-        close(descriptor);
+        io_socket_close(descriptor);
         mem_free(connection);
         return;
     }

@@ -14,6 +14,7 @@
 #include "base/writer.h"
 #include "io/file.h"
 #include "io/loop.h"
+#include "io/socket.h"
 
 struct net_server;
 struct net_connection;
@@ -30,8 +31,7 @@ struct net_server_options {
     int32_t request_bytes_max;      /* socket.request.max.bytes */
     int64_t idle_max_ms;            /* connections.max.idle.ms; -1: never */
     int32_t connections_max;        /* max.connections */
-    int32_t send_buffer_bytes;      /* -1: the system's */
-    int32_t receive_buffer_bytes;
+    struct io_socket_buffers buffers;
     /* A whole frame. The connection stays open at least until net_connection_respond or
      * net_connection_close is called for it, even when the peer has gone. */
     void (*on_request)(void *context, struct net_connection *connection, struct net_frame *frame);

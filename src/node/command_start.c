@@ -5,12 +5,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "base/uuid.h"
+#include "io/system.h"
 #include "log/log_dir.h"
 #include "node/commands.h"
 #include "node/node.h"
@@ -96,25 +95,6 @@ static int run_node(const struct config *config, bool with_hints)
     return error == 0 ? 0 : 1;
 }
 
-static void random_uuid(struct uuid *id)
-{
-    uint8_t bytes[16];
-    do {
-        if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes) {
-            abort();
-        }
-        *id = uuid_from_random(bytes);
-        /* A text that begins with a dash would look like a flag. */
-    } while ((id->bytes[0] & 0xfc) == 0xf8);
-}
-
-static int64_t wall_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Formats the directory of `start` when nothing is in it yet. */
 static int format_if_new(struct io_fs *fs, const struct config *config,
                          struct err_message *message)
@@ -130,9 +110,7 @@ static int format_if_new(struct io_fs *fs, const struct config *config,
     }
     const char *directories[1] = {directory};
     char id[UUID_TEXT_BYTES];
-    struct uuid cluster_id;
-    random_uuid(&cluster_id);
-    uuid_format(cluster_id, id);
+    uuid_format(io_random_uuid(), id);
     struct storage_voter self = {.id = config_node_id(config),
                                  .host = string_view_of("localhost"),
                                  .port = 9093};
@@ -154,8 +132,7 @@ static int format_if_new(struct io_fs *fs, const struct config *config,
         .voter_count = 1,
         .controller_listener = string_view_of("CONTROLLER"),
         .metadata_version = METADATA_VERSION_OF_RELEASE,
-        .now_ms = wall_ms(),
-        .random_uuid = random_uuid,
+        .now_ms = io_wall_ms(),
     };
     return storage_format(&options, message);
 }

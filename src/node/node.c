@@ -1,13 +1,11 @@
 #include "node/node.h"
 
-#include <pthread.h>
 #include <stdio.h>
-#include <sys/random.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "broker/broker.h"
 #include "broker/handlers.h"
+#include "io/system.h"
 #include "node/lifecycle.h"
 #include "node/quorum.h"
 
@@ -25,9 +23,8 @@ struct node {
     struct log_dir *dirs[BROKER_DIRS_MAX];
     int32_t dir_count;
     struct loop *loops[BROKER_SHARDS_MAX];
-    pthread_t threads[BROKER_SHARDS_MAX];
     int32_t shard_count;
-    int32_t thread_count;
+    int32_t started_count; /* loops with a thread of their own */
     struct quorum *quorum;
     struct broker *broker;
     struct net_listener *listeners[LISTENERS_MAX];
@@ -39,19 +36,6 @@ struct node {
     int error;
     struct err_message *message;
 };
-
-static int64_t monotonic_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static uint64_t random_seed(void)
-{
-    uint64_t seed;
-    return getrandom(&seed, sizeof seed, 0) == (ssize_t)sizeof seed ? seed : 1;
-}
 
 void node_stop(struct node *node) { loop_stop(node->loops[0]); }
 
@@ -116,8 +100,8 @@ static int node_create_loops(struct node *node)
 {
     int32_t shards = config_int(node->options.config, "barnabas.shards");
     if (shards <= 0) {
-        long cores = sysconf(_SC_NPROCESSORS_ONLN);
-        shards = cores <= 2 ? 1 : (int32_t)cores;
+        int32_t cores = io_core_count();
+        shards = cores <= 2 ? 1 : cores;
     }
     node->shard_count = shards < BROKER_SHARDS_MAX ? shards : BROKER_SHARDS_MAX;
     for (int32_t i = 0; i < node->shard_count; i++) {
@@ -222,7 +206,7 @@ static void node_serve_if_ready(struct node *node)
             node_fatal(node, "cannot listen");
         }
     }
-    node->options.on_ready(node->options.context, node, monotonic_ms() - node->began_ms);
+    node->options.on_ready(node->options.context, node, io_monotonic_ms() - node->began_ms);
 }
 
 static void node_on_applied(void *context)
@@ -249,7 +233,7 @@ static int node_create_broker(struct node *node, struct err_message *message)
         .shard_count = node->shard_count,
         .dirs = node->dirs,
         .dir_count = node->dir_count,
-        .random_seed = random_seed(),
+        .random_seed = io_random_seed(),
         .submit = node_submit,
         .controller_id = node_controller_id,
         .on_applied = node_on_applied,
@@ -268,12 +252,9 @@ static int node_create_broker(struct node *node, struct err_message *message)
         .dir_count = node->dir_count,
         .submit = node_submit,
         .on_unfenced = node_on_unfenced,
+        .incarnation_id = io_random_uuid(),
         .context = node,
     };
-    for (size_t i = 0; i < sizeof lifecycle.incarnation_id.bytes; i += 8) {
-        uint64_t word = random_seed();
-        memcpy(lifecycle.incarnation_id.bytes + i, &word, 8);
-    }
     return lifecycle_create(&lifecycle, &node->lifecycle);
 }
 
@@ -300,7 +281,7 @@ static int node_open_quorum(struct node *node, struct err_message *message)
         .node_id = config_node_id(config),
         .directory_id = dir->properties.directory_id,
         .controller_endpoints = node->controller_endpoints,
-        .random_seed = random_seed(),
+        .random_seed = io_random_seed(),
         .segment_bytes = config_long(config, "metadata.log.segment.bytes"),
         .snapshot_interval_bytes =
             config_long(config, "metadata.log.max.record.bytes.between.snapshots"),
@@ -330,31 +311,25 @@ static int node_open_quorum(struct node *node, struct err_message *message)
     return quorum_open(&options, &node->quorum, message);
 }
 
-static void *node_shard_main(void *argument)
+/* Shard 0 is this thread. */
+static int node_start_shards(struct node *node)
 {
-    loop_run(argument);
-    loop_drain(argument);
-    return NULL;
-}
-
-static int node_start_threads(struct node *node)
-{
-    for (int32_t i = 1; i < node->shard_count; i++) {
-        int error = err_from_errno(
-            pthread_create(&node->threads[i], NULL, node_shard_main, node->loops[i]));
+    node->started_count = 1;
+    while (node->started_count < node->shard_count) {
+        int error = loop_start(node->loops[node->started_count]);
         if (error != 0) {
             return error;
         }
-        node->thread_count++;
+        node->started_count++;
     }
     return 0;
 }
 
 static void node_close(struct node *node, bool clean)
 {
-    for (int32_t i = 1; i <= node->thread_count; i++) {
+    for (int32_t i = 1; i < node->started_count; i++) {
         loop_stop(node->loops[i]);
-        pthread_join(node->threads[i], NULL);
+        loop_join(node->loops[i]);
     }
     if (node->loops[0] != NULL) {
         loop_drain(node->loops[0]);
@@ -385,7 +360,7 @@ int node_run(const struct node_options *options, struct err_message *message)
     struct node *node = mem_need(sizeof *node);
     node->options = *options;
     node->message = message;
-    node->began_ms = monotonic_ms();
+    node->began_ms = io_monotonic_ms();
     int error = node_open_dirs(node, message);
     if (error == 0) {
         error = node_create_loops(node);
@@ -397,7 +372,7 @@ int node_run(const struct node_options *options, struct err_message *message)
         error = node_create_broker(node, message);
     }
     if (error == 0) {
-        error = node_start_threads(node);
+        error = node_start_shards(node);
     }
     if (error == 0) {
         error = node_open_quorum(node, message);

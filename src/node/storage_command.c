@@ -2,12 +2,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
-#include <time.h>
 
 #include "base/mem.h"
 #include "base/uuid.h"
 #include "broker/config.h"
+#include "io/system.h"
 #include "log/log_dir.h"
 #include "node/commands.h"
 #include "node/storage_format.h"
@@ -34,18 +33,6 @@ static int storage_fail(const char *format, const char *detail)
     fprintf(stderr, format, detail);
     fputc('\n', stderr);
     return 1;
-}
-
-static void storage_random_uuid(struct uuid *id)
-{
-    uint8_t bytes[16];
-    do {
-        if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes) {
-            abort();
-        }
-        *id = uuid_from_random(bytes);
-        /* A text that begins with a dash would look like a flag. */
-    } while ((id->bytes[0] & 0xfc) == 0xf8);
 }
 
 static void print_usage(FILE *out)
@@ -294,7 +281,6 @@ static void print_formatting(void *context, const char *kind, const char *direct
 static int run_format(struct storage_arguments *arguments, const struct config *config)
 {
     struct io_fs fs = io_fs_linux();
-    struct timespec now;
     struct storage_voter voters[VOTERS_MAX];
     struct storage_format_options options = {.fs = &fs};
     struct formatting_context formatting = {0, 0};
@@ -320,7 +306,6 @@ static int run_format(struct storage_arguments *arguments, const struct config *
     arena_init(&arena, 1 << 20);
     struct string_view *listeners =
         config_list(config, "controller.listener.names", &arena, &names);
-    clock_gettime(CLOCK_REALTIME, &now);
     formatting.metadata_version = options.metadata_version;
     options.directories = directories;
     options.directory_count = collect_directories(config, directories);
@@ -332,8 +317,7 @@ static int run_format(struct storage_arguments *arguments, const struct config *
     options.features = arguments->features;
     options.feature_count = arguments->feature_count;
     options.ignore_formatted = arguments->ignore_formatted;
-    options.now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-    options.random_uuid = storage_random_uuid;
+    options.now_ms = io_wall_ms();
     options.formatting = print_formatting;
     options.context = &formatting;
     struct err_message message = {{0}};
@@ -440,7 +424,7 @@ int storage_command(int argc, char **argv)
     if (strcmp(argv[1], "random-uuid") == 0) {
         struct uuid id;
         char text[UUID_TEXT_BYTES];
-        storage_random_uuid(&id);
+        id = io_random_uuid();
         printf("%s\n", uuid_format(id, text));
         return 0;
     }

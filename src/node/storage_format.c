@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "io/system.h"
 #include "log/log_dir.h"
 #include "metadata/image_builder.h"
 #include "node/quorum_internal.h"
@@ -263,7 +264,7 @@ static int format_directory(const struct storage_format_options *options, const 
         properties.directory_id = own_directory_id(options);
     }
     if (uuid_is_zero(properties.directory_id)) {
-        options->random_uuid(&properties.directory_id);
+        properties.directory_id = io_random_uuid();
     }
     if (options->formatting != NULL) {
         options->formatting(options->context, format_kind(options, is_metadata), directory);
@@ -302,7 +303,7 @@ int storage_format(const struct storage_format_options *given, struct err_messag
     for (int32_t i = 0; i < options.voter_count; i++) {
         voters[i] = given->voters[i];
         if (uuid_is_zero(voters[i].directory_id)) {
-            options.random_uuid(&voters[i].directory_id);
+            voters[i].directory_id = io_random_uuid();
         }
     }
     options.voters = voters;

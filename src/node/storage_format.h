@@ -39,8 +39,6 @@ struct storage_format_options {
     int32_t feature_count;
     bool ignore_formatted;
     int64_t now_ms;
-    /* Fills 16 random bytes. */
-    void (*random_uuid)(struct uuid *id);
     /* Called before each directory; may be NULL. */
     void (*formatting)(void *context, const char *kind, const char *directory);
     void *context;

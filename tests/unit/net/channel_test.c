@@ -169,8 +169,7 @@ static void begin(enum script script, const char *host)
         .host = host,
         .port = test.port,
         .connect_timeout_ms = 5000,
-        .send_buffer_bytes = -1,
-        .receive_buffer_bytes = -1,
+        .buffers = {-1, -1},
         .response_bytes_max = LARGE_BYTES + 1000,
         .on_state = on_state,
     };
@@ -340,8 +339,7 @@ static void channel__tells_of_a_refused_connection(void **state)
                                           .port = port,
                                           .connect_timeout_ms = 5000,
                                           .response_bytes_max = 1000,
-                                          .send_buffer_bytes = -1,
-                                          .receive_buffer_bytes = -1,
+                                          .buffers = {-1, -1},
                                           .on_state = on_state};
     assert_int_equal(net_channel_open(&options, &other), 0);
     test.stop_on_state = true;

@@ -35,11 +35,6 @@ struct bench {
     struct uuid topic_id;
 };
 
-static void fixed_uuid(struct uuid *id)
-{
-    memset(id->bytes, 0x42, sizeof id->bytes);
-}
-
 static int16_t any_setting(void *context, int8_t type, struct string_view name,
                            struct string_view value, struct err_message *message)
 {
@@ -78,7 +73,6 @@ static int format(struct bench *bench, enum storage_quorum kind)
         .controller_listener = string_view_of("CONTROLLER"),
         .metadata_version = 30,
         .now_ms = 1700000000000,
-        .random_uuid = fixed_uuid,
     };
     return storage_format(&options, NULL);
 }
@@ -135,7 +129,10 @@ static void setup(struct bench *bench, enum storage_quorum kind)
     snprintf(bench->directory, sizeof bench->directory, "%s", "/tmp/quorum-test-XXXXXX");
     assert_non_null(mkdtemp(bench->directory));
     assert_int_equal(format(bench, kind), 0);
-    fixed_uuid(&bench->directory_id);
+    struct log_dir_properties properties;
+    assert_int_equal(
+        log_dir_read_properties(&bench->fs, bench->directory, &properties, NULL), 0);
+    bench->directory_id = properties.directory_id;
 }
 
 static void cleanup(struct bench *bench)
