@@ -94,12 +94,17 @@ static bool fetch_diverges(struct fetch_item *item, struct partition *partition)
     return false;
 }
 
-static void fetch_read_log(struct fetch_item *item, struct partition *partition)
+/* ERR_AGAIN when the log would have to wait for the disk. */
+static int fetch_read_log(struct fetch_item *item, struct partition *partition)
 {
     struct fetch_work *work = item->work;
     size_t limit = item->asked.max_bytes > 0 ? (size_t)item->asked.max_bytes : 0;
     size_t *taken = &item->base.group->taken;
-    size_t left = *taken < work->max_bytes ? work->max_bytes - *taken : 0;
+    size_t before = *taken;
+    size_t left = before < work->max_bytes ? work->max_bytes - before : 0;
+    if (fanout_item_may_load(&item->base)) {
+        log_read_begin(partition->log, loop_wall_ms(partition->shard->loop));
+    }
     /* The first partition with data gives a whole batch, whatever the limits say. */
     int error = log_read(partition->log, item->asked.fetch_offset, item->bound,
                          limit < left ? limit : left, *taken == 0, &item->read);
@@ -112,10 +117,13 @@ static void fetch_read_log(struct fetch_item *item, struct partition *partition)
                                              &item->aborted_count);
         }
     }
+    log_read_end(partition->log);
     if (error != 0) {
-        item->error = partition_fault(partition, error);
+        *taken = before;
         fetch_item_release_read(item);
+        item->error = error == ERR_AGAIN ? 0 : partition_fault(partition, error);
     }
+    return error;
 }
 
 static void fetch_read(struct fanout_item *base, struct partition *partition)
@@ -135,8 +143,9 @@ static void fetch_read(struct fanout_item *base, struct partition *partition)
         item->last_stable_offset = log_last_stable_offset(partition->log, item->high_watermark);
         item->bound = item->work->read_committed ? item->last_stable_offset
                                                  : item->high_watermark;
-        if (!fetch_diverges(item, partition)) {
-            fetch_read_log(item, partition);
+        if (!fetch_diverges(item, partition) && fetch_read_log(item, partition) == ERR_AGAIN) {
+            fanout_item_load(base, partition);
+            return;
         }
         if (item->error != 0) {
             item->high_watermark = item->last_stable_offset = item->log_start_offset = -1;

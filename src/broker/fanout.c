@@ -1,6 +1,13 @@
 #include "broker/fanout.h"
 
 #include "base/assert.h"
+#include "base/mem.h"
+
+/* A read that finds its way through index, batch headers and transaction index lacks something
+ * about five times at most; each time more of the records is loaded. */
+#define FANOUT_LOADS_MAX 12
+#define FANOUT_LOAD_BYTES (64u << 10)
+#define FANOUT_LOAD_DOUBLINGS_MAX 7
 
 int fanout_init(struct fanout *fanout, struct broker_request *request)
 {
@@ -28,6 +35,7 @@ void fanout_add(struct fanout *fanout, struct fanout_item *item)
     struct fanout_group *group = &fanout->groups[shard->index];
     item->group = group;
     item->next = NULL;
+    item->loads = 0;
     *group->last = item;
     group->last = &item->next;
 }
@@ -59,6 +67,51 @@ void fanout_item_done(struct fanout_item *item)
     if (--item->group->pending == 0) {
         fanout_group_finish(item->group);
     }
+}
+
+bool fanout_item_may_load(const struct fanout_item *item)
+{
+    return item->loads < FANOUT_LOADS_MAX;
+}
+
+struct fanout_load {
+    struct loop_job job;
+    struct fanout_item *item;
+    struct log_load load;
+};
+
+static void fanout_load_work(struct loop_job *job)
+{
+    log_load_run(&CONTAINER_OF(job, struct fanout_load, job)->load);
+}
+
+static void fanout_load_done(struct loop_job *job)
+{
+    struct fanout_load *load = CONTAINER_OF(job, struct fanout_load, job);
+    struct fanout_item *item = load->item;
+    struct fanout_group *group = item->group;
+    log_load_release(&load->load);
+    mem_free(load);
+    group->fanout->run(item, partition_find(group->shard, item->topic_id, item->partition));
+}
+
+void fanout_item_load(struct fanout_item *item, struct partition *partition)
+{
+    int32_t doublings = item->loads < FANOUT_LOAD_DOUBLINGS_MAX ? item->loads
+                                                                : FANOUT_LOAD_DOUBLINGS_MAX;
+    ASSERT(fanout_item_may_load(item));
+    item->loads++;
+    struct fanout_load *load = mem_calloc(1, sizeof *load);
+    if (load == NULL || log_load_prepare(partition->log, FANOUT_LOAD_BYTES << doublings,
+                                         &load->load) != 0) {
+        mem_free(load);
+        item->loads = FANOUT_LOADS_MAX;
+        item->group->fanout->run(item, partition);
+        return;
+    }
+    load->item = item;
+    load->job = (struct loop_job){.work = fanout_load_work, .done = fanout_load_done};
+    loop_submit(item->group->shard->loop, &load->job);
 }
 
 static void fanout_group_run(struct loop_mail *mail)

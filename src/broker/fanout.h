@@ -15,6 +15,7 @@ struct fanout_item {
     struct fanout_group *group;
     struct uuid topic_id;
     int32_t partition;
+    int32_t loads;
 };
 struct fanout_group {
     struct loop_mail mail;
@@ -40,5 +41,10 @@ void fanout_add(struct fanout *fanout, struct fanout_item *item);
 /* The request may be gone when this returns. */
 void fanout_start(struct fanout *fanout);
 void fanout_item_done(struct fanout_item *item);
+/* Whether run shall read the partition's log without waiting (log_read_begin). */
+bool fanout_item_may_load(const struct fanout_item *item);
+/* For run, instead of fanout_item_done, after a read that would have waited: what it lacks is
+ * loaded on a helper thread, and run is called again. In the end it shall wait itself. */
+void fanout_item_load(struct fanout_item *item, struct partition *partition);
 
 #endif

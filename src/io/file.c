@@ -26,6 +26,25 @@ int64_t io_file_read(struct io_file *file, void *data, size_t size, int64_t posi
     return file->fs->operations->read(file, data, size, position);
 }
 
+int64_t io_file_read_cached(struct io_file *file, void *data, size_t size, int64_t position)
+{
+    const struct io_operations *operations = file->fs->operations;
+    return operations->read_cached != NULL ? operations->read_cached(file, data, size, position)
+                                           : operations->read(file, data, size, position);
+}
+
+bool io_file_resident(struct io_file *file, int64_t position, size_t size)
+{
+    const struct io_operations *operations = file->fs->operations;
+    return operations->resident == NULL || size == 0 || operations->resident(file, position, size);
+}
+
+int io_file_read_ahead(struct io_file *file, int64_t position, size_t size)
+{
+    const struct io_operations *operations = file->fs->operations;
+    return operations->read_ahead == NULL ? 0 : operations->read_ahead(file, position, size);
+}
+
 int io_file_write(struct io_file *file, const void *data, size_t size, int64_t position)
 {
     return file->fs->operations->write(file, data, size, position);

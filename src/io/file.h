@@ -3,6 +3,8 @@
  * A struct io_fs is a table of operations and a context. Files are opened by path and owned by who
  * opened them; ranges for sendfile name the descriptor of an open file. Calls return when the
  * operation has reached the page cache; only sync and sync_directory reach the disk.
+ * Reads of what is not in the page cache wait for the disk; a loop asks first (io_file_read_cached,
+ * io_file_resident) and lets a helper thread do the waiting (io_file_read_ahead).
  * Thread: any, one at a time per file, except that reads may run beside each other.
  * Errors: internal codes from errno; a short read is not an error, it means the end of the file. */
 #ifndef BNB_IO_FILE_H
@@ -30,10 +32,12 @@ struct io_file_range {
     struct io_file *file;
     int64_t position;
     size_t size;
+    bool hot; /* written a moment ago: it is in memory, nobody need look */
     void (*release)(struct io_file_range *range);
     void *owner;
 };
 
+/* The last three may be NULL: everything is in memory. */
 struct io_operations {
     int (*open)(struct io_fs *fs, const char *path, unsigned flags, struct io_file *file);
     void (*close)(struct io_file *file);
@@ -50,6 +54,9 @@ struct io_operations {
     int (*sync_directory)(struct io_fs *fs, const char *path);
     int (*list)(struct io_fs *fs, const char *path,
                 int (*visit)(void *context, const char *name, bool is_directory), void *context);
+    int64_t (*read_cached)(struct io_file *file, void *data, size_t size, int64_t position);
+    bool (*resident)(struct io_file *file, int64_t position, size_t size);
+    int (*read_ahead)(struct io_file *file, int64_t position, size_t size);
 };
 struct io_fs {
     const struct io_operations *operations;
@@ -63,6 +70,13 @@ int io_file_open(struct io_fs *fs, const char *path, unsigned flags, struct io_f
 void io_file_close(struct io_file *file);
 /* Bytes read, fewer than size only at the end of the file, or an error. */
 int64_t io_file_read(struct io_file *file, void *data, size_t size, int64_t position);
+/* The same from memory only; ERR_AGAIN when a part of it would have to come from the disk. */
+int64_t io_file_read_cached(struct io_file *file, void *data, size_t size, int64_t position);
+/* Whether a read of all of it would come from memory; true when nobody can tell. */
+bool io_file_resident(struct io_file *file, int64_t position, size_t size);
+/* Brings a part into memory, where it stays until the kernel needs the room; ends at the end of the
+ * file. Waits for the disk: for helper threads. */
+int io_file_read_ahead(struct io_file *file, int64_t position, size_t size);
 /* Writes all of it or fails: ERR_NO_SPACE, ERR_IO, ERR_ACCESS. */
 int io_file_write(struct io_file *file, const void *data, size_t size, int64_t position);
 /* After a failed sync the file's content on disk is unknown: never retry, take it offline. */

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -44,6 +46,74 @@ static int64_t linux_read(struct io_file *file, void *data, size_t size, int64_t
         done += got > 0 ? (size_t)got : 0;
     }
     return (int64_t)done;
+}
+
+/* With a kernel or a file system that cannot say so beforehand it is a plain read. */
+static int64_t linux_read_cached(struct io_file *file, void *data, size_t size, int64_t position)
+{
+    struct iovec part = {data, size};
+    ssize_t got = preadv2(file->descriptor, &part, 1, position, RWF_NOWAIT);
+    if (got == (ssize_t)size) {
+        return got;
+    }
+    if (got < 0 && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINTR)) {
+        return linux_read(file, data, size, position);
+    }
+    if (got < 0 && errno != EAGAIN) {
+        return err_from_errno(errno);
+    }
+    if (got >= 0 && io_file_size(file) <= position + got) {
+        return got; /* short because the file ends there */
+    }
+    return ERR_AGAIN;
+}
+
+/* Of cachestat(2), Linux 6.5, which the C library's headers may not know yet. */
+#define LINUX_CACHESTAT 451
+struct linux_cachestat_range {
+    uint64_t position;
+    uint64_t size;
+};
+struct linux_cachestat {
+    uint64_t cached;
+    uint64_t dirty;
+    uint64_t writeback;
+    uint64_t evicted;
+    uint64_t recently_evicted;
+};
+
+/* Counted in pages. One that is still on its way from the disk counts as well; it is the last of
+ * its read-ahead that comes last, so a look at the last byte of the range finds it out. */
+static bool linux_resident(struct io_file *file, int64_t position, size_t size)
+{
+    int64_t page = sysconf(_SC_PAGESIZE);
+    uint64_t pages = (uint64_t)((position + (int64_t)size - 1) / page - position / page + 1);
+    struct linux_cachestat_range range = {(uint64_t)position, size};
+    struct linux_cachestat counts;
+    if (syscall(LINUX_CACHESTAT, file->descriptor, &range, &counts, 0u) == 0 &&
+        counts.cached < pages) {
+        return false;
+    }
+    uint8_t last;
+    return linux_read_cached(file, &last, 1, position + (int64_t)size - 1) != ERR_AGAIN;
+}
+
+#define LINUX_READ_AHEAD_BYTES (64u << 10)
+
+/* Reading is what tells that the bytes have come; readahead(2) only sets off. */
+static int linux_read_ahead(struct io_file *file, int64_t position, size_t size)
+{
+    uint8_t bytes[LINUX_READ_AHEAD_BYTES];
+    (void)posix_fadvise(file->descriptor, position, (off_t)size, POSIX_FADV_WILLNEED);
+    for (size_t done = 0; done < size;) {
+        size_t part = size - done < sizeof bytes ? size - done : sizeof bytes;
+        int64_t got = linux_read(file, bytes, part, position + (int64_t)done);
+        if (got <= 0) {
+            return (int)got;
+        }
+        done += (size_t)got;
+    }
+    return 0;
 }
 
 static int linux_write(struct io_file *file, const void *data, size_t size, int64_t position)
@@ -163,6 +233,9 @@ struct io_fs io_fs_linux(void)
         .remove_directory = linux_remove_directory,
         .sync_directory = linux_sync_directory,
         .list = linux_list,
+        .read_cached = linux_read_cached,
+        .resident = linux_resident,
+        .read_ahead = linux_read_ahead,
     };
     return (struct io_fs){&operations, NULL};
 }

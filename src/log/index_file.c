@@ -14,6 +14,19 @@ int log_place_path(const struct log_place *place, int64_t number, const char *su
     return size > 0 && size < LOG_PATH_BYTES ? 0 : ERR_RANGE;
 }
 
+int64_t log_place_read(const struct log_place *place, int64_t base_offset, const char *suffix,
+                       struct io_file *file, void *data, size_t size, int64_t position)
+{
+    if (place->miss == NULL) {
+        return io_file_read(file, data, size, position);
+    }
+    int64_t got = io_file_read_cached(file, data, size, position);
+    if (got == ERR_AGAIN) {
+        *place->miss = (struct log_miss){base_offset, suffix, position, size};
+    }
+    return got;
+}
+
 void index_file_init(struct index_file *index, const struct log_place *place, int64_t base_offset,
                      const char *suffix, uint32_t entry_bytes)
 {
@@ -62,8 +75,8 @@ static int index_file_open(struct index_file *index, bool create)
 static int index_file_read_written(struct index_file *index, uint32_t i, uint8_t *entry)
 {
     ASSERT(i < index->written_count && index->is_open);
-    int64_t got = io_file_read(&index->file, entry, index->entry_bytes,
-                               (int64_t)i * index->entry_bytes);
+    int64_t got = log_place_read(index->place, index->base_offset, index->suffix, &index->file,
+                                 entry, index->entry_bytes, (int64_t)i * index->entry_bytes);
     if (got < 0) {
         return (int)got;
     }

@@ -13,11 +13,23 @@
 #define INDEX_PENDING_MAX 64
 #define INDEX_ENTRY_BYTES_MAX 34
 
+/* What a read that must not wait for the disk would have waited for: a part of one file. Whoever
+ * has it may bring it into memory on another thread and read again. */
+struct log_miss {
+    int64_t base_offset;
+    const char *suffix; /* static; NULL: nothing was missed */
+    int64_t position;
+    size_t size;
+};
 /* Where a log lives; shared by everything in it. */
 struct log_place {
     struct io_fs *fs;
     const char *directory;
+    struct log_miss *miss; /* reads that would wait fill it and give ERR_AGAIN; NULL: they wait */
 };
+/* Reads from an open file of the log as its place says; *suffix names the file. */
+int64_t log_place_read(const struct log_place *place, int64_t base_offset, const char *suffix,
+                       struct io_file *file, void *data, size_t size, int64_t position);
 #define LOG_PATH_BYTES 1024
 /* directory/%020d<suffix>; ERR_RANGE when it does not fit. */
 int log_place_path(const struct log_place *place, int64_t number, const char *suffix, char *path);

@@ -51,7 +51,7 @@ int log_open(const struct log_options *options, struct log **opened, struct err_
     }
     log->directory = mem_strndup(options->directory, strlen(options->directory));
     log->fs = *options->fs;
-    log->place = (struct log_place){&log->fs, log->directory};
+    log->place = (struct log_place){&log->fs, log->directory, NULL};
     log->config = options->config;
     log->random = options->random | 1;
     log->now_ms = options->now_ms;
@@ -108,6 +108,19 @@ void log_forget_recent(struct log *log)
         log->recent[i] = (struct log_recent){-1, -1, -1};
     }
     log->recent_next = 0;
+    log->hot_ms = 0;
+}
+
+/* Notes that bytes are about to be written at position. */
+static void log_keep_hot(struct log *log, int64_t position)
+{
+    int64_t age_ms = log->now_ms - log->hot_ms;
+    if (age_ms >= LOG_HOT_MS || age_ms < 0) {
+        bool follows = age_ms >= 0 && age_ms < 2 * LOG_HOT_MS;
+        log->hot_position[0] = follows ? log->hot_position[1] : position;
+        log->hot_position[1] = position;
+        log->hot_ms = log->now_ms;
+    }
 }
 
 size_t log_segment_index(const struct log *log, int64_t offset)
@@ -326,6 +339,7 @@ static int log_write(struct log *log, const uint8_t *data, size_t size, int64_t 
     int64_t position = active->size_bytes;
     active->used_ms = log->now_ms;
     log->directory_dirty |= position == 0;
+    log_keep_hot(log, position);
     int error = segment_write(active, data, size);
     if (error != 0) {
         return error;

@@ -111,6 +111,22 @@ struct log_read_result {
     bool has_range;
     int64_t first_offset; /* base offset of the first batch */
 };
+/* Between these two, reads that would wait for the disk give ERR_AGAIN. What they lack is then
+ * loaded on a helper thread, without the log: prepare on the owner's thread, run anywhere.
+ * Afterwards the read is tried again, and may lack the next thing. A load that fails is left to a
+ * read that waits, which finds out why. */
+void log_read_begin(struct log *log, int64_t now_ms);
+void log_read_end(struct log *log);
+struct log_load {
+    struct io_fs fs;
+    char *path;
+    int64_t position;
+    size_t size;
+};
+/* After an ERR_AGAIN; at_least: bytes of a record file. */
+int log_load_prepare(struct log *log, size_t at_least, struct log_load *load);
+void log_load_run(struct log_load *load);
+void log_load_release(struct log_load *load);
 /* Batches from the one that contains start_offset on, below bound, at most max_bytes (the last may
  * be cut); with whole_first_batch the first one is complete whatever max_bytes says.
  * OFFSET_OUT_OF_RANGE below log_start_offset or above log_end_offset. */

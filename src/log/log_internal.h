@@ -15,6 +15,10 @@ struct log_recent {
     int64_t position; /* in the active segment */
 };
 
+/* Bytes that are so new, and no more than so many, are taken to be in the page cache unseen. */
+#define LOG_HOT_MS 5000
+#define LOG_HOT_BYTES (64 << 20)
+
 /* Invariants: segments are sorted by base offset, there is at least one, the last is the active
  * one; first base <= log_start_offset <= log_end_offset; recovery_point <= log_end_offset. */
 struct log {
@@ -33,6 +37,11 @@ struct log {
     struct producer_state producers;
     struct log_recent recent[LOG_RECENT_MAX];
     uint32_t recent_next;
+    /* What was written to the active segment within the last LOG_HOT_MS to twice that lies at or
+     * above hot_position[0]; hot_position[1] and hot_ms are where and when this period began. */
+    int64_t hot_position[2];
+    int64_t hot_ms;
+    struct log_miss miss; /* of the last read that would have waited */
     uint64_t random;
     int64_t now_ms; /* of the last call that brought a time */
     bool directory_dirty; /* a file was made that a sync of the directory must keep */

@@ -73,6 +73,13 @@ static int log_first_batch_size(struct segment *segment, int64_t position, int64
     return error;
 }
 
+static bool log_is_hot(const struct log *log, const struct segment *segment, int64_t position)
+{
+    int64_t age_ms = log->now_ms - log->hot_ms;
+    return segment == log_active(log) && age_ms >= 0 && age_ms < 2 * LOG_HOT_MS &&
+           position >= log->hot_position[0] && position >= segment->size_bytes - LOG_HOT_BYTES;
+}
+
 int log_read(struct log *log, int64_t start_offset, int64_t bound, size_t max_bytes,
              bool whole_first_batch, struct log_read_result *result)
 {
@@ -121,6 +128,7 @@ int log_read(struct log *log, int64_t start_offset, int64_t bound, size_t max_by
     result->range = (struct io_file_range){.file = &segment->file->file,
                                            .position = position,
                                            .size = (size_t)size,
+                                           .hot = log_is_hot(log, segment, position),
                                            .release = log_range_release,
                                            .owner = segment->file};
     result->has_range = true;

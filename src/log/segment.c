@@ -110,7 +110,8 @@ int segment_read(struct segment *segment, void *data, size_t size, int64_t posit
     if (error != 0) {
         return error;
     }
-    int64_t got = io_file_read(&segment->file->file, data, size, position);
+    int64_t got = log_place_read(segment->place, segment->base_offset, ".log",
+                                 &segment->file->file, data, size, position);
     if (got < 0) {
         return (int)got;
     }

@@ -36,7 +36,11 @@ struct net_connection {
     size_t out_sent;              /* of the writer's bytes */
     size_t splice_next;           /* splices before it are gone */
     size_t splice_sent; /* of the one that is next */
+    size_t splice_warm; /* bytes of it that are known to be in memory */
     bool sending;
+    bool warming; /* a helper reads from the splice that is next; ranges must stay */
+    struct loop_job warm_job;
+    int warm_error;
     char peer[IO_PEER_BYTES];
 };
 
@@ -65,6 +69,7 @@ static void net_release_out(struct net_connection *connection)
     mem_free(connection->ranges);
     connection->ranges = NULL;
     connection->out_sent = connection->splice_next = connection->splice_sent = 0;
+    connection->splice_warm = 0;
     connection->sending = false;
 }
 
@@ -75,7 +80,9 @@ static void net_connection_end(struct net_connection *connection)
         connection->closing = true;
         loop_watch_remove(connection->server->options.loop, &connection->watch);
         io_socket_close(connection->watch.descriptor);
-        net_release_out(connection);
+        if (!connection->warming) {
+            net_release_out(connection);
+        }
         mem_free(connection->frame);
         connection->frame = NULL;
     }
@@ -83,7 +90,8 @@ static void net_connection_end(struct net_connection *connection)
 
 static void net_connection_free_if_done(struct net_connection *connection)
 {
-    if (!connection->closing || connection->processing || connection->in_ready) {
+    if (!connection->closing || connection->processing || connection->in_ready ||
+        connection->warming) {
         return;
     }
     struct net_server *server = connection->server;
@@ -105,10 +113,65 @@ static size_t net_out_plain(const struct net_connection *connection)
     return end - connection->out_sent;
 }
 
+/* How far the bytes of a splice are looked at, and brought into memory, at a time. */
+static size_t net_warm_size(const struct net_connection *connection)
+{
+    size_t left = connection->ranges[connection->splice_next].size - connection->splice_sent;
+    return left < NET_SENDFILE_BYTES ? left : NET_SENDFILE_BYTES;
+}
+
+static void net_warm_work(struct loop_job *job)
+{
+    struct net_connection *connection = CONTAINER_OF(job, struct net_connection, warm_job);
+    const struct io_file_range *range = &connection->ranges[connection->splice_next];
+    connection->warm_error =
+        io_file_read_ahead(range->file, range->position + (int64_t)connection->splice_sent,
+                           net_warm_size(connection));
+}
+
+static void net_warm_done(struct loop_job *job)
+{
+    struct net_connection *connection = CONTAINER_OF(job, struct net_connection, warm_job);
+    connection->warming = false;
+    if (connection->closing) {
+        net_release_out(connection);
+    } else if (connection->warm_error != 0) {
+        net_connection_end(connection);
+    } else {
+        /* The loop goes on with it, unless it has stopped and only waits for its helpers. */
+        connection->splice_warm = connection->splice_sent + net_warm_size(connection);
+        loop_watch_set(connection->server->options.loop, &connection->watch, LOOP_WRITABLE);
+    }
+    net_connection_free_if_done(connection);
+}
+
+/* Whether the next bytes of the splice can be sent without waiting for the disk. If not, a helper
+ * fetches them first. */
+static bool net_splice_is_warm(struct net_connection *connection)
+{
+    const struct io_file_range *range = &connection->ranges[connection->splice_next];
+    if (range->hot || connection->splice_sent < connection->splice_warm) {
+        return true;
+    }
+    size_t size = net_warm_size(connection);
+    if (io_file_resident(range->file, range->position + (int64_t)connection->splice_sent, size)) {
+        connection->splice_warm = connection->splice_sent + size;
+        return true;
+    }
+    connection->warming = true;
+    connection->warm_job = (struct loop_job){.work = net_warm_work, .done = net_warm_done};
+    loop_submit(connection->server->options.loop, &connection->warm_job);
+    return false;
+}
+
 static int64_t net_send_splice(struct net_connection *connection, size_t limit)
 {
     const struct io_file_range *range = &connection->ranges[connection->splice_next];
-    size_t left = range->size - connection->splice_sent;
+    if (!net_splice_is_warm(connection)) {
+        return ERR_AGAIN;
+    }
+    size_t left = range->hot ? range->size - connection->splice_sent
+                             : connection->splice_warm - connection->splice_sent;
     size_t size = left < limit ? left : limit;
     return io_socket_send_file(connection->watch.descriptor, range->file,
                                range->position + (int64_t)connection->splice_sent,
@@ -150,6 +213,7 @@ static int net_send(struct net_connection *connection)
         if (connection->splice_sent == range->size) {
             connection->splice_next++;
             connection->splice_sent = 0;
+            connection->splice_warm = 0;
             range->release(range);
         }
     }
@@ -258,8 +322,9 @@ static void net_connection_advance(struct net_connection *connection)
     if (!connection->closing) {
         /* While a request is in processing more may come: the loop is told to be quiet only once it
          * does, which for most clients is never. */
+        unsigned interest = connection->sending ? LOOP_WRITABLE : LOOP_READABLE;
         loop_watch_set(connection->server->options.loop, &connection->watch,
-                       connection->sending ? LOOP_WRITABLE : LOOP_READABLE);
+                       connection->warming ? 0 : interest);
     }
     connection->in_ready = false;
     net_connection_free_if_done(connection);
@@ -268,11 +333,12 @@ static void net_connection_advance(struct net_connection *connection)
 static void net_connection_ready(struct loop_watch *watch, unsigned what)
 {
     struct net_connection *connection = CONTAINER_OF(watch, struct net_connection, watch);
-    if (connection->processing) {
+    if (connection->processing || connection->warming) {
         /* Only a hang-up comes now. The request is carried out all the same; its answer fails. */
         loop_watch_set(connection->server->options.loop, watch, 0);
         if ((what & LOOP_READABLE) != 0 && (what & LOOP_WRITABLE) != 0) {
             net_connection_end(connection);
+            net_connection_free_if_done(connection);
         }
         return;
     }

@@ -4,7 +4,8 @@
  * request of a connection is in processing at a time; further bytes stay in the socket until it is
  * answered, so a client cannot make memory grow. Frames are received into buffers of their size.
  * A response is a writer's bytes with file ranges spliced in, sent without copying (sendfile) and
- * without ever blocking.
+ * without ever blocking: what is not in memory is read ahead on a helper thread first, while the
+ * connection waits and others go on.
  * Thread: the loop.   Bounds: net_server_options.   Errors: a connection that breaks a rule is
  * closed and counted. */
 #ifndef BNB_NET_SERVER_H
@@ -40,7 +41,7 @@ struct net_server_options {
     void *context;
 };
 int net_server_create(const struct net_server_options *options, struct net_server **server);
-/* Closes every connection. */
+/* Closes every connection; after loop_drain, since helpers may still read for one. */
 void net_server_destroy(struct net_server **server);
 
 /* Takes an accepted socket over; tag is the caller's (the listener's index). */

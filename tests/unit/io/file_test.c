@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <fcntl.h>
 
 #include "base/err.h"
 #include "base/mem.h"
@@ -76,10 +77,40 @@ static void file__atomic_write_replaces_and_leaves_no_rest(void **state)
     assert_int_equal(io_remove_directory(&fs, directory), 0);
 }
 
+#define COLD_BYTES 300000
+
+static void file__knows_what_is_in_memory_and_brings_it_there(void **state)
+{
+    (void)state;
+    static uint8_t bytes[COLD_BYTES];
+    struct io_fs fs = io_fs_linux();
+    struct io_file file;
+    assert_int_equal(io_file_open(&fs, path_of("c"), IO_OPEN_WRITE | IO_OPEN_CREATE, &file), 0);
+    assert_int_equal(io_file_write(&file, bytes, sizeof bytes, 0), 0);
+    assert_true(io_file_resident(&file, 0, sizeof bytes));
+    assert_int_equal(io_file_read_cached(&file, bytes, sizeof bytes, 0), sizeof bytes);
+    /* Short at the end of the file only. */
+    assert_int_equal(io_file_read_cached(&file, bytes, 100, sizeof bytes - 40), 40);
+    assert_int_equal(io_file_sync(&file), 0);
+    assert_int_equal(posix_fadvise(file.descriptor, 0, 0, POSIX_FADV_DONTNEED), 0);
+    if (io_file_resident(&file, 0, sizeof bytes)) {
+        print_message("this file system keeps everything in memory: nothing to see\n");
+    } else {
+        assert_false(io_file_resident(&file, sizeof bytes - 1, 1));
+        assert_int_equal(io_file_read_cached(&file, bytes, 100, 5000), ERR_AGAIN);
+        assert_int_equal(io_file_read_ahead(&file, 0, COLD_BYTES * 2), 0);
+        assert_true(io_file_resident(&file, 0, sizeof bytes));
+        assert_int_equal(io_file_read_cached(&file, bytes, 100, 5000), 100);
+    }
+    io_file_close(&file);
+    assert_int_equal(io_remove(&fs, path_of("c")), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(file__reads_back_what_was_written_and_ends_short),
+        cmocka_unit_test(file__knows_what_is_in_memory_and_brings_it_there),
         cmocka_unit_test(file__atomic_write_replaces_and_leaves_no_rest),
     };
     return cmocka_run_group_tests(tests, make, NULL);

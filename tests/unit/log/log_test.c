@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -360,10 +361,132 @@ static void log__stores_the_codec_that_the_topic_asks_for(void **state)
     assert_int_equal(found.offset, 20);
 }
 
+/* A disk from which nothing is in memory but what was read ahead, by inode. */
+#define COLD_LOADS_MAX 32
+static struct {
+    struct io_operations operations;
+    struct {
+        ino_t inode;
+        int64_t from;
+        int64_t to;
+    } loads[COLD_LOADS_MAX];
+    size_t load_count;
+    int waits; /* reads that would have waited for the disk */
+} cold;
+
+static ino_t cold_inode(struct io_file *file)
+{
+    struct stat facts;
+    assert_int_equal(fstat(file->descriptor, &facts), 0);
+    return facts.st_ino;
+}
+
+static bool cold_resident(struct io_file *file, int64_t position, size_t size)
+{
+    for (size_t i = 0; i < cold.load_count; i++) {
+        if (cold.loads[i].inode == cold_inode(file) && cold.loads[i].from <= position &&
+            position + (int64_t)size <= cold.loads[i].to) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int64_t cold_read(struct io_file *file, void *data, size_t size, int64_t position)
+{
+    cold.waits += !cold_resident(file, position, size);
+    return io_fs_linux().operations->read(file, data, size, position);
+}
+
+static int64_t cold_read_cached(struct io_file *file, void *data, size_t size, int64_t position)
+{
+    return cold_resident(file, position, size) ? cold_read(file, data, size, position) : ERR_AGAIN;
+}
+
+static int cold_read_ahead(struct io_file *file, int64_t position, size_t size)
+{
+    assert_true(cold.load_count < COLD_LOADS_MAX);
+    cold.loads[cold.load_count].inode = cold_inode(file);
+    cold.loads[cold.load_count].from = position;
+    cold.loads[cold.load_count++].to = position + (int64_t)size;
+    return 0;
+}
+
+static void log__a_read_that_would_wait_says_so_until_its_parts_are_loaded(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->config.segment_bytes = 60000;
+    assert_int_equal(open_log(fixture, START_CLEAN, 0, 0), 0);
+    append_many(fixture, 1000);
+    assert_int_equal(log_close(&fixture->log), 0);
+    cold.operations = *io_fs_linux().operations;
+    cold.operations.read = cold_read;
+    cold.operations.read_cached = cold_read_cached;
+    cold.operations.resident = cold_resident;
+    cold.operations.read_ahead = cold_read_ahead;
+    fixture->fs.operations = &cold.operations;
+    assert_int_equal(open_log(fixture, START_CLEAN, 2000, 0), 0);
+    cold.waits = 0;
+    int loads = 0;
+    int error;
+    struct log_read_result result;
+    for (;; loads++) {
+        log_read_begin(fixture->log, NOW_MS);
+        error = log_read(fixture->log, 501, 2000, 1 << 20, true, &result);
+        log_read_end(fixture->log);
+        if (error != ERR_AGAIN) {
+            break;
+        }
+        struct log_load load;
+        assert_int_equal(log_load_prepare(fixture->log, 4096, &load), 0);
+        log_load_run(&load);
+        log_load_release(&load);
+    }
+    assert_int_equal(error, 0);
+    assert_true(loads >= 2 && loads <= 5); /* index and batch headers */
+    assert_int_equal(cold.waits, 0);
+    assert_int_equal(result.first_offset, 500);
+    assert_false(result.range.hot);
+    result.range.release(&result.range);
+    /* Without the promise not to wait it waits. */
+    assert_int_equal(log_read(fixture->log, 1, 2000, 1 << 20, true, &result), 0);
+    assert_int_equal(result.first_offset, 0);
+    assert_true(cold.waits > 0);
+    result.range.release(&result.range);
+}
+
+static bool read_is_hot(struct fixture *fixture, int64_t offset, int64_t now_ms)
+{
+    struct log_read_result result;
+    log_read_begin(fixture->log, now_ms);
+    assert_int_equal(log_read(fixture->log, offset, log_end_offset(fixture->log), 1 << 20, true,
+                              &result), 0);
+    log_read_end(fixture->log);
+    bool hot = result.range.hot;
+    result.range.release(&result.range);
+    return hot;
+}
+
+static void log__what_was_written_a_moment_ago_is_hot(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(open_log(fixture, START_CLEAN, 0, 0), 0);
+    append_many(fixture, 10);
+    assert_true(read_is_hot(fixture, 0, NOW_MS));
+    assert_true(read_is_hot(fixture, 18, NOW_MS + 9999));
+    assert_false(read_is_hot(fixture, 18, NOW_MS + 10000));
+    assert_false(read_is_hot(fixture, 18, NOW_MS - 1));
+    assert_int_equal(log_truncate_to(fixture->log, 10), 0);
+    assert_false(read_is_hot(fixture, 0, NOW_MS));
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        CASE(log__a_read_that_would_wait_says_so_until_its_parts_are_loaded),
+        CASE(log__what_was_written_a_moment_ago_is_hot),
         CASE(log__reads_back_what_was_appended_across_segments),
         CASE(log__finds_its_end_after_every_kind_of_stop),
         CASE(log__cuts_a_torn_end_off),

@@ -1,0 +1,238 @@
+/* Served connections: a response whose file bytes are not in memory waits for a helper thread, and
+ * nobody else waits with it. The disk is simulated; clients are sockets of this thread's making. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/mem.h"
+#include "net/server.h"
+
+#define SPLICE_BYTES 3000000
+#define READ_AHEAD_BYTES (1 << 20) /* of the server, at a time */
+
+static struct {
+    struct loop *loop;
+    struct net_server *server;
+    struct io_fs fs;
+    struct io_file file;
+    sem_t disk;          /* what a read ahead waits for */
+    atomic_int warm_to;  /* bytes of the file that are in memory */
+    atomic_int cold_reads;
+    atomic_int released;
+    int disk_error;
+    int closed;
+    int close_at; /* connections closed before the loop stops */
+} test;
+
+static int64_t disk_read(struct io_file *file, void *data, size_t size, int64_t position)
+{
+    (void)file;
+    test.cold_reads += position + (int64_t)size > test.warm_to;
+    memset(data, 'x', size);
+    return (int64_t)size;
+}
+
+static bool disk_resident(struct io_file *file, int64_t position, size_t size)
+{
+    (void)file;
+    return position + (int64_t)size <= test.warm_to;
+}
+
+static int disk_read_ahead(struct io_file *file, int64_t position, size_t size)
+{
+    (void)file;
+    sem_wait(&test.disk);
+    atomic_store(&test.warm_to, (int)(position + (int64_t)size));
+    return test.disk_error;
+}
+
+static void range_release(struct io_file_range *range)
+{
+    (void)range;
+    test.released++;
+}
+
+/* 'f': a byte, then the file; else the byte. */
+static void on_request(void *context, struct net_connection *connection, struct net_frame *frame)
+{
+    (void)context;
+    struct writer response;
+    writer_init(&response, 1000);
+    struct io_file_range range = {&test.file, 0, SPLICE_BYTES, false, range_release, NULL};
+    writer_bytes(&response, frame->data, 1);
+    if (frame->data[0] == 'f') {
+        writer_splice(&response, &range, SPLICE_BYTES);
+    }
+    net_frame_free(&frame);
+    net_connection_respond(connection, &response);
+    writer_release(&response);
+}
+
+static void on_closed(void *context, struct net_connection *connection)
+{
+    (void)context;
+    (void)connection;
+    if (++test.closed == test.close_at) {
+        loop_stop(test.loop);
+    }
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    static const struct io_operations operations = {
+        .read = disk_read, .resident = disk_resident, .read_ahead = disk_read_ahead};
+    memset(&test, 0, sizeof test);
+    test.fs.operations = &operations;
+    test.file = (struct io_file){&test.fs, -1, NULL};
+    sem_init(&test.disk, 0, 0);
+    assert_int_equal(loop_create(1, &test.loop), 0);
+    struct net_server_options options = {.loop = test.loop,
+                                         .request_bytes_max = 1000,
+                                         .idle_max_ms = -1,
+                                         .connections_max = 10,
+                                         .on_request = on_request,
+                                         .on_closed = on_closed};
+    assert_int_equal(net_server_create(&options, &test.server), 0);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    loop_drain(test.loop);
+    net_server_destroy(&test.server);
+    loop_destroy(&test.loop);
+    sem_destroy(&test.disk);
+    return 0;
+}
+
+static int connect_client(void)
+{
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    assert_int_equal(fcntl(pair[1], F_SETFL, O_NONBLOCK), 0);
+    net_server_adopt(test.server, pair[1], 0);
+    return pair[0];
+}
+
+static void ask(int client, const char *what)
+{
+    uint8_t frame[5] = {0, 0, 0, 1, (uint8_t)what[0]};
+    ASSERT(send(client, frame, sizeof frame, MSG_NOSIGNAL) == sizeof frame);
+}
+
+static char receive_byte(int client)
+{
+    char byte = 0;
+    return recv(client, &byte, 1, MSG_WAITALL) == 1 ? byte : '\0';
+}
+
+struct clients {
+    int slow;
+    int quick;
+};
+
+/* In a thread beside the loop's: cmocka's checks are for the main one, so these abort. */
+static void *follow_both(void *argument)
+{
+    struct clients *clients = argument;
+    ask(clients->slow, "f");
+    ASSERT(receive_byte(clients->slow) == 'f');
+    ask(clients->slow, "z"); /* answered behind the file */
+    for (int i = 0; i < 100; i++) {
+        ask(clients->quick, "q");
+        ASSERT(receive_byte(clients->quick) == 'q');
+    }
+    ASSERT(test.warm_to == 0);
+    for (int i = 0; i < SPLICE_BYTES / READ_AHEAD_BYTES + 1; i++) {
+        sem_post(&test.disk);
+    }
+    static char bytes[SPLICE_BYTES];
+    ASSERT(recv(clients->slow, bytes, sizeof bytes, MSG_WAITALL) == SPLICE_BYTES);
+    ASSERT(bytes[0] == 'x' && bytes[SPLICE_BYTES - 1] == 'x');
+    ASSERT(receive_byte(clients->slow) == 'z');
+    close(clients->slow);
+    close(clients->quick);
+    return NULL;
+}
+
+static void server__others_are_served_while_one_waits_for_the_disk(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    struct clients clients = {connect_client(), connect_client()};
+    test.close_at = 2;
+    assert_int_equal(pthread_create(&thread, NULL, follow_both, &clients), 0);
+    loop_run(test.loop);
+    pthread_join(thread, NULL);
+    assert_int_equal(test.cold_reads, 0);
+    assert_int_equal(test.released, 1);
+}
+
+static void *leave_early(void *argument)
+{
+    int client = *(int *)argument;
+    ask(client, "f");
+    ASSERT(receive_byte(client) == 'f');
+    close(client);
+    sem_post(&test.disk);
+    return NULL;
+}
+
+static void server__a_client_that_goes_during_the_wait_costs_nothing(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    int client = connect_client();
+    test.close_at = 1;
+    assert_int_equal(pthread_create(&thread, NULL, leave_early, &client), 0);
+    loop_run(test.loop);
+    pthread_join(thread, NULL);
+    assert_int_equal(test.released, 1);
+}
+
+static void *meet_error(void *argument)
+{
+    int client = *(int *)argument;
+    ask(client, "f");
+    ASSERT(receive_byte(client) == 'f');
+    sem_post(&test.disk);
+    ASSERT(receive_byte(client) == '\0');
+    close(client);
+    return NULL;
+}
+
+static void server__a_failed_disk_ends_the_connection(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    int client = connect_client();
+    test.close_at = 1;
+    test.disk_error = ERR_IO;
+    assert_int_equal(pthread_create(&thread, NULL, meet_error, &client), 0);
+    loop_run(test.loop);
+    pthread_join(thread, NULL);
+    assert_int_equal(test.released, 1);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(server__others_are_served_while_one_waits_for_the_disk),
+        CASE(server__a_client_that_goes_during_the_wait_costs_nothing),
+        CASE(server__a_failed_disk_ends_the_connection),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
