@@ -202,7 +202,7 @@ int broker_create(const struct broker_options *options, struct broker **created,
     return error;
 }
 
-static void shard_release(struct broker_shard *shard)
+static void shard_close(struct broker_shard *shard)
 {
     if (shard->loop == NULL) {
         return;
@@ -213,7 +213,13 @@ static void shard_release(struct broker_shard *shard)
     while ((partition = map_next(&shard->partitions, &cursor)) != NULL) {
         partition_close(partition);
     }
-    /* After the partitions, in whose lists waiting requests hang. */
+}
+
+static void shard_release(struct broker_shard *shard)
+{
+    if (shard->loop == NULL) {
+        return;
+    }
     dispatch_forget_requests(shard);
     partition_forget_removals(shard);
     map_release(&shard->partitions);
@@ -230,6 +236,10 @@ void broker_destroy(struct broker **destroyed, bool clean)
     }
     if (clean) {
         checkpoints_write_closing(broker);
+    }
+    /* Requests of any shard hang in the lists of partitions of any other, so all of those go first. */
+    for (int32_t i = 0; i < broker->options.shard_count; i++) {
+        shard_close(&broker->shards[i]);
     }
     for (int32_t i = 0; i < broker->options.shard_count; i++) {
         shard_release(&broker->shards[i]);

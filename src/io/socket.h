@@ -1,8 +1,8 @@
 /* socket.h: non-blocking stream sockets, as functions that the simulator has its own form of.
  *
  * A socket is a descriptor that a loop can watch; whoever holds it closes it once.
- * Thread: any, one at a time per descriptor.
- * Errors: ERR_AGAIN when the call would block, ERR_CLOSED when the peer is gone; others as named. */
+ * Thread: any, one at a time per descriptor.   Bounds: IO_ADDRESSES_MAX.
+ * Errors: ERR_AGAIN: the call would block; ERR_CLOSED: the peer is gone; others as named. */
 #ifndef BNB_IO_SOCKET_H
 #define BNB_IO_SOCKET_H
 

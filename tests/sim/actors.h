@@ -1,0 +1,107 @@
+/* actors.h: the simulated applications: producers, consumers, an administrator, an auditor.
+ *
+ * Each has a connection, a seeded will of its own, and tells the model what it learns. They are
+ * told when the node has started (after the audit) and when it is gone. */
+#ifndef BNB_SIM_ACTORS_H
+#define BNB_SIM_ACTORS_H
+
+#include "model.h"
+#include "peer.h"
+
+#define PRODUCER_BATCHES_MAX 5
+#define PRODUCER_RECORDS_MAX 6
+
+/* A batch that was sent and not answered. */
+struct producer_batch {
+    int32_t topic;
+    int32_t partition;
+    int32_t generation;
+    int32_t base_sequence;
+    int32_t record_count;
+    uint64_t values[PRODUCER_RECORDS_MAX];
+    int16_t acks;
+};
+struct producer {
+    struct peer peer;
+    struct model *model;
+    int32_t index;
+    bool idempotent;
+    bool resting; /* sends nothing new */
+    int64_t producer_id; /* -1: none yet */
+    int16_t producer_epoch;
+    bool gap_allowed; /* records of ours may be gone since the id was given */
+    int32_t next_sequence[MODEL_TOPICS][MODEL_PARTITIONS];
+    struct producer_batch batches[PRODUCER_BATCHES_MAX]; /* in the order of sending */
+    size_t batch_count;
+    size_t acknowledged; /* records, ever */
+    struct sim_event think;
+    bool think_set;
+};
+void producer_init(struct producer *producer, struct net *net, struct model *model,
+                   int32_t index);
+void producer_release(struct producer *producer);
+void producer_start(struct producer *producer);
+void producer_stop(struct producer *producer);
+
+/* Reads one partition after the other, each as far as it knows. */
+struct consumer {
+    struct peer peer;
+    struct model *model;
+    int64_t positions[MODEL_TOPICS][MODEL_PARTITIONS];
+    int64_t high_watermarks[MODEL_TOPICS][MODEL_PARTITIONS]; /* last seen on this connection */
+    int32_t generations[MODEL_TOPICS];
+    int32_t topic; /* of the fetch that is under way */
+    int32_t partition;
+    struct sim_event think;
+    bool think_set;
+};
+void consumer_init(struct consumer *consumer, struct net *net, struct model *model,
+                   const char *name);
+void consumer_release(struct consumer *consumer);
+void consumer_start(struct consumer *consumer);
+void consumer_stop(struct consumer *consumer);
+
+/* Makes and deletes topics, and deletes records. */
+struct admin {
+    struct peer peer;
+    struct model *model;
+    int32_t topic; /* of what is under way; -1: nothing */
+    int32_t partition;
+    int64_t offset;
+    bool resting;
+    struct sim_event think;
+    bool think_set;
+};
+void admin_init(struct admin *admin, struct net *net, struct model *model);
+void admin_release(struct admin *admin);
+void admin_start(struct admin *admin);
+void admin_stop(struct admin *admin);
+
+/* After a start: which topics are there, where each partition begins and ends, and every record in
+ * between; then it says that it is done. */
+struct audit {
+    struct peer peer;
+    struct model *model;
+    int32_t topic;
+    int32_t partition;
+    int64_t start_offset;
+    int64_t position;
+    int64_t end_offset;
+    bool running;
+    void (*done)(struct audit *audit);
+};
+void audit_init(struct audit *audit, struct net *net, struct model *model);
+void audit_release(struct audit *audit);
+void audit_start(struct audit *audit);
+void audit_stop(struct audit *audit);
+
+/* Walks the batches of a fetch from position on and tells the model; the position after them. */
+int64_t actors_read_records(struct model *model, int32_t topic, int32_t partition,
+                            int64_t position, struct records_view records);
+/* Asks for the records of one partition from position on. */
+void actors_ask_fetch(struct peer *peer, struct model *model, int32_t topic, int32_t partition,
+                      int64_t position, int32_t max_wait_ms);
+const struct fetch_response_partition_data *
+actors_fetched(const struct fetch_response *response);
+
+#endif

@@ -1,0 +1,305 @@
+#include "world.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "actors.h"
+#include "base/assert.h"
+#include "base/err.h"
+#include "broker/config.h"
+#include "disk.h"
+#include "io/system.h"
+#include "node/node.h"
+#include "node/storage_format.h"
+
+#define WORLD_CONSUMERS 2
+#define WORLD_LIVES_MAX 5
+#define WORLD_EFFECTS_MAX 400
+#define WORLD_LIFE_MAX_MS 15000
+#define WORLD_CALM_MS 6000
+#define WORLD_STARTS_MAX 50
+#define WORLD_BREAK_MAX_MS 4000
+#define WORLD_DIRECTORY "/data"
+#define WORLD_METADATA_VERSION 30
+
+struct world {
+    struct sim sim;
+    struct disk disk;
+    struct net *net;
+    struct model model;
+    struct producer producers[MODEL_PRODUCERS];
+    struct consumer consumers[WORLD_CONSUMERS];
+    struct admin admin;
+    struct audit audit;
+    struct config *config;
+    struct node *node; /* while it serves */
+    bool last_life;
+    bool resting;
+    struct sim_event break_event;
+    struct sim_event stop_event;
+    struct world_result *result;
+};
+
+static void world_start_clients(struct world *world)
+{
+    for (int32_t i = 0; i < MODEL_PRODUCERS; i++) {
+        producer_start(&world->producers[i]);
+    }
+    for (int32_t i = 0; i < WORLD_CONSUMERS; i++) {
+        consumer_start(&world->consumers[i]);
+    }
+    admin_start(&world->admin);
+}
+
+static void world_stop_clients(struct world *world)
+{
+    for (int32_t i = 0; i < MODEL_PRODUCERS; i++) {
+        producer_stop(&world->producers[i]);
+    }
+    for (int32_t i = 0; i < WORLD_CONSUMERS; i++) {
+        consumer_stop(&world->consumers[i]);
+    }
+    admin_stop(&world->admin);
+    audit_stop(&world->audit);
+}
+
+static void world_audited(struct audit *audit)
+{
+    struct world *world = CONTAINER_OF(audit, struct world, audit);
+    sim_note(&world->sim, "audited");
+    world->model.power_lost = false;
+    peer_stop(&audit->peer);
+    if (world->resting) {
+        node_stop(world->node);
+    } else {
+        world_start_clients(world);
+    }
+}
+
+static void world_on_ready(void *context, struct node *node, int64_t ms)
+{
+    struct world *world = context;
+    sim_note(&world->sim, "the node is ready after %" PRId64 " ms", ms);
+    world->node = node;
+    audit_start(&world->audit);
+}
+
+static void world_break(struct sim_event *event)
+{
+    struct world *world = CONTAINER_OF(event, struct world, break_event);
+    net_break_one(world->net);
+    sim_schedule(&world->sim, event, (int64_t)sim_below(&world->sim, WORLD_BREAK_MAX_MS));
+}
+
+static bool world_is_quiet(const struct world *world)
+{
+    for (int32_t i = 0; i < MODEL_PRODUCERS; i++) {
+        if (world->producers[i].batch_count > 0) {
+            return false;
+        }
+    }
+    for (int32_t i = 0; i < MODEL_TOPICS; i++) {
+        if (world->model.topics[i].state == TOPIC_UNSURE) {
+            return false;
+        }
+    }
+    return world->admin.peer.asked_count == 0;
+}
+
+/* The end of a life by its time: the last one first comes to rest, others just stop. */
+static void world_time_is_up(struct sim_event *event)
+{
+    struct world *world = CONTAINER_OF(event, struct world, stop_event);
+    if (world->node == NULL) {
+        sim_schedule(&world->sim, event, 100); /* it is still starting */
+    } else if (!world->last_life) {
+        node_stop(world->node);
+    } else if (!world->audit.running) {
+        for (int32_t i = 0; i < MODEL_PRODUCERS; i++) {
+            world->producers[i].resting = true;
+        }
+        world->admin.resting = true;
+        if (world_is_quiet(world)) {
+            world_stop_clients(world);
+            world->resting = true;
+            audit_start(&world->audit);
+            return;
+        }
+        sim_schedule(&world->sim, event, 100);
+    } else {
+        sim_schedule(&world->sim, event, 100);
+    }
+}
+
+static void world_choose_death(struct world *world)
+{
+    struct sim *sim = &world->sim;
+    static const enum sim_death deaths[] = {SIM_PROCESS_DEATH, SIM_PROCESS_DEATH,
+                                            SIM_PROCESS_DEATH, SIM_POWER_LOSS, SIM_POWER_LOSS,
+                                            SIM_POWER_LOSS,    SIM_IO_ERROR,   SIM_NO_SPACE,
+                                            SIM_CLEAN};
+    sim->dead = false;
+    sim->death = world->last_life ? SIM_CLEAN : deaths[sim_below(sim, sizeof deaths / sizeof *deaths)];
+    sim->effects_left =
+        sim->death == SIM_CLEAN ? -1 : (int64_t)sim_below(sim, WORLD_EFFECTS_MAX);
+    sim_note(sim, "a life: death %d after %" PRId64 " effects", sim->death, sim->effects_left);
+}
+
+static void world_live(struct world *world)
+{
+    struct sim *sim = &world->sim;
+    struct err_message message = {{0}};
+    world_choose_death(world);
+    model_new_life(&world->model);
+    world->node = NULL;
+    sim_schedule(sim, &world->stop_event,
+                 world->last_life ? WORLD_CALM_MS
+                                  : (int64_t)sim_below(sim, WORLD_LIFE_MAX_MS) + 500);
+    if (!world->last_life) {
+        sim_schedule(sim, &world->break_event, (int64_t)sim_below(sim, WORLD_BREAK_MAX_MS));
+    }
+    struct node_options options = {.config = world->config,
+                                   .fs = &world->disk.fs,
+                                   .on_ready = world_on_ready,
+                                   .context = world};
+    int error = node_run(&options, &message);
+    sim_note(sim, "the node has ended: %s", error == 0 ? "in order" : message.text);
+    bool fault = sim->dead || sim->death == SIM_IO_ERROR || sim->death == SIM_NO_SPACE;
+    if (error != 0 && !fault) {
+        sim_fail(sim, "the node does not run: %s", message.text);
+    }
+    sim_cancel(&world->stop_event);
+    sim_cancel(&world->break_event);
+    if (!sim->failed && (world->disk.open_count != 0 || net_open_count(world->net) != 0)) {
+        sim_fail(sim, "%zu files and %zu sockets were left open", world->disk.open_count,
+                 net_open_count(world->net));
+    }
+    world->result->deaths[sim->death]++;
+    world_stop_clients(world);
+    if (sim->dead && sim->death == SIM_POWER_LOSS) {
+        world->model.power_lost = true;
+        for (int32_t i = 0; i < MODEL_PRODUCERS; i++) {
+            world->producers[i].gap_allowed = true;
+        }
+        disk_after_power_loss(&world->disk);
+    } else {
+        disk_after_death(&world->disk);
+    }
+    sim->dead = false;
+    net_reset(world->net);
+}
+
+static void world_configure(struct world *world)
+{
+    struct sim *sim = &world->sim;
+    char shards[32];
+    char snapshot[96];
+    snprintf(shards, sizeof shards, "barnabas.shards=%d", sim_chance(sim, 50) ? 1 : 3);
+    snprintf(snapshot, sizeof snapshot, "metadata.log.max.record.bytes.between.snapshots=%d",
+             sim_chance(sim, 50) ? 600 : 20 << 20);
+    const char *const settings[] = {
+        "process.roles=broker,controller",
+        "node.id=1",
+        "controller.listener.names=CONTROLLER",
+        "controller.quorum.bootstrap.servers=localhost:9093",
+        "listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093",
+        "log.dirs=" WORLD_DIRECTORY,
+        "log.flush.offset.checkpoint.interval.ms=1500",
+        "log.flush.start.offset.checkpoint.interval.ms=1500",
+        "auto.create.topics.enable=false",
+        shards,
+        snapshot,
+    };
+    struct err_message message = {{0}};
+    int error = config_open(&world->disk.fs, NULL, settings, sizeof settings / sizeof *settings,
+                            &world->config, &message);
+    if (error != 0) {
+        sim_fail(sim, "settings: %s", message.text);
+    }
+}
+
+static void world_format(struct world *world)
+{
+    static const char *const directories[] = {WORLD_DIRECTORY};
+    struct storage_voter self = {.id = 1, .host = string_view_of("localhost"), .port = 9093};
+    struct storage_format_options options = {
+        .fs = &world->disk.fs,
+        .directories = directories,
+        .directory_count = 1,
+        .metadata_directory = WORLD_DIRECTORY,
+        .cluster_id = string_view_of("4L6g3nShT-eMCtK--X86sw"),
+        .node_id = 1,
+        .quorum = STORAGE_STANDALONE,
+        .voters = &self,
+        .voter_count = 1,
+        .controller_listener = string_view_of("CONTROLLER"),
+        .metadata_version = WORLD_METADATA_VERSION,
+        .now_ms = io_wall_ms(),
+    };
+    struct err_message message = {{0}};
+    if (storage_format(&options, &message) != 0) {
+        sim_fail(&world->sim, "formatting: %s", message.text);
+    }
+    disk_sync_all(&world->disk);
+}
+
+static void world_init(struct world *world, uint64_t seed, bool verbose)
+{
+    struct sim *sim = &world->sim;
+    *world = (struct world){.node = NULL};
+    sim_init(sim, seed, verbose);
+    sim_world = sim;
+    disk_init(&world->disk, sim);
+    world->net = sim->net = net_create(sim);
+    model_init(&world->model, sim);
+    for (int32_t i = 0; i < MODEL_PRODUCERS; i++) {
+        producer_init(&world->producers[i], world->net, &world->model, i);
+    }
+    consumer_init(&world->consumers[0], world->net, &world->model, "consumer-0");
+    consumer_init(&world->consumers[1], world->net, &world->model, "consumer-1");
+    admin_init(&world->admin, world->net, &world->model);
+    audit_init(&world->audit, world->net, &world->model);
+    world->audit.done = world_audited;
+    world->break_event.run = world_break;
+    world->stop_event.run = world_time_is_up;
+    list_init(&world->break_event.node);
+    list_init(&world->stop_event.node);
+    world_configure(world);
+    world_format(world);
+}
+
+static void world_release(struct world *world)
+{
+    for (int32_t i = 0; i < MODEL_PRODUCERS; i++) {
+        world->result->acknowledged += (int64_t)world->producers[i].acknowledged;
+        producer_release(&world->producers[i]);
+    }
+    for (int32_t i = 0; i < WORLD_CONSUMERS; i++) {
+        consumer_release(&world->consumers[i]);
+    }
+    admin_release(&world->admin);
+    audit_release(&world->audit);
+    config_close(&world->config);
+    net_destroy(&world->net);
+    model_release(&world->model);
+    disk_release(&world->disk);
+    sim_world = NULL;
+}
+
+void world_run(uint64_t seed, bool verbose, struct world_result *result)
+{
+    struct world world;
+    *result = (struct world_result){.failed = false};
+    world_init(&world, seed, verbose);
+    world.result = result;
+    int32_t lives = 1 + (int32_t)sim_below(&world.sim, WORLD_LIVES_MAX);
+    for (int32_t i = 0; i <= lives && !world.sim.failed; i++) {
+        world.last_life = i == lives;
+        world_live(&world);
+    }
+    result->history = world.sim.history;
+    result->effects = world.sim.effect_count;
+    result->failed = world.sim.failed;
+    snprintf(result->failure, sizeof result->failure, "%s", world.sim.failure);
+    world_release(&world);
+}
