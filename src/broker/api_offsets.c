@@ -1,4 +1,5 @@
 /* ListOffsets, OffsetForLeaderEpoch, DeleteRecords: one answer a partition. */
+#include "broker/checkpoints.h"
 #include "broker/fanout.h"
 #include "broker/handlers_data.h"
 
@@ -307,6 +308,7 @@ static int16_t delete_records_to(struct offsets_item *item, struct partition *pa
         return KAFKA_OFFSET_OUT_OF_RANGE;
     }
     int error = log_raise_start_offset(partition->log, offset);
+    checkpoints_note(partition->shard);
     item->found.offset = log_start_offset(partition->log);
     return error != 0 ? partition_fault(partition, error) : 0;
 }

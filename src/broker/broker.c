@@ -54,9 +54,6 @@ static void shard_turn_end(struct loop_hook *hook)
     struct broker_shard *shard = CONTAINER_OF(hook, struct broker_shard, hook);
     partition_run_flushes(shard);
     fetch_run_woken(shard);
-    if (!list_empty(&shard->flushes)) {
-        partition_run_flushes(shard);
-    }
     if (shard->scratch.capacity > SCRATCH_KEEP_BYTES) {
         writer_release(&shard->scratch);
         writer_init(&shard->scratch, SCRATCH_BYTES_MAX);
@@ -76,6 +73,23 @@ static void shard_housekeep(struct timer *timer)
                    config_long(shard->broker->options.config, "log.retention.check.interval.ms"));
 }
 
+/* As Apache Kafka's scheduler has it: a negative period means once. */
+static void shard_flush_old(struct timer *timer)
+{
+    struct broker_shard *shard = CONTAINER_OF(timer, struct broker_shard, flush_timer);
+    int64_t every_ms =
+        config_long(shard->broker->options.config, "log.flush.scheduler.interval.ms");
+    int64_t now_ms = loop_wall_ms(shard->loop);
+    size_t cursor = 0;
+    struct partition *partition;
+    while ((partition = map_next(&shard->partitions, &cursor)) != NULL) {
+        partition_flush_if_old(partition, now_ms);
+    }
+    if (every_ms >= 0) {
+        loop_timer_arm(shard->loop, timer, every_ms);
+    }
+}
+
 static int shard_init(struct broker *broker, int32_t index)
 {
     struct broker_shard *shard = &broker->shards[index];
@@ -86,7 +100,9 @@ static int shard_init(struct broker *broker, int32_t index)
     partition_table_init(&shard->partitions, broker_shard_random(shard));
     list_init(&shard->requests);
     list_init(&shard->removals);
-    list_init(&shard->flushes);
+    for (size_t i = 0; i < BROKER_DIRS_MAX; i++) {
+        list_init(&shard->flushes[i].due);
+    }
     list_init(&shard->woken);
     list_init(&shard->producer_id_waiters);
     writer_init(&shard->scratch, SCRATCH_BYTES_MAX);
@@ -94,8 +110,10 @@ static int shard_init(struct broker *broker, int32_t index)
     shard->hook.turn_end = shard_turn_end;
     loop_hook_add(shard->loop, &shard->hook);
     timer_init(&shard->housekeeping, shard_housekeep);
-    loop_timer_arm(shard->loop, &shard->housekeeping,
-                   config_long(options->config, "log.retention.check.interval.ms"));
+    int64_t delay_ms = config_long(options->config, "log.initial.task.delay.ms");
+    loop_timer_arm(shard->loop, &shard->housekeeping, delay_ms);
+    timer_init(&shard->flush_timer, shard_flush_old);
+    loop_timer_arm(shard->loop, &shard->flush_timer, delay_ms);
     int32_t slots = config_int(options->config, "max.incremental.fetch.session.cache.slots");
     int error = fetch_sessions_create(slots, broker_shard_random(shard), &shard->sessions);
     struct net_server_options server = {
@@ -237,7 +255,7 @@ void broker_destroy(struct broker **destroyed, bool clean)
     if (clean) {
         checkpoints_write_closing(broker);
     }
-    /* Requests of any shard hang in the lists of partitions of any other, so all of those go first. */
+    /* Requests of any shard hang in the lists of partitions of any other: those go first. */
     for (int32_t i = 0; i < broker->options.shard_count; i++) {
         shard_close(&broker->shards[i]);
     }

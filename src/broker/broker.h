@@ -32,6 +32,14 @@ struct broker_submission {
     void *carrier; /* of the node */
 };
 
+/* The files of a log directory that say how far its partitions are. */
+enum checkpoint_kind {
+    CHECKPOINT_RECOVERY_POINT,
+    CHECKPOINT_LOG_START_OFFSET,
+    CHECKPOINT_HIGH_WATERMARK,
+    CHECKPOINT_KINDS,
+};
+
 struct broker;
 struct broker_options {
     const struct config *config;
@@ -81,6 +89,13 @@ struct broker_found {
     atomic_bool claimed;
 };
 
+/* Partitions of a shard in one log directory that are to be synced. */
+struct broker_flushes {
+    struct list due;
+    size_t due_count;
+    bool running;
+};
+
 struct fetch_sessions;
 struct broker_shard {
     struct broker *broker;
@@ -93,12 +108,14 @@ struct broker_shard {
     struct map partitions;
     struct fetch_sessions *sessions;
     struct writer scratch; /* for unpacking records */
-    struct list flushes;   /* partitions whose flush is due at the end of this turn */
+    struct broker_flushes flushes[BROKER_DIRS_MAX];
     struct list woken;     /* fetches to be answered at the end of this turn */
     struct loop_hook hook;
     struct loop_mail nudge; /* makes another turn happen */
     bool nudged;
+    atomic_uint checkpoints_due; /* bits of enum checkpoint_kind: what changed since the last */
     struct timer housekeeping;
+    struct timer flush_timer; /* for flush.ms */
     uint64_t random;
     /* Producer ids of this shard: [next, end). */
     int64_t producer_id_next;
@@ -116,8 +133,12 @@ struct broker {
     _Atomic int64_t epoch;
     atomic_size_t partition_count;
     int32_t applying; /* shards that have not applied the newest image yet */
-    struct timer checkpoint_timer;
+    struct checkpoint_timer {
+        struct timer timer;
+        struct broker *broker;
+    } checkpoint_timers[CHECKPOINT_KINDS];
     struct checkpoint_round *checkpoint_round;
+    unsigned checkpoints_missed; /* their time came during a round */
 };
 
 /* Which shard owns a partition. Thread: any. */

@@ -8,11 +8,23 @@
 
 #define CHECKPOINT_PATH_BYTES 1024
 
-/* The three files of one log directory. */
+#define CHECKPOINT_ALL ((1u << CHECKPOINT_KINDS) - 1)
+
+static const struct {
+    const char *file;
+    const char *interval;
+} checkpoint_kinds[CHECKPOINT_KINDS] = {
+    [CHECKPOINT_RECOVERY_POINT] = {"recovery-point-offset-checkpoint",
+                                   "log.flush.offset.checkpoint.interval.ms"},
+    [CHECKPOINT_LOG_START_OFFSET] = {"log-start-offset-checkpoint",
+                                     "log.flush.start.offset.checkpoint.interval.ms"},
+    [CHECKPOINT_HIGH_WATERMARK] = {"replication-offset-checkpoint",
+                                   "replica.high.watermark.checkpoint.interval.ms"},
+};
+
+/* The files of one log directory. */
 struct checkpoint_set {
-    struct log_checkpoint recovery_points;
-    struct log_checkpoint log_start_offsets;
-    struct log_checkpoint high_watermarks;
+    struct log_checkpoint kinds[CHECKPOINT_KINDS];
 };
 /* One round: a part for each shard, which lists its partitions there. */
 struct checkpoint_part {
@@ -25,6 +37,7 @@ struct checkpoint_part {
 struct checkpoint_round {
     struct loop_job job;
     struct broker *broker;
+    unsigned kinds; /* bits of enum checkpoint_kind */
     int32_t next_part; /* parts list one after the other: the sets are shared */
     struct checkpoint_set sets[BROKER_DIRS_MAX];
     struct checkpoint_part parts[BROKER_SHARDS_MAX];
@@ -39,19 +52,23 @@ static int checkpoint_add(struct checkpoint_round *round, struct checkpoint_part
     struct checkpoint_set *set = &round->sets[index];
     struct string_view topic = arena_string(
         &part->names, (struct string_view){partition->topic, partition->topic_size});
-    int32_t number = partition->key.partition;
     if (topic.data == NULL) {
         return ERR_NOMEM;
     }
-    int error = log_checkpoint_add(&set->recovery_points, topic, number,
-                                   log_recovery_point(partition->log));
-    if (error == 0 && log_start_offset(partition->log) > 0) {
-        error = log_checkpoint_add(&set->log_start_offsets, topic, number,
-                                   log_start_offset(partition->log));
+    int64_t values[CHECKPOINT_KINDS] = {
+        [CHECKPOINT_RECOVERY_POINT] = log_recovery_point(partition->log),
+        [CHECKPOINT_LOG_START_OFFSET] = log_start_offset(partition->log),
+        [CHECKPOINT_HIGH_WATERMARK] = partition->high_watermark,
+    };
+    int error = 0;
+    for (int kind = 0; error == 0 && kind < CHECKPOINT_KINDS; kind++) {
+        bool wanted = (round->kinds & 1u << kind) != 0 &&
+                      (kind != CHECKPOINT_LOG_START_OFFSET || values[kind] > 0);
+        error = wanted ? log_checkpoint_add(&set->kinds[kind], topic, partition->key.partition,
+                                            values[kind])
+                       : 0;
     }
-    return error == 0 ? log_checkpoint_add(&set->high_watermarks, topic, number,
-                                           partition->high_watermark)
-                      : error;
+    return error;
 }
 
 static void checkpoint_list(struct checkpoint_part *part)
@@ -73,40 +90,36 @@ static int checkpoint_write_file(const struct log_dir *dir, const char *name,
     return size < (int)sizeof path ? log_checkpoint_write(dir->fs, path, checkpoint) : ERR_RANGE;
 }
 
-static void checkpoint_write_set(struct broker_dir *dir, const struct checkpoint_set *set)
+static void checkpoint_write_set(struct broker_dir *dir, const struct checkpoint_set *set,
+                                 unsigned kinds)
 {
     if (atomic_load(&dir->offline)) {
         return;
     }
-    int error = checkpoint_write_file(dir->dir, "recovery-point-offset-checkpoint",
-                                      &set->recovery_points);
-    if (error == 0) {
-        error = checkpoint_write_file(dir->dir, "log-start-offset-checkpoint",
-                                      &set->log_start_offsets);
-    }
-    if (error == 0) {
-        error = checkpoint_write_file(dir->dir, "replication-offset-checkpoint",
-                                      &set->high_watermarks);
-    }
-    if (error != 0) {
-        fprintf(stderr, "cannot write the checkpoints of %s: %s\n", dir->dir->path,
-                err_text(error));
+    for (int kind = 0; kind < CHECKPOINT_KINDS; kind++) {
+        const char *file = checkpoint_kinds[kind].file;
+        int error = (kinds & 1u << kind) != 0
+                        ? checkpoint_write_file(dir->dir, file, &set->kinds[kind])
+                        : 0;
+        if (error != 0) {
+            fprintf(stderr, "cannot write %s/%s: %s\n", dir->dir->path, file, err_text(error));
+        }
     }
 }
 
 static void checkpoint_round_write(struct checkpoint_round *round)
 {
     for (int32_t i = 0; i < round->broker->options.dir_count; i++) {
-        checkpoint_write_set(&round->broker->dirs[i], &round->sets[i]);
+        checkpoint_write_set(&round->broker->dirs[i], &round->sets[i], round->kinds);
     }
 }
 
 static void checkpoint_round_free(struct checkpoint_round *round)
 {
     for (int32_t i = 0; i < round->broker->options.dir_count; i++) {
-        log_checkpoint_release(&round->sets[i].recovery_points);
-        log_checkpoint_release(&round->sets[i].log_start_offsets);
-        log_checkpoint_release(&round->sets[i].high_watermarks);
+        for (int kind = 0; kind < CHECKPOINT_KINDS; kind++) {
+            log_checkpoint_release(&round->sets[i].kinds[kind]);
+        }
     }
     for (int32_t i = 0; i < round->broker->options.shard_count; i++) {
         arena_release(&round->parts[i].names);
@@ -120,9 +133,20 @@ static void checkpoint_work(struct loop_job *job)
     checkpoint_round_write(CONTAINER_OF(job, struct checkpoint_round, job));
 }
 
+static void checkpoints_begin(struct broker *broker, unsigned kinds);
+
+static void checkpoint_round_end(struct checkpoint_round *round)
+{
+    struct broker *broker = round->broker;
+    unsigned missed = broker->checkpoints_missed;
+    broker->checkpoints_missed = 0;
+    checkpoint_round_free(round);
+    checkpoints_begin(broker, missed);
+}
+
 static void checkpoint_done(struct loop_job *job)
 {
-    checkpoint_round_free(CONTAINER_OF(job, struct checkpoint_round, job));
+    checkpoint_round_end(CONTAINER_OF(job, struct checkpoint_round, job));
 }
 
 static void checkpoint_next_part(struct checkpoint_round *round);
@@ -154,7 +178,7 @@ static void checkpoint_next_part(struct checkpoint_round *round)
         failed |= round->parts[i].failed;
     }
     if (failed) {
-        checkpoint_round_free(round);
+        checkpoint_round_end(round);
         return;
     }
     round->job.work = checkpoint_work;
@@ -162,13 +186,14 @@ static void checkpoint_next_part(struct checkpoint_round *round)
     loop_submit(broker->shards[0].loop, &round->job);
 }
 
-static struct checkpoint_round *checkpoint_round_create(struct broker *broker)
+static struct checkpoint_round *checkpoint_round_create(struct broker *broker, unsigned kinds)
 {
     struct checkpoint_round *round = mem_calloc(1, sizeof *round);
     if (round == NULL) {
         return NULL;
     }
     round->broker = broker;
+    round->kinds = kinds;
     for (int32_t i = 0; i < broker->options.shard_count; i++) {
         round->parts[i].round = round;
         round->parts[i].shard = &broker->shards[i];
@@ -177,34 +202,67 @@ static struct checkpoint_round *checkpoint_round_create(struct broker *broker)
     return round;
 }
 
-static void checkpoints_arm(struct broker *broker)
+void checkpoints_note(struct broker_shard *shard)
 {
-    int64_t every_ms =
-        config_long(broker->options.config, "log.flush.offset.checkpoint.interval.ms");
-    loop_timer_arm(broker->shards[0].loop, &broker->checkpoint_timer, every_ms);
+    if (atomic_load_explicit(&shard->checkpoints_due, memory_order_relaxed) != CHECKPOINT_ALL) {
+        atomic_store(&shard->checkpoints_due, CHECKPOINT_ALL);
+    }
 }
 
-static void checkpoints_fire(struct timer *timer)
+/* Those of the kinds of which something changed, and notes that they are seen to. A change that is
+ * noted meanwhile is in this round or in the next, or in both. */
+static unsigned checkpoints_take_due(struct broker *broker, unsigned kinds)
 {
-    struct broker *broker = CONTAINER_OF(timer, struct broker, checkpoint_timer);
-    checkpoints_arm(broker);
-    if (broker->checkpoint_round == NULL) {
-        broker->checkpoint_round = checkpoint_round_create(broker);
+    unsigned due = 0;
+    for (int32_t i = 0; i < broker->options.shard_count; i++) {
+        due |= atomic_fetch_and(&broker->shards[i].checkpoints_due, ~kinds);
+    }
+    return due & kinds;
+}
+
+static void checkpoints_begin(struct broker *broker, unsigned kinds)
+{
+    if (broker->checkpoint_round != NULL) {
+        broker->checkpoints_missed |= kinds;
+        return;
+    }
+    unsigned due = checkpoints_take_due(broker, kinds);
+    if (due != 0) {
+        broker->checkpoint_round = checkpoint_round_create(broker, due);
         if (broker->checkpoint_round != NULL) {
             checkpoint_next_part(broker->checkpoint_round);
         }
     }
 }
 
+/* As Apache Kafka's scheduler has it: a negative interval means once. */
+static void checkpoints_fire(struct timer *timer)
+{
+    struct checkpoint_timer *fired = CONTAINER_OF(timer, struct checkpoint_timer, timer);
+    struct broker *broker = fired->broker;
+    size_t kind = (size_t)(fired - broker->checkpoint_timers);
+    int64_t every_ms = config_long(broker->options.config, checkpoint_kinds[kind].interval);
+    if (every_ms >= 0) {
+        loop_timer_arm(broker->shards[0].loop, timer, every_ms);
+    }
+    checkpoints_begin(broker, 1u << kind);
+}
+
 void checkpoints_start(struct broker *broker)
 {
-    timer_init(&broker->checkpoint_timer, checkpoints_fire);
-    checkpoints_arm(broker);
+    int64_t delay_ms = config_long(broker->options.config, "log.initial.task.delay.ms");
+    for (int kind = 0; kind < CHECKPOINT_KINDS; kind++) {
+        struct checkpoint_timer *timer = &broker->checkpoint_timers[kind];
+        timer->broker = broker;
+        timer_init(&timer->timer, checkpoints_fire);
+        loop_timer_arm(broker->shards[0].loop, &timer->timer,
+                       kind == CHECKPOINT_HIGH_WATERMARK ? 0 : delay_ms);
+    }
 }
 
 void checkpoints_write_closing(struct broker *broker)
 {
-    struct checkpoint_round *round = checkpoint_round_create(broker);
+    struct checkpoint_round *round = checkpoint_round_create(broker, CHECKPOINT_ALL);
     if (round == NULL) {
         return;
     }

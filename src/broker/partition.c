@@ -1,4 +1,5 @@
-#include "broker/partition.h"
+#include "broker/checkpoints.h"
+#include "broker/partition_internal.h"
 
 #include <stdio.h>
 
@@ -100,13 +101,13 @@ int16_t partition_check_leader(const struct partition *partition, int32_t curren
                : KAFKA_NOT_LEADER_OR_FOLLOWER;
 }
 
-static void partition_raise_high_watermark(struct partition *partition, int64_t offset,
-                                           int64_t bytes)
+void partition_raise_high_watermark(struct partition *partition, int64_t offset, int64_t bytes)
 {
     if (offset <= partition->high_watermark) {
         return;
     }
     partition->high_watermark = offset;
+    checkpoints_note(partition->shard);
     while (!list_empty(&partition->waits)) {
         struct partition_wait *wait =
             CONTAINER_OF(partition->waits.next, struct partition_wait, node);
@@ -128,16 +129,6 @@ void partition_add_wait(struct partition *partition, struct partition_wait *wait
     ASSERT(wait->required_offset >= partition->high_watermark);
     /* Appends come in order of their offsets, and so do their waits. */
     list_push_back(&partition->waits, &wait->node);
-}
-
-static void partition_want_flush(struct partition *partition)
-{
-    if (partition->flush_running) {
-        partition->flush_again = true;
-    } else if (list_empty(&partition->flush_node)) {
-        list_push_back(&partition->shard->flushes, &partition->flush_node);
-        broker_shard_nudge(partition->shard);
-    }
 }
 
 int partition_append(struct partition *partition, uint8_t *data, size_t size, int16_t api_version,
@@ -174,83 +165,12 @@ int partition_append(struct partition *partition, uint8_t *data, size_t size, in
     return 0;
 }
 
-/* A flush on its way: its own memory, since the partition may be deleted meanwhile. */
-struct partition_flush {
-    struct loop_job job;
-    struct partition *partition;
-    struct log_flush flush;
-};
-
 static void partition_free(struct partition *partition)
 {
     ASSERT(list_empty(&partition->waits) && list_empty(&partition->watches));
-    list_remove(&partition->flush_node);
-    mem_free(partition->flush);
+    partition_forget_flush(partition);
     mem_free(partition->topic);
     mem_free(partition);
-}
-
-static void partition_flush_work(struct loop_job *job)
-{
-    struct partition_flush *flush = CONTAINER_OF(job, struct partition_flush, job);
-    log_flush_run(&flush->flush);
-}
-
-static void partition_finish_delete(struct partition *partition);
-
-static void partition_flush_done(struct loop_job *job)
-{
-    struct partition_flush *flush = CONTAINER_OF(job, struct partition_flush, job);
-    struct partition *partition = flush->partition;
-    int64_t offset = flush->flush.offset;
-    partition->flush_running = false;
-    int error = log_flush_finish(partition->log, &flush->flush);
-    if (partition->doomed) {
-        partition_finish_delete(partition);
-        return;
-    }
-    if (error != 0) {
-        (void)partition_fault(partition, error);
-        return;
-    }
-    int64_t start = partition->high_watermark;
-    if (offset > start) {
-        int64_t bytes = log_available_bytes(partition->log, start, offset);
-        partition_raise_high_watermark(partition, offset, bytes);
-    }
-    if (partition->flush_again) {
-        partition->flush_again = false;
-        partition_want_flush(partition);
-    }
-}
-
-static void partition_start_flush(struct partition *partition)
-{
-    if (partition->flush == NULL) {
-        partition->flush = mem_calloc(1, sizeof *partition->flush);
-        if (partition->flush == NULL) {
-            (void)partition_fault(partition, ERR_IO);
-            return;
-        }
-    }
-    struct partition_flush *flush = partition->flush;
-    flush->partition = partition;
-    flush->job.work = partition_flush_work;
-    flush->job.done = partition_flush_done;
-    partition->flush_running = true;
-    /* A failure to prepare comes home with the job, so that there is one way to end. */
-    (void)log_flush_prepare(partition->log, &flush->flush);
-    loop_submit(partition->shard->loop, &flush->job);
-}
-
-void partition_run_flushes(struct broker_shard *shard)
-{
-    while (!list_empty(&shard->flushes)) {
-        struct partition *partition =
-            CONTAINER_OF(shard->flushes.next, struct partition, flush_node);
-        list_remove(&partition->flush_node);
-        partition_start_flush(partition);
-    }
 }
 
 static struct broker_found *partition_claim(struct broker *broker, const char *name)
@@ -364,6 +284,8 @@ static void partition_open(struct partition *partition, const struct image *imag
     }
     atomic_fetch_add(&partition->dir->partition_count, 1);
     partition->high_watermark = log_end_offset(partition->log);
+    partition->flushed_ms = loop_wall_ms(partition->shard->loop);
+    checkpoints_note(partition->shard);
 }
 
 static struct partition *partition_create(struct broker_shard *shard, const struct image *image,
@@ -483,7 +405,7 @@ static void partition_remove_later(struct partition *partition, char *path, int6
     loop_timer_arm(partition->shard->loop, &removal->timer, delay_ms);
 }
 
-static void partition_finish_delete(struct partition *partition)
+void partition_finish_delete(struct partition *partition)
 {
     struct broker_shard *shard = partition->shard;
     if (partition->log != NULL) {
@@ -497,6 +419,7 @@ static void partition_finish_delete(struct partition *partition)
                                            &renamed);
         log_abandon(&partition->log);
         atomic_fetch_sub(&partition->dir->partition_count, 1);
+        checkpoints_note(shard);
         if (error == 0) {
             partition_remove_later(partition, renamed, delay_ms);
         } else {
@@ -552,6 +475,9 @@ void partition_housekeep(struct partition *partition, int64_t now_ms)
         (void)partition_fault(partition, error);
         return;
     }
+    if (deleted > 0) {
+        checkpoints_note(partition->shard);
+    }
     if (deleted == 0 && log_deleted_count(partition->log) > 0) {
         /* Given up in an earlier round, so that readers had their time. */
         (void)log_remove_deleted(partition->log);
@@ -559,10 +485,5 @@ void partition_housekeep(struct partition *partition, int64_t now_ms)
     log_expire_producers(partition->log, now_ms);
     if (!partition->flush_running) {
         log_close_idle_files(partition->log, now_ms - IDLE_FILES_MS);
-    }
-    int64_t flush_ms = log_config(partition->log)->flush_ms;
-    if (flush_ms != INT64_MAX &&
-        log_recovery_point(partition->log) < log_end_offset(partition->log)) {
-        partition_want_flush(partition);
     }
 }

@@ -30,11 +30,11 @@ struct partition {
     int64_t high_watermark;
     struct list watches;
     struct list waits; /* by required offset */
-    struct list flush_node;
+    struct list flush_node; /* in the due list of its shard and directory */
+    int64_t flushed_ms;     /* since the epoch */
     bool flush_running;
     bool flush_again;
     bool doomed; /* deleted while a flush was running */
-    struct partition_flush *flush;
 };
 
 /* Bytes became readable, or (bytes < 0) something changed that an answer must say at once. */
@@ -73,7 +73,13 @@ void partition_add_wait(struct partition *partition, struct partition_wait *wait
 int16_t partition_fault(struct partition *partition, int error);
 /* Retention, idle files, producers that expired. */
 void partition_housekeep(struct partition *partition, int64_t now_ms);
-/* Starts the flushes that became due in this turn. */
+/* Sees to a sync of what is in the log now; what waits for it is told by the high watermark. */
+void partition_want_flush(struct partition *partition);
+/* flush.ms */
+void partition_flush_if_old(struct partition *partition, int64_t now_ms);
+/* A partition that goes need not be synced any more. */
+void partition_forget_flush(struct partition *partition);
+/* Starts a sync of all that is due, one job a log directory, unless one is under way there. */
 void partition_run_flushes(struct broker_shard *shard);
 
 #endif

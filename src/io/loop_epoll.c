@@ -295,7 +295,7 @@ void loop_watch_remove(struct loop *loop, struct loop_watch *watch)
 
 void loop_timer_arm(struct loop *loop, struct timer *timer, int64_t delay_ms)
 {
-    wheel_arm(&loop->wheel, timer, loop->monotonic_ms + delay_ms);
+    wheel_arm(&loop->wheel, timer, wheel_deadline_ms(loop->monotonic_ms, delay_ms));
 }
 
 void loop_timer_cancel(struct loop *loop, struct timer *timer)

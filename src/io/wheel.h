@@ -27,6 +27,11 @@ void wheel_init(struct wheel *wheel, int64_t now_ms);
 /* An initialised timer is not armed. */
 void timer_init(struct timer *timer, void (*fire)(struct timer *timer));
 static inline bool timer_is_armed(const struct timer *timer) { return !list_empty(&timer->node); }
+/* now_ms + delay_ms; settings may say INT64_MAX for never. */
+static inline int64_t wheel_deadline_ms(int64_t now_ms, int64_t delay_ms)
+{
+    return delay_ms < INT64_MAX - now_ms ? now_ms + delay_ms : INT64_MAX;
+}
 /* Arms or moves; a deadline in the past fires at the next advance. */
 void wheel_arm(struct wheel *wheel, struct timer *timer, int64_t deadline_ms);
 void wheel_cancel(struct wheel *wheel, struct timer *timer);

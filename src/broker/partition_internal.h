@@ -1,0 +1,12 @@
+/* partition_internal.h: what the files of a partition share. Thread: the owner's. */
+#ifndef BNB_BROKER_PARTITION_INTERNAL_H
+#define BNB_BROKER_PARTITION_INTERNAL_H
+
+#include "broker/partition.h"
+
+/* Makes the offsets below offset readable, bytes more than before. */
+void partition_raise_high_watermark(struct partition *partition, int64_t offset, int64_t bytes);
+/* The rest of partition_delete, once no flush is running. */
+void partition_finish_delete(struct partition *partition);
+
+#endif
