@@ -49,7 +49,7 @@ static int flush_add_segment(struct log *log, struct log_flush *flush, size_t in
 int log_flush_prepare(struct log *log, struct log_flush *flush)
 {
     *flush = (struct log_flush){.offset = log->log_end_offset, .fs = &log->fs};
-    size_t first = log_segment_index(log, log->recovery_point);
+    size_t first = log_first_unsynced(log, log->recovery_point);
     size_t count = log->segment_count - first;
     flush->files = mem_calloc(count * FLUSH_FILES_A_SEGMENT, sizeof *flush->files);
     flush->error = flush->files == NULL ? ERR_NOMEM : 0;

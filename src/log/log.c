@@ -138,6 +138,12 @@ size_t log_segment_index(const struct log *log, int64_t offset)
     return low;
 }
 
+size_t log_first_unsynced(const struct log *log, int64_t recovery_point)
+{
+    int64_t first = log->segments[0]->base_offset;
+    return log_segment_index(log, recovery_point > first ? recovery_point - 1 : first);
+}
+
 int64_t log_segment_end(const struct log *log, size_t index)
 {
     ASSERT(index < log->segment_count);

@@ -10,7 +10,7 @@
 #define DIR_PATH_BYTES 1024
 #define SMALL_FILE_BYTES_MAX (1u << 20)
 #define BOOT_ID_BYTES 36
-/* Names which boot of the kernel our writes went to. */
+/* Names the boot of the kernel under which every log here was last recovered. */
 #define BOOT_MARKER ".barnabas_boot"
 #define CLEAN_MARKER ".kafka_cleanshutdown"
 
@@ -32,25 +32,35 @@ static bool dir_boot_id(struct io_fs *fs, char *boot_id)
     return got == BOOT_ID_BYTES;
 }
 
-/* Whether the last writer ran on the kernel that runs now; leaves our own mark. Not synced: a mark
- * that is missing only makes recovery slower. */
-static bool dir_exchange_boot_marker(struct log_dir *dir)
+/* Whether the last writer that finished its recovery did so on the kernel that runs now. */
+static bool dir_boot_marker_holds(const struct log_dir *dir)
 {
     char path[DIR_PATH_BYTES];
     char now[BOOT_ID_BYTES];
-    char before[BOOT_ID_BYTES] = {0};
+    char before[BOOT_ID_BYTES];
     struct io_file file;
     if (!dir_boot_id(dir->fs, now) || dir_path(dir->path, BOOT_MARKER, path) != 0 ||
-        io_file_open(dir->fs, path, IO_OPEN_READ | IO_OPEN_WRITE | IO_OPEN_CREATE, &file) != 0) {
+        io_file_open(dir->fs, path, IO_OPEN_READ, &file) != 0) {
         return false;
     }
     bool same = io_file_read(&file, before, sizeof before, 0) == BOOT_ID_BYTES &&
                 memcmp(before, now, sizeof now) == 0;
-    if (!same) {
-        (void)io_file_write(&file, now, sizeof now, 0);
-    }
     io_file_close(&file);
     return same;
+}
+
+void log_dir_mark_recovered(struct log_dir *dir)
+{
+    char path[DIR_PATH_BYTES];
+    char now[BOOT_ID_BYTES];
+    struct io_file file;
+    if (dir->page_cache_intact || !dir_boot_id(dir->fs, now) ||
+        dir_path(dir->path, BOOT_MARKER, path) != 0 ||
+        io_file_open(dir->fs, path, IO_OPEN_READ | IO_OPEN_WRITE | IO_OPEN_CREATE, &file) != 0) {
+        return;
+    }
+    (void)io_file_write(&file, now, sizeof now, 0);
+    io_file_close(&file);
 }
 
 static void dir_take_clean_marker(struct log_dir *dir)
@@ -125,7 +135,7 @@ int log_dir_open(struct io_fs *fs, const char *path, struct log_dir **opened,
         error = dir_lock(dir, message);
     }
     if (error == 0) {
-        dir->page_cache_intact = dir_exchange_boot_marker(dir);
+        dir->page_cache_intact = dir_boot_marker_holds(dir);
         dir_take_clean_marker(dir);
         error = dir_read_checkpoint(dir, "recovery-point-offset-checkpoint",
                                     &dir->recovery_points);

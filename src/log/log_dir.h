@@ -51,7 +51,7 @@ struct log_dir {
     struct log_dir_properties properties;
     struct io_file lock;
     bool clean_shutdown;    /* the last owner closed it in order */
-    bool page_cache_intact; /* the kernel has not restarted since */
+    bool page_cache_intact; /* the kernel has not restarted since they were recovered */
     bool offline;
     int64_t previous_broker_epoch; /* -1: not known */
     struct log_checkpoint recovery_points;
@@ -62,6 +62,10 @@ struct log_dir {
  * it; ERR_NOT_FOUND: not formatted. */
 int log_dir_open(struct io_fs *fs, const char *path, struct log_dir **dir,
                  struct err_message *message);
+/* Every log in it has been recovered: until the kernel restarts, what write returned is there. A
+ * process that dies before this leaves the next one to recover again. Not synced: a mark that is
+ * missing only makes recovery slower. */
+void log_dir_mark_recovered(struct log_dir *dir);
 /* Writes the marker and lets go. */
 int log_dir_close_clean(struct log_dir **dir, int64_t broker_epoch);
 void log_dir_release(struct log_dir **dir);

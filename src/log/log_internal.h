@@ -54,6 +54,9 @@ static inline struct segment *log_active(const struct log *log)
 }
 /* Index of the segment with the greatest base offset at or below offset; 0 when there is none. */
 size_t log_segment_index(const struct log *log, int64_t offset);
+/* The first segment with something that a sync up to recovery_point may have left out: that of the
+ * last record before it, since a segment that was active then had its indexes still in memory. */
+size_t log_first_unsynced(const struct log *log, int64_t recovery_point);
 /* First offset behind a segment. */
 int64_t log_segment_end(const struct log *log, size_t index);
 int log_add_segment(struct log *log, int64_t base_offset, struct segment **added);

@@ -487,7 +487,7 @@ int log_rebuild_producers(struct log *log)
 /* After a crash of the machine: everything from the recovery point's segment on. */
 static int recovery_whole(struct log *log, struct log_files *files, int64_t recovery_point)
 {
-    size_t index = log_segment_index(log, recovery_point);
+    size_t index = log_first_unsynced(log, recovery_point);
     int error = log_load_producers(log, files, log->segments[index]->base_offset);
     struct recovery_walk walk = {.check_crc = true, .whole = true};
     for (; error == 0 && index < log->segment_count; index++) {
@@ -501,7 +501,11 @@ static int recovery_whole(struct log *log, struct log_files *files, int64_t reco
         if (error != 0) {
             break;
         }
-        bool is_cut = valid != segment->size_bytes;
+        /* The end of a segment may be lost at a batch boundary, which only the next one tells;
+         * where records are compacted away there are gaps that mean nothing. */
+        bool is_cut = valid != segment->size_bytes ||
+                      (!log->config.clean_compact && index + 1 < log->segment_count &&
+                       log->segments[index + 1]->base_offset != walk.next_offset);
         log->log_end_offset = walk.next_offset;
         error = recovery_cut(log, segment, valid, walk.next_offset);
         for (size_t i = index + 1; error == 0 && is_cut && i < log->segment_count; i++) {
@@ -607,5 +611,8 @@ int log_recover(struct log *log, const struct log_options *options, struct err_m
     log->recovery_point = log->recovery_point < log->log_end_offset ? log->recovery_point
                                                                     : log->log_end_offset;
     mem_free(files.items);
-    return error;
+    /* Where each record is to be on the disk before anybody hears of it, what the last process did
+     * not get to must be there before this one serves it. */
+    bool strict = log->config.flush_messages != INT64_MAX;
+    return error == 0 && strict && !options->clean_shutdown ? log_flush(log) : error;
 }

@@ -201,6 +201,11 @@ static void node_serve_if_ready(struct node *node)
     }
     node->serving = true;
     broker_set_strays_aside(node->broker);
+    for (int32_t i = 0; i < node->dir_count; i++) {
+        if (!atomic_load(&node->broker->dirs[i].offline)) {
+            log_dir_mark_recovered(node->dirs[i]);
+        }
+    }
     for (int32_t i = 0; i < LISTENERS_MAX; i++) {
         if (node->listeners[i] != NULL && net_listener_start(node->listeners[i]) != 0) {
             node_fatal(node, "cannot listen");

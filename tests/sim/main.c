@@ -56,6 +56,7 @@ int main(int argc, char **argv)
     if (!parse(argc, argv, &arguments)) {
         return usage();
     }
+    setvbuf(stdout, NULL, _IOLBF, 0);
     for (; run < arguments.seeds; run++) {
         uint64_t seed = arguments.first + run;
         struct world_result result;
