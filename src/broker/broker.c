@@ -9,7 +9,9 @@
 #include "broker/checkpoints.h"
 #include "broker/dispatch.h"
 #include "broker/fetch_session.h"
+#include "broker/images.h"
 #include "broker/partition.h"
+#include "io/system.h"
 #include "broker/wake.h"
 
 #define SCRATCH_BYTES_MAX (256u << 20)
@@ -220,6 +222,15 @@ int broker_create(const struct broker_options *options, struct broker **created,
     return error;
 }
 
+void broker_stop(struct broker *broker)
+{
+    for (int32_t i = 0; i < broker->options.shard_count; i++) {
+        if (broker->shards[i].server != NULL) {
+            net_server_stop(broker->shards[i].server);
+        }
+    }
+}
+
 static void shard_close(struct broker_shard *shard)
 {
     if (shard->loop == NULL) {
@@ -266,6 +277,7 @@ void broker_destroy(struct broker **destroyed, bool clean)
         mem_free(broker->found[i].name);
     }
     mem_free(broker->found);
+    images_release(broker);
     mem_free(broker);
     *destroyed = NULL;
 }
@@ -280,135 +292,20 @@ size_t broker_partition_count(const struct broker *broker)
     return atomic_load(&broker->partition_count);
 }
 
-static bool image_topic_has_us(const struct image_topic *topic, int32_t index, int32_t node_id)
-{
-    const struct image_ids *replicas = &topic->partitions[index].replicas;
-    for (int32_t i = 0; i < replicas->count; i++) {
-        if (replicas->ids[i] == node_id) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void shard_apply_topic(struct broker_shard *shard, const struct image *image,
-                              const struct image_topic *topic)
-{
-    for (int32_t i = 0; i < topic->partition_count; i++) {
-        if (broker_shard_of(shard->broker, topic->id, i) == shard &&
-            image_topic_has_us(topic, i, shard->broker->options.node_id)) {
-            partition_apply(shard, image, topic, i);
-        }
-    }
-}
-
-static void shard_drop_topic(struct broker_shard *shard, const struct image_topic *topic)
-{
-    for (int32_t i = 0; i < topic->partition_count; i++) {
-        struct partition *partition = partition_find(shard, topic->id, i);
-        if (partition != NULL) {
-            partition_delete(partition);
-        }
-    }
-}
-
-/* Whether settings that reach into topics differ; then every topic is looked at. */
-static bool image_broker_settings_differ(const struct image *older, const struct image *newer,
-                                         int32_t node_id)
-{
-    char name[16];
-    snprintf(name, sizeof name, "%" PRId32, node_id);
-    struct image_settings pairs[2][2] = {
-        {image_settings(older, 4, string_view_of("")),
-         image_settings(newer, 4, string_view_of(""))},
-        {image_settings(older, 4, string_view_of(name)),
-         image_settings(newer, 4, string_view_of(name))}};
-    return pairs[0][0].items != pairs[0][1].items || pairs[1][0].items != pairs[1][1].items;
-}
-
-/* Brings the partitions of a shard from the image it has to a newer one. */
-static void shard_apply_image(struct broker_shard *shard, const struct image *newer)
-{
-    const struct image *older = shard->image;
-    bool every = older == NULL ||
-                 image_broker_settings_differ(older, newer, shard->broker->options.node_id);
-    for (size_t i = 0; older != NULL && i < image_topic_count(older); i++) {
-        const struct image_topic *topic = image_topic_at(older, i);
-        if (image_topic_by_id(newer, topic->id) == NULL) {
-            shard_drop_topic(shard, topic);
-        }
-    }
-    for (size_t i = 0; i < image_topic_count(newer); i++) {
-        const struct image_topic *topic = image_topic_at(newer, i);
-        const struct image_topic *before =
-            older == NULL ? NULL : image_topic_by_id(older, topic->id);
-        bool settings_same =
-            older != NULL && image_settings(older, 2, topic->name).items ==
-                                 image_settings(newer, 2, topic->name).items;
-        if (every || before != topic || !settings_same) {
-            shard_apply_topic(shard, newer, topic);
-        }
-    }
-    image_unref(&shard->image);
-    shard->image = image_ref(newer);
-}
-
-struct image_delivery {
-    struct loop_mail mail;
-    struct broker_shard *shard;
-    struct image *image;
-};
-
-static void delivery_home(struct loop_mail *mail)
-{
-    struct image_delivery *delivery = CONTAINER_OF(mail, struct image_delivery, mail);
-    struct broker *broker = delivery->shard->broker;
-    mem_free(delivery);
-    if (--broker->applying == 0) {
-        broker->options.on_applied(broker->options.context);
-    }
-}
-
-static void delivery_run(struct loop_mail *mail)
-{
-    struct image_delivery *delivery = CONTAINER_OF(mail, struct image_delivery, mail);
-    shard_apply_image(delivery->shard, delivery->image);
-    image_unref(&delivery->image);
-    struct broker *broker = delivery->shard->broker;
-    delivery->mail.run = delivery_home;
-    if (delivery->shard->index == 0) {
-        delivery_home(mail);
-    } else {
-        loop_post(broker->shards[0].loop, mail);
-    }
-}
-
-void broker_apply_image(struct broker *broker, const struct image *image)
-{
-    broker->applying += broker->options.shard_count;
-    for (int32_t i = broker->options.shard_count - 1; i >= 0; i--) {
-        struct image_delivery *delivery = mem_need(sizeof *delivery);
-        *delivery = (struct image_delivery){
-            .mail.run = delivery_run, .shard = &broker->shards[i], .image = image_ref(image)};
-        if (i == 0) {
-            delivery_run(&delivery->mail);
-        } else {
-            loop_post(broker->shards[i].loop, &delivery->mail);
-        }
-    }
-}
-
-static int stray_set_aside(struct broker *broker, const struct broker_found *found)
+int broker_set_aside(struct broker *broker, const struct broker_found *found)
 {
     char from[DIR_NAME_BYTES];
     char to[DIR_NAME_BYTES];
-    struct broker_shard *shard = &broker->shards[0];
+    struct uuid id = io_random_uuid();
     const char *dash = strrchr(found->name, '-');
     int size = snprintf(from, sizeof from, "%s/%s", found->dir->dir->path, found->name);
-    int to_size = snprintf(to, sizeof to, "%s/%.*s%s.%016" PRIx64 "%016" PRIx64 "-stray",
-                           found->dir->dir->path,
+    char hex[33];
+    for (size_t i = 0; i < sizeof id.bytes; i++) {
+        snprintf(hex + 2 * i, 3, "%02x", id.bytes[i]);
+    }
+    int to_size = snprintf(to, sizeof to, "%s/%.*s%s.%s-stray", found->dir->dir->path,
                            (int)(dash - found->name > 200 ? 200 : dash - found->name), found->name,
-                           dash, broker_shard_random(shard), broker_shard_random(shard));
+                           dash, hex);
     if (size >= (int)sizeof from || to_size >= (int)sizeof to) {
         return ERR_RANGE;
     }
@@ -420,7 +317,7 @@ void broker_set_strays_aside(struct broker *broker)
 {
     for (size_t i = 0; i < broker->found_count; i++) {
         if (!atomic_load(&broker->found[i].claimed) &&
-            stray_set_aside(broker, &broker->found[i]) != 0) {
+            broker_set_aside(broker, &broker->found[i]) != 0) {
             fprintf(stderr, "cannot set %s aside\n", broker->found[i].name);
         }
     }

@@ -32,14 +32,6 @@ struct broker_submission {
     void *carrier; /* of the node */
 };
 
-/* The files of a log directory that say how far its partitions are. */
-enum checkpoint_kind {
-    CHECKPOINT_RECOVERY_POINT,
-    CHECKPOINT_LOG_START_OFFSET,
-    CHECKPOINT_HIGH_WATERMARK,
-    CHECKPOINT_KINDS,
-};
-
 struct broker;
 struct broker_options {
     const struct config *config;
@@ -63,12 +55,15 @@ struct broker_options {
 };
 int broker_create(const struct broker_options *options, struct broker **broker,
                   struct err_message *message);
+/* None of the loops running any more: requests in processing are carried on with, none is taken. */
+void broker_stop(struct broker *broker);
 /* Before the loops are gone, none of them running. Syncs and closes every log, writes checkpoints
  * and, when clean is set, the clean-shutdown markers. */
 void broker_destroy(struct broker **broker, bool clean);
 
-/* The image after a commit; a reference is taken for each shard. */
+/* The image after a commit: brought to every shard (images.c), then on_applied is called. */
 void broker_apply_image(struct broker *broker, const struct image *image);
+bool broker_is_applying(const struct broker *broker);
 void broker_set_epoch(struct broker *broker, int64_t broker_epoch);
 /* After the first image: sets directories aside that no topic of the cluster claims. */
 void broker_set_strays_aside(struct broker *broker);
@@ -113,7 +108,7 @@ struct broker_shard {
     struct loop_hook hook;
     struct loop_mail nudge; /* makes another turn happen */
     bool nudged;
-    atomic_uint checkpoints_due; /* bits of enum checkpoint_kind: what changed since the last */
+    atomic_uint checkpoints_due; /* bits of enum log_checkpoint_kind: what changed since the last */
     struct timer housekeeping;
     struct timer flush_timer; /* for flush.ms */
     uint64_t random;
@@ -132,15 +127,18 @@ struct broker {
     int32_t next_shard; /* for the next connection */
     _Atomic int64_t epoch;
     atomic_size_t partition_count;
-    int32_t applying; /* shards that have not applied the newest image yet */
+    struct image_round *image_round; /* NULL: every shard has the newest image */
+    struct image *image_next;        /* came meanwhile; NULL: none */
     struct checkpoint_timer {
         struct timer timer;
         struct broker *broker;
-    } checkpoint_timers[CHECKPOINT_KINDS];
+    } checkpoint_timers[LOG_CHECKPOINT_KINDS];
     struct checkpoint_round *checkpoint_round;
     unsigned checkpoints_missed; /* their time came during a round */
 };
 
+/* Renames the directory of a partition that no topic of the cluster claims. Thread: any. */
+int broker_set_aside(struct broker *broker, const struct broker_found *found);
 /* Which shard owns a partition. Thread: any. */
 struct broker_shard *broker_shard_of(struct broker *broker, struct uuid topic_id,
                                      int32_t partition);

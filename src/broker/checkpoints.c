@@ -6,25 +6,18 @@
 #include "base/mem.h"
 #include "broker/partition.h"
 
-#define CHECKPOINT_PATH_BYTES 1024
+#define CHECKPOINT_ALL ((1u << LOG_CHECKPOINT_KINDS) - 1)
 
-#define CHECKPOINT_ALL ((1u << CHECKPOINT_KINDS) - 1)
-
-static const struct {
-    const char *file;
-    const char *interval;
-} checkpoint_kinds[CHECKPOINT_KINDS] = {
-    [CHECKPOINT_RECOVERY_POINT] = {"recovery-point-offset-checkpoint",
-                                   "log.flush.offset.checkpoint.interval.ms"},
-    [CHECKPOINT_LOG_START_OFFSET] = {"log-start-offset-checkpoint",
-                                     "log.flush.start.offset.checkpoint.interval.ms"},
-    [CHECKPOINT_HIGH_WATERMARK] = {"replication-offset-checkpoint",
-                                   "replica.high.watermark.checkpoint.interval.ms"},
+static const char *const checkpoint_intervals[LOG_CHECKPOINT_KINDS] = {
+    [LOG_CHECKPOINT_RECOVERY_POINT] = "log.flush.offset.checkpoint.interval.ms",
+    [LOG_CHECKPOINT_LOG_START_OFFSET] = "log.flush.start.offset.checkpoint.interval.ms",
+    [LOG_CHECKPOINT_HIGH_WATERMARK] = "replica.high.watermark.checkpoint.interval.ms",
 };
 
 /* The files of one log directory. */
 struct checkpoint_set {
-    struct log_checkpoint kinds[CHECKPOINT_KINDS];
+    struct log_checkpoint kinds[LOG_CHECKPOINT_KINDS];
+    uint64_t begun;
 };
 /* One round: a part for each shard, which lists its partitions there. */
 struct checkpoint_part {
@@ -37,7 +30,7 @@ struct checkpoint_part {
 struct checkpoint_round {
     struct loop_job job;
     struct broker *broker;
-    unsigned kinds; /* bits of enum checkpoint_kind */
+    unsigned kinds; /* bits of enum log_checkpoint_kind */
     int32_t next_part; /* parts list one after the other: the sets are shared */
     struct checkpoint_set sets[BROKER_DIRS_MAX];
     struct checkpoint_part parts[BROKER_SHARDS_MAX];
@@ -55,15 +48,15 @@ static int checkpoint_add(struct checkpoint_round *round, struct checkpoint_part
     if (topic.data == NULL) {
         return ERR_NOMEM;
     }
-    int64_t values[CHECKPOINT_KINDS] = {
-        [CHECKPOINT_RECOVERY_POINT] = log_recovery_point(partition->log),
-        [CHECKPOINT_LOG_START_OFFSET] = log_start_offset(partition->log),
-        [CHECKPOINT_HIGH_WATERMARK] = partition->high_watermark,
+    int64_t values[LOG_CHECKPOINT_KINDS] = {
+        [LOG_CHECKPOINT_RECOVERY_POINT] = log_recovery_point(partition->log),
+        [LOG_CHECKPOINT_LOG_START_OFFSET] = log_start_offset(partition->log),
+        [LOG_CHECKPOINT_HIGH_WATERMARK] = partition->high_watermark,
     };
     int error = 0;
-    for (int kind = 0; error == 0 && kind < CHECKPOINT_KINDS; kind++) {
+    for (int kind = 0; error == 0 && kind < LOG_CHECKPOINT_KINDS; kind++) {
         bool wanted = (round->kinds & 1u << kind) != 0 &&
-                      (kind != CHECKPOINT_LOG_START_OFFSET || values[kind] > 0);
+                      (kind != LOG_CHECKPOINT_LOG_START_OFFSET || values[kind] > 0);
         error = wanted ? log_checkpoint_add(&set->kinds[kind], topic, partition->key.partition,
                                             values[kind])
                        : 0;
@@ -82,27 +75,20 @@ static void checkpoint_list(struct checkpoint_part *part)
     }
 }
 
-static int checkpoint_write_file(const struct log_dir *dir, const char *name,
-                                 const struct log_checkpoint *checkpoint)
-{
-    char path[CHECKPOINT_PATH_BYTES];
-    int size = snprintf(path, sizeof path, "%s/%s", dir->path, name);
-    return size < (int)sizeof path ? log_checkpoint_write(dir->fs, path, checkpoint) : ERR_RANGE;
-}
-
 static void checkpoint_write_set(struct broker_dir *dir, const struct checkpoint_set *set,
                                  unsigned kinds)
 {
     if (atomic_load(&dir->offline)) {
         return;
     }
-    for (int kind = 0; kind < CHECKPOINT_KINDS; kind++) {
-        const char *file = checkpoint_kinds[kind].file;
+    for (int kind = 0; kind < LOG_CHECKPOINT_KINDS; kind++) {
         int error = (kinds & 1u << kind) != 0
-                        ? checkpoint_write_file(dir->dir, file, &set->kinds[kind])
+                        ? log_dir_write_checkpoint(dir->dir, (enum log_checkpoint_kind)kind,
+                                                   &set->kinds[kind], set->begun)
                         : 0;
         if (error != 0) {
-            fprintf(stderr, "cannot write %s/%s: %s\n", dir->dir->path, file, err_text(error));
+            fprintf(stderr, "cannot write a checkpoint file of %s: %s\n", dir->dir->path,
+                    err_text(error));
         }
     }
 }
@@ -117,7 +103,7 @@ static void checkpoint_round_write(struct checkpoint_round *round)
 static void checkpoint_round_free(struct checkpoint_round *round)
 {
     for (int32_t i = 0; i < round->broker->options.dir_count; i++) {
-        for (int kind = 0; kind < CHECKPOINT_KINDS; kind++) {
+        for (int kind = 0; kind < LOG_CHECKPOINT_KINDS; kind++) {
             log_checkpoint_release(&round->sets[i].kinds[kind]);
         }
     }
@@ -194,6 +180,9 @@ static struct checkpoint_round *checkpoint_round_create(struct broker *broker, u
     }
     round->broker = broker;
     round->kinds = kinds;
+    for (int32_t i = 0; i < broker->options.dir_count; i++) {
+        round->sets[i].begun = log_dir_begin_checkpoint(broker->dirs[i].dir);
+    }
     for (int32_t i = 0; i < broker->options.shard_count; i++) {
         round->parts[i].round = round;
         round->parts[i].shard = &broker->shards[i];
@@ -241,7 +230,7 @@ static void checkpoints_fire(struct timer *timer)
     struct checkpoint_timer *fired = CONTAINER_OF(timer, struct checkpoint_timer, timer);
     struct broker *broker = fired->broker;
     size_t kind = (size_t)(fired - broker->checkpoint_timers);
-    int64_t every_ms = config_long(broker->options.config, checkpoint_kinds[kind].interval);
+    int64_t every_ms = config_long(broker->options.config, checkpoint_intervals[kind]);
     if (every_ms >= 0) {
         loop_timer_arm(broker->shards[0].loop, timer, every_ms);
     }
@@ -251,12 +240,12 @@ static void checkpoints_fire(struct timer *timer)
 void checkpoints_start(struct broker *broker)
 {
     int64_t delay_ms = config_long(broker->options.config, "log.initial.task.delay.ms");
-    for (int kind = 0; kind < CHECKPOINT_KINDS; kind++) {
+    for (int kind = 0; kind < LOG_CHECKPOINT_KINDS; kind++) {
         struct checkpoint_timer *timer = &broker->checkpoint_timers[kind];
         timer->broker = broker;
         timer_init(&timer->timer, checkpoints_fire);
         loop_timer_arm(broker->shards[0].loop, &timer->timer,
-                       kind == CHECKPOINT_HIGH_WATERMARK ? 0 : delay_ms);
+                       kind == LOG_CHECKPOINT_HIGH_WATERMARK ? 0 : delay_ms);
     }
 }
 

@@ -207,6 +207,29 @@ static struct broker_dir *partition_emptiest_dir(struct broker *broker)
     return best;
 }
 
+/* What the checkpoint files say counts for a directory that was there when they were read; for a
+ * new one it is of an earlier partition of the name, and has to go first. */
+static int partition_believe_checkpoints(const struct partition *partition, bool found,
+                                         struct log_options *options)
+{
+    struct log_dir *dir = partition->dir->dir;
+    struct string_view topic = partition_topic(partition);
+    int32_t number = partition->key.partition;
+    int64_t recovery_point =
+        log_dir_checkpoint(dir, LOG_CHECKPOINT_RECOVERY_POINT, topic, number);
+    int64_t log_start = log_dir_checkpoint(dir, LOG_CHECKPOINT_LOG_START_OFFSET, topic, number);
+    if (found) {
+        options->recovery_point = recovery_point;
+        options->log_start_offset = log_start;
+        return 0;
+    }
+    int error = 0;
+    if (recovery_point > 0 || log_start > 0) {
+        error = log_dir_forget(dir, topic, number);
+    }
+    return error == 0 ? log_dir_settle(dir) : error;
+}
+
 /* Whether what lies there is of the topic that now has the name. */
 static bool partition_is_of_topic(struct io_fs *fs, const char *path, struct uuid topic_id)
 {
@@ -214,7 +237,7 @@ static bool partition_is_of_topic(struct io_fs *fs, const char *path, struct uui
     return log_dir_read_topic_id(fs, path, &found) != 0 || uuid_equal(found, topic_id);
 }
 
-static int partition_open_log(struct partition *partition, const struct image *image,
+static int partition_open_log(struct partition *partition, const struct image *image, bool found,
                               struct err_message *message)
 {
     struct broker *broker = partition->shard->broker;
@@ -228,17 +251,17 @@ static int partition_open_log(struct partition *partition, const struct image *i
     struct log_options options = {
         .fs = broker->options.fs,
         .directory = path,
-        .recovery_point = log_checkpoint_find(&dir->recovery_points, partition_topic(partition),
-                                              partition->key.partition, 0),
-        .log_start_offset = log_checkpoint_find(
-            &dir->log_start_offsets, partition_topic(partition), partition->key.partition, 0),
         .clean_shutdown = dir->clean_shutdown,
         .page_cache_intact = dir->page_cache_intact,
         .now_ms = loop_wall_ms(partition->shard->loop),
         .random = broker_shard_random(partition->shard),
     };
     topic_log_config(broker->options.config, image, partition_topic(partition), &options.config);
-    int error = log_open(&options, &partition->log, message);
+    int error = partition_believe_checkpoints(partition, found, &options);
+    if (error != 0) {
+        return err_set(message, error, "the checkpoint files: %s", err_text(error));
+    }
+    error = log_open(&options, &partition->log, message);
     struct uuid known;
     if (error == 0 && log_dir_read_topic_id(broker->options.fs, path, &known) != 0) {
         error = log_dir_write_topic_id(broker->options.fs, path, partition->key.topic_id);
@@ -258,15 +281,15 @@ static void partition_open(struct partition *partition, const struct image *imag
     snprintf(name, sizeof name, "%s-%d", partition->topic, partition->key.partition);
     struct broker_found *found = partition_claim(broker, name);
     partition->dir = NULL;
-    if (found != NULL) {
+    if (found != NULL && !atomic_exchange(&found->claimed, true)) {
         snprintf(path, sizeof path, "%s/%s", found->dir->dir->path, name);
-        if (!partition_is_of_topic(broker->options.fs, path, partition->key.topic_id)) {
-            found = NULL;
+        if (partition_is_of_topic(broker->options.fs, path, partition->key.topic_id)) {
+            partition->dir = found->dir;
+        } else {
+            (void)broker_set_aside(broker, found);
         }
     }
-    if (found != NULL && !atomic_exchange(&found->claimed, true)) {
-        partition->dir = found->dir;
-    }
+    bool was_there = partition->dir != NULL;
     if (partition->dir == NULL) {
         partition->dir = partition_emptiest_dir(broker);
     }
@@ -275,7 +298,7 @@ static void partition_open(struct partition *partition, const struct image *imag
         return;
     }
     struct err_message message = {{0}};
-    int error = partition_open_log(partition, image, &message);
+    int error = partition_open_log(partition, image, was_there, &message);
     if (error != 0) {
         fprintf(stderr, "cannot open %s: %s\n", name, message.text);
         log_abandon(&partition->log);
@@ -407,26 +430,34 @@ static void partition_remove_later(struct partition *partition, char *path, int6
 
 void partition_finish_delete(struct partition *partition)
 {
-    struct broker_shard *shard = partition->shard;
     if (partition->log != NULL) {
-        char *renamed = NULL;
-        struct uuid id;
-        for (size_t i = 0; i < sizeof id.bytes; i++) {
-            id.bytes[i] = (uint8_t)(broker_shard_random(shard) >> 32);
-        }
         int64_t delay_ms = log_config(partition->log)->file_delete_delay_ms;
-        int error = log_dir_rename_deleted(partition->dir->dir, log_directory(partition->log), id,
-                                           &renamed);
         log_abandon(&partition->log);
-        atomic_fetch_sub(&partition->dir->partition_count, 1);
-        checkpoints_note(shard);
-        if (error == 0) {
-            partition_remove_later(partition, renamed, delay_ms);
-        } else {
-            (void)partition_fault(partition, error);
+        if (partition->renamed != NULL) {
+            partition_remove_later(partition, partition->renamed, delay_ms);
         }
     }
     partition_free(partition);
+}
+
+/* Gets the directory out of the way of another topic of the same name. */
+static void partition_rename_deleted(struct partition *partition)
+{
+    struct log_dir *dir = partition->dir->dir;
+    struct uuid id;
+    for (size_t i = 0; i < sizeof id.bytes; i++) {
+        id.bytes[i] = (uint8_t)(broker_shard_random(partition->shard) >> 32);
+    }
+    int error = log_dir_rename_deleted(dir, log_directory(partition->log), id,
+                                       &partition->renamed);
+    if (error == 0) {
+        error = log_dir_forget(dir, partition_topic(partition), partition->key.partition);
+    }
+    atomic_fetch_sub(&partition->dir->partition_count, 1);
+    checkpoints_note(partition->shard);
+    if (error != 0) {
+        (void)partition_fault(partition, error);
+    }
 }
 
 void partition_delete(struct partition *partition)
@@ -439,6 +470,9 @@ void partition_delete(struct partition *partition)
     /* A watch takes itself out when its fetch is told; from here on nobody may follow it back. */
     while (!list_empty(&partition->watches)) {
         list_remove(partition->watches.next);
+    }
+    if (partition->log != NULL) {
+        partition_rename_deleted(partition);
     }
     if (partition->flush_running) {
         partition->doomed = true;

@@ -35,6 +35,7 @@ struct partition {
     bool flush_running;
     bool flush_again;
     bool doomed; /* deleted while a flush was running */
+    char *renamed; /* where a deleted partition's files are now */
 };
 
 /* Bytes became readable, or (bytes < 0) something changed that an answer must say at once. */

@@ -57,8 +57,9 @@ int loop_start(struct loop *loop);
 void loop_join(struct loop *loop);
 /* Runs it on the caller's thread; returns after loop_stop. */
 void loop_run(struct loop *loop);
-/* After loop_run: waits for the jobs that are still under way and brings them home. */
-void loop_drain(struct loop *loop);
+/* After loop_run, or after loop_join for another thread's: waits for the jobs that are still under
+ * way, brings them home and delivers the mail. Whether there was anything. */
+bool loop_drain(struct loop *loop);
 /* Thread: any; also from a signal handler. */
 void loop_stop(struct loop *loop);
 

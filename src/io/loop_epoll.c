@@ -182,7 +182,7 @@ void loop_submit(struct loop *loop, struct loop_job *job)
 }
 
 /* Takes all mail under the lock and runs it outside. */
-static void loop_run_mail(struct loop *loop)
+static bool loop_run_mail(struct loop *loop)
 {
     uint64_t count;
     ssize_t got = read(loop->wake, &count, sizeof count);
@@ -192,11 +192,13 @@ static void loop_run_mail(struct loop *loop)
     loop->mail_first = NULL;
     loop->mail_last = &loop->mail_first;
     pthread_mutex_unlock(&loop->mail_lock);
+    bool any = mail != NULL;
     while (mail != NULL) {
         struct loop_mail *next = mail->next;
         mail->run(mail);
         mail = next;
     }
+    return any;
 }
 
 static void loop_run_events(struct loop *loop)
@@ -222,7 +224,7 @@ void loop_run(struct loop *loop)
         loop->event_count = count > 0 ? count : 0;
         loop_read_clocks(loop);
         loop_run_events(loop);
-        loop_run_mail(loop);
+        (void)loop_run_mail(loop);
         wheel_advance(&loop->wheel, loop->monotonic_ms);
         LIST_FOR_EACH_SAFE(node, &loop->hooks)
         {
@@ -232,21 +234,23 @@ void loop_run(struct loop *loop)
     }
 }
 
-void loop_drain(struct loop *loop)
+bool loop_drain(struct loop *loop)
 {
+    bool any = false;
     while (loop->jobs_under_way > 0) {
         struct epoll_event event;
         /* Only the wake-up is of interest: connections are not served any more. */
         (void)epoll_wait(loop->epoll, &event, 1, 1);
         loop_read_clocks(loop);
-        loop_run_mail(loop);
+        any |= loop_run_mail(loop);
     }
+    return loop_run_mail(loop) || any;
 }
 
 static void *loop_thread(void *argument)
 {
     loop_run(argument);
-    loop_drain(argument);
+    (void)loop_drain(argument);
     return NULL;
 }
 

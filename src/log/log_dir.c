@@ -1,4 +1,4 @@
-#include "log/log_dir.h"
+#include "log/log_dir_internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -85,17 +85,6 @@ static void dir_take_clean_marker(struct log_dir *dir)
     }
 }
 
-static int dir_read_checkpoint(struct log_dir *dir, const char *name,
-                               struct log_checkpoint *checkpoint)
-{
-    char path[DIR_PATH_BYTES];
-    int error = dir_path(dir->path, name, path);
-    if (error == 0) {
-        error = log_checkpoint_read(dir->fs, path, checkpoint);
-    }
-    return error == ERR_CORRUPT ? 0 : error;
-}
-
 static int dir_lock(struct log_dir *dir, struct err_message *message)
 {
     char path[DIR_PATH_BYTES];
@@ -128,6 +117,7 @@ int log_dir_open(struct io_fs *fs, const char *path, struct log_dir **opened,
         return ERR_NOMEM;
     }
     dir->fs = fs;
+    log_dir_init_checkpoints(dir);
     dir->path = mem_strndup(path, strlen(path));
     int error = dir->path == NULL ? ERR_NOMEM
                                   : log_dir_read_properties(fs, path, &dir->properties, message);
@@ -137,14 +127,7 @@ int log_dir_open(struct io_fs *fs, const char *path, struct log_dir **opened,
     if (error == 0) {
         dir->page_cache_intact = dir_boot_marker_holds(dir);
         dir_take_clean_marker(dir);
-        error = dir_read_checkpoint(dir, "recovery-point-offset-checkpoint",
-                                    &dir->recovery_points);
-    }
-    if (error == 0) {
-        error = dir_read_checkpoint(dir, "log-start-offset-checkpoint", &dir->log_start_offsets);
-    }
-    if (error == 0) {
-        error = dir_read_checkpoint(dir, "replication-offset-checkpoint", &dir->high_watermarks);
+        error = log_dir_read_checkpoints(dir);
     }
     if (error != 0) {
         log_dir_release(&dir);
@@ -179,9 +162,7 @@ void log_dir_release(struct log_dir **dir)
     if ((*dir)->lock.fs != NULL) {
         io_file_close(&(*dir)->lock);
     }
-    log_checkpoint_release(&(*dir)->recovery_points);
-    log_checkpoint_release(&(*dir)->log_start_offsets);
-    log_checkpoint_release(&(*dir)->high_watermarks);
+    log_dir_release_checkpoints(*dir);
     mem_free((*dir)->path);
     mem_free(*dir);
     *dir = NULL;
@@ -318,9 +299,6 @@ int log_dir_rename_deleted(struct log_dir *dir, const char *partition_directory,
         return ERR_NOMEM;
     }
     error = io_rename(dir->fs, partition_directory, path);
-    if (error == 0) {
-        error = io_sync_directory(dir->fs, dir->path);
-    }
     if (error != 0) {
         mem_free(*renamed);
         *renamed = NULL;

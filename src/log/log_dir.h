@@ -5,7 +5,10 @@
 #ifndef BNB_LOG_LOG_DIR_H
 #define BNB_LOG_LOG_DIR_H
 
+#include <pthread.h>
+
 #include "base/err.h"
+#include "base/map.h"
 #include "io/file.h"
 
 struct log_dir_properties {
@@ -45,6 +48,14 @@ int log_checkpoint_write(struct io_fs *fs, const char *path,
                          const struct log_checkpoint *checkpoint);
 void log_checkpoint_release(struct log_checkpoint *checkpoint);
 
+/* The files of a log directory that say how far its partitions are. */
+enum log_checkpoint_kind {
+    LOG_CHECKPOINT_RECOVERY_POINT,
+    LOG_CHECKPOINT_LOG_START_OFFSET,
+    LOG_CHECKPOINT_HIGH_WATERMARK,
+    LOG_CHECKPOINT_KINDS,
+};
+
 struct log_dir {
     struct io_fs *fs;
     char *path;
@@ -54,14 +65,32 @@ struct log_dir {
     bool page_cache_intact; /* the kernel has not restarted since they were recovered */
     bool offline;
     int64_t previous_broker_epoch; /* -1: not known */
-    struct log_checkpoint recovery_points;
-    struct log_checkpoint log_start_offsets;
-    struct log_checkpoint high_watermarks;
+    struct log_checkpoint checkpoints[LOG_CHECKPOINT_KINDS]; /* as they were at the start */
+
+    /* Protected by forget_lock. */
+    pthread_mutex_t forget_lock;
+    struct map forgotten; /* partitions of which older entries are not to be believed */
+    uint64_t forget_sequence;
+    uint64_t settled[LOG_CHECKPOINT_KINDS]; /* the file has nothing that was forgotten up to here */
 };
 /* Locks, reads all of the above, removes the clean-shutdown marker. ERR_BUSY: another process has
  * it; ERR_NOT_FOUND: not formatted. */
 int log_dir_open(struct io_fs *fs, const char *path, struct log_dir **dir,
                  struct err_message *message);
+/* Checkpoints name a partition by its topic's name, and a name may come again. So before a
+ * partition's directory is made, what the files say of an earlier one goes: log_dir_forget when one
+ * is deleted, log_dir_settle when one is made. Thread: any. */
+int log_dir_forget(struct log_dir *dir, struct string_view topic, int32_t partition);
+int log_dir_settle(struct log_dir *dir);
+/* A checkpoint's offset of a partition whose directory was there at the start; 0: none. */
+int64_t log_dir_checkpoint(const struct log_dir *dir, enum log_checkpoint_kind kind,
+                           struct string_view topic, int32_t partition);
+/* Before offsets are gathered for the files, and then to write one: what was forgotten in between
+ * is left out. Thread: any; one gathering at a time. */
+uint64_t log_dir_begin_checkpoint(struct log_dir *dir);
+int log_dir_write_checkpoint(struct log_dir *dir, enum log_checkpoint_kind kind,
+                             const struct log_checkpoint *checkpoint, uint64_t begun);
+
 /* Every log in it has been recovered: until the kernel restarts, what write returned is there. A
  * process that dies before this leaves the next one to recover again. Not synced: a mark that is
  * missing only makes recovery slower. */
@@ -84,8 +113,8 @@ int log_dir_parse_name(const char *name, struct string_view *topic, int32_t *par
 int log_dir_read_topic_id(struct io_fs *fs, const char *partition_directory, struct uuid *topic_id);
 int log_dir_write_topic_id(struct io_fs *fs, const char *partition_directory,
                            struct uuid topic_id);
-/* Renames a partition directory to its -delete name and syncs the log directory; renamed gets the
- * new path (mem_free). */
+/* Renames a partition directory to its -delete name; renamed gets the new path (mem_free). Not
+ * synced: a name that comes back is found to be of no topic. */
 int log_dir_rename_deleted(struct log_dir *dir, const char *partition_directory,
                            struct uuid random_id, char **renamed);
 /* Removes a directory and the files in it. */

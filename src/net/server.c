@@ -48,6 +48,7 @@ struct net_server {
     struct net_server_options options;
     struct list connections;
     size_t count;
+    bool stopped;
     struct timer idle_timer;
 };
 
@@ -307,7 +308,7 @@ static void net_connection_advance(struct net_connection *connection)
             }
         }
         if (done == 1) {
-            done = net_receive_frame(connection);
+            done = connection->server->stopped ? 0 : net_receive_frame(connection);
             if (done == 1) {
                 done = net_hand_frame_over(connection);
                 done = done == 0 ? 1 : done;
@@ -432,6 +433,8 @@ int net_server_create(const struct net_server_options *options, struct net_serve
     }
     return 0;
 }
+
+void net_server_stop(struct net_server *server) { server->stopped = true; }
 
 void net_server_destroy(struct net_server **server)
 {

@@ -41,6 +41,8 @@ struct net_server_options {
     void *context;
 };
 int net_server_create(const struct net_server_options *options, struct net_server **server);
+/* No further request is read: what is in processing is still answered. */
+void net_server_stop(struct net_server *server);
 /* Closes every connection; after loop_drain, since helpers may still read for one. */
 void net_server_destroy(struct net_server **server);
 

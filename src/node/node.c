@@ -196,7 +196,7 @@ static int32_t node_controller_id(void *context)
 /* Served by now: partitions are open, and the controller counts on us. */
 static void node_serve_if_ready(struct node *node)
 {
-    if (node->serving || !lifecycle_is_unfenced(node->lifecycle) || node->broker->applying > 0) {
+    if (node->serving || !lifecycle_is_unfenced(node->lifecycle) || broker_is_applying(node->broker)) {
         return;
     }
     node->serving = true;
@@ -336,8 +336,15 @@ static void node_close(struct node *node, bool clean)
         loop_stop(node->loops[i]);
         loop_join(node->loops[i]);
     }
-    if (node->loops[0] != NULL) {
-        loop_drain(node->loops[0]);
+    if (node->broker != NULL) {
+        broker_stop(node->broker);
+    }
+    /* All loops are this thread's now; what one delivers may be work for another. */
+    for (bool any = true; any;) {
+        any = false;
+        for (int32_t i = 0; i < node->shard_count && node->loops[i] != NULL; i++) {
+            any |= loop_drain(node->loops[i]);
+        }
     }
     for (int32_t i = 0; i < LISTENERS_MAX; i++) {
         net_listener_close(&node->listeners[i]);

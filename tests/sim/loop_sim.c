@@ -270,19 +270,21 @@ void loop_submit(struct loop *loop, struct loop_job *job)
 }
 
 /* The helpers finish what they were given, whatever the time. */
-void loop_drain(struct loop *loop)
+bool loop_drain(struct loop *loop)
 {
+    bool any = false;
     while (loop->jobs_under_way > 0) {
         if (!list_empty(&loop->jobs)) {
             struct job_event *item = CONTAINER_OF(loop->jobs.next, struct job_event, node);
             sim_cancel(&item->event);
             loop_job_run(&item->event);
         }
-        (void)loop_run_mail(loop);
+        any |= loop_run_mail(loop);
     }
+    return loop_run_mail(loop) || any;
 }
 
-void loop_join(struct loop *loop) { loop_drain(loop); }
+void loop_join(struct loop *loop) { (void)loop_drain(loop); }
 
 void loop_hook_add(struct loop *loop, struct loop_hook *hook)
 {

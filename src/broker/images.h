@@ -1,0 +1,10 @@
+/* images.h: how an image of the metadata comes to the shards. Thread: shard 0. */
+#ifndef BNB_BROKER_IMAGES_H
+#define BNB_BROKER_IMAGES_H
+
+#include "broker/broker.h"
+
+/* At shutdown: what is still on its way is dropped. */
+void images_release(struct broker *broker);
+
+#endif
