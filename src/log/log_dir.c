@@ -127,6 +127,10 @@ int log_dir_open(struct io_fs *fs, const char *path, struct log_dir **opened,
     if (error == 0) {
         dir->page_cache_intact = dir_boot_marker_holds(dir);
         dir_take_clean_marker(dir);
+        /* The last process may have died before it synced the partitions it made. */
+        error = io_sync_directory(fs, path);
+    }
+    if (error == 0) {
         error = log_dir_read_checkpoints(dir);
     }
     if (error != 0) {

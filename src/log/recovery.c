@@ -240,6 +240,7 @@ static int log_load_segments(struct log *log, struct log_files *files)
 struct recovery_walk {
     bool check_crc;
     bool whole; /* from the start: indexes, epochs and producers are made anew */
+    int64_t dense_from; /* no gap between batches at or above it; what lies below was synced */
     int64_t next_offset;
     uint8_t *buffer;
     size_t buffer_capacity;
@@ -254,6 +255,10 @@ static int recovery_batch_is_sound(struct recovery_walk *walk, struct segment *s
         last_offset - segment->base_offset > INT32_MAX) {
         return 0;
     }
+    /* The base offset is not under the CRC. Only compaction leaves gaps. */
+    if (walk->next_offset >= walk->dense_from && batch->base_offset != walk->next_offset) {
+        return 0;
+    }
     bool needed = walk->check_crc || batch_is_control(batch);
     if (!needed || batch->size_bytes < BATCH_HEADER_BYTES) {
         return 1;
@@ -265,11 +270,7 @@ static int recovery_batch_is_sound(struct recovery_walk *walk, struct segment *s
     if (error != 0) {
         return error;
     }
-    struct batch whole;
-    if (batch_decode(walk->buffer, batch->size_bytes, &whole) == ERR_UNSUPPORTED) {
-        return 1; /* format 0 or 1 */
-    }
-    return !walk->check_crc || batch_crc_holds(walk->buffer, &whole);
+    return !walk->check_crc || batch_any_crc_holds(walk->buffer, batch->size_bytes);
 }
 
 static int recovery_account(struct log *log, struct recovery_walk *walk, struct segment *segment,
@@ -372,7 +373,7 @@ static int recovery_end(struct log *log, bool check_crc, struct err_message *mes
     struct segment *active = log_active(log);
     int64_t position;
     int64_t valid;
-    struct recovery_walk walk = {.check_crc = check_crc};
+    struct recovery_walk walk = {.check_crc = check_crc, .dense_from = INT64_MAX};
     int error = recovery_tail(active, &position, &walk.next_offset);
     if (error == 0) {
         error = recovery_walk_segment(log, &walk, active, position, &valid);
@@ -428,7 +429,7 @@ static int log_replay_segment(struct log *log, struct segment *segment, int64_t 
         return found;
     }
     struct segment_scan scan;
-    struct recovery_walk walk = {0};
+    struct recovery_walk walk = {.dense_from = INT64_MAX};
     segment_scan_init(&scan, segment, position, segment->size_bytes);
     while ((found = segment_scan_next(&scan, &batch, &position)) == 1 && batch.base_offset < to) {
         if (batch.producer_id < 0 || batch.base_offset < from) {
@@ -489,7 +490,11 @@ static int recovery_whole(struct log *log, struct log_files *files, int64_t reco
 {
     size_t index = log_first_unsynced(log, recovery_point);
     int error = log_load_producers(log, files, log->segments[index]->base_offset);
-    struct recovery_walk walk = {.check_crc = true, .whole = true};
+    struct recovery_walk walk = {
+        .check_crc = true,
+        .whole = true,
+        .dense_from = log->config.clean_compact ? INT64_MAX : recovery_point,
+    };
     for (; error == 0 && index < log->segment_count; index++) {
         struct segment *segment = log->segments[index];
         int64_t valid;
@@ -501,10 +506,9 @@ static int recovery_whole(struct log *log, struct log_files *files, int64_t reco
         if (error != 0) {
             break;
         }
-        /* The end of a segment may be lost at a batch boundary, which only the next one tells;
-         * where records are compacted away there are gaps that mean nothing. */
+        /* The end of a segment may be lost at a batch boundary, which only the next one tells. */
         bool is_cut = valid != segment->size_bytes ||
-                      (!log->config.clean_compact && index + 1 < log->segment_count &&
+                      (walk.next_offset >= walk.dense_from && index + 1 < log->segment_count &&
                        log->segments[index + 1]->base_offset != walk.next_offset);
         log->log_end_offset = walk.next_offset;
         error = recovery_cut(log, segment, valid, walk.next_offset);
@@ -583,7 +587,8 @@ int log_recover(struct log *log, const struct log_options *options, struct err_m
 {
     struct log_files files = {0};
     int error = io_make_directory(&log->fs, log->directory);
-    log->directory_dirty = error == 0;
+    /* The last process may have died before it synced what it made in it. */
+    log->directory_dirty = error == 0 || !options->clean_shutdown;
     if (error == 0 || error == ERR_EXISTS) {
         error = log_files_list(log, &files);
     }

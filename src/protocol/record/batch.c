@@ -1,5 +1,7 @@
 #include "protocol/record/batch.h"
 
+#include <zlib.h>
+
 #include "base/assert.h"
 #include "base/crc32c.h"
 #include "base/err.h"
@@ -74,6 +76,21 @@ static uint32_t batch_crc(const uint8_t *data, size_t size_bytes)
 bool batch_crc_holds(const uint8_t *data, const struct batch *batch)
 {
     return batch_crc(data, batch->size_bytes) == batch->crc;
+}
+
+bool batch_any_crc_holds(const uint8_t *data, size_t size)
+{
+    struct batch batch;
+    if (batch_decode(data, size, &batch) == 0) {
+        return batch_crc_holds(data, &batch);
+    }
+    if (size <= BATCH_MAGIC_POSITION || data[BATCH_MAGIC_POSITION] > 1) {
+        return false;
+    }
+    struct reader reader;
+    reader_init(&reader, data + BATCH_PREFIX_BYTES, size - BATCH_PREFIX_BYTES);
+    uint32_t expected = reader_u32(&reader);
+    return crc32(0, reader.cursor, (uInt)reader_left(&reader)) == expected;
 }
 
 int32_t batch_sequence_add(int32_t sequence, int32_t delta)

@@ -66,6 +66,9 @@ int batch_decode(const uint8_t *data, size_t size, struct batch *batch);
 void batch_header_read(const uint8_t *data, struct batch *batch);
 /* Whether the CRC of a decoded batch holds. */
 bool batch_crc_holds(const uint8_t *data, const struct batch *batch);
+/* The same for a whole entry of any format on disk: 2, or the message sets of format 0 and 1, whose
+ * CRC-32 (not C) follows the length. */
+bool batch_any_crc_holds(const uint8_t *data, size_t size);
 
 static inline int64_t batch_last_offset(const struct batch *batch)
 {
