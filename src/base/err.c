@@ -21,6 +21,9 @@ int err_wrap(struct err_message *message, int code, const char *format, ...)
         return code;
     }
     char inner[ERR_MESSAGE_BYTES];
+    if (message->text[0] == '\0') {
+        snprintf(message->text, sizeof message->text, "%s", err_text(code));
+    }
     memcpy(inner, message->text, sizeof inner);
     va_list arguments;
     va_start(arguments, format);

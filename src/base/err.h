@@ -46,7 +46,8 @@ struct err_message {
 /* Replaces the text and returns code. message may be NULL. */
 int err_set(struct err_message *message, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* Puts "prefix: " before the text and returns code. message may be NULL. */
+/* Puts "prefix: " before the text, or before that of code where there is none, and returns code.
+ * message may be NULL. */
 int err_wrap(struct err_message *message, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* A static description of an internal code. */

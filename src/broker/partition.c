@@ -1,6 +1,7 @@
 #include "broker/checkpoints.h"
 #include "broker/partition_internal.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/assert.h"
@@ -64,6 +65,12 @@ int16_t partition_fault(struct partition *partition, int error)
     bool is_wire = error <= -ERR_WIRE_BASE;
     if (error == 0 || is_wire || error == ERR_NOMEM) {
         return kafka_error_from(error);
+    }
+    if (error == ERR_CORRUPT) {
+        /* Of these files only: the others of the directory are none the worse. */
+        fprintf(stderr, "%s/%s-%" PRId32 " has a damaged file\n", partition->dir->dir->path,
+                partition->topic, partition->key.partition);
+        return KAFKA_CORRUPT_MESSAGE;
     }
     struct broker *broker = partition->shard->broker;
     if (!atomic_exchange(&partition->dir->offline, true)) {
@@ -300,9 +307,10 @@ static void partition_open(struct partition *partition, const struct image *imag
     struct err_message message = {{0}};
     int error = partition_open_log(partition, image, was_there, &message);
     if (error != 0) {
-        fprintf(stderr, "cannot open %s: %s\n", name, message.text);
+        fprintf(stderr, "cannot open %s: %s\n", name,
+                message.text[0] != '\0' ? message.text : err_text(error));
         log_abandon(&partition->log);
-        (void)partition_fault(partition, error == ERR_CORRUPT ? ERR_IO : error);
+        (void)partition_fault(partition, error);
         return;
     }
     atomic_fetch_add(&partition->dir->partition_count, 1);

@@ -13,6 +13,7 @@ void wheel_init(struct wheel *wheel, int64_t now_ms)
         list_init(&wheel->slots[i]);
     }
     wheel->now_ms = now_ms;
+    wheel->earliest_ms = INT64_MAX;
     wheel->armed_count = 0;
 }
 
@@ -28,6 +29,9 @@ void wheel_arm(struct wheel *wheel, struct timer *timer, int64_t deadline_ms)
     wheel_cancel(wheel, timer);
     timer->deadline_ms = deadline_ms > wheel->now_ms ? deadline_ms : wheel->now_ms + 1;
     list_push_back(wheel_slot(wheel, timer->deadline_ms), &timer->node);
+    if (timer->deadline_ms < wheel->earliest_ms) {
+        wheel->earliest_ms = timer->deadline_ms;
+    }
     wheel->armed_count++;
 }
 
@@ -65,26 +69,37 @@ void wheel_advance(struct wheel *wheel, int64_t now_ms)
     if (now_ms - wheel->now_ms > WHEEL_SLOTS) {
         wheel->now_ms = now_ms - WHEEL_SLOTS;
     }
-    while (wheel->now_ms < now_ms && wheel->armed_count > 0) {
+    while (wheel->now_ms < now_ms && wheel->earliest_ms <= now_ms && wheel->armed_count > 0) {
         wheel->now_ms++;
         wheel_fire_slot(wheel, wheel_slot(wheel, wheel->now_ms));
     }
     wheel->now_ms = now_ms > wheel->now_ms ? now_ms : wheel->now_ms;
 }
 
-int64_t wheel_wait_ms(const struct wheel *wheel, int64_t limit_ms)
+/* The deadline of the next timer within one turn of the wheel, or its end. */
+static int64_t wheel_find_earliest(const struct wheel *wheel)
 {
-    if (wheel->armed_count == 0) {
-        return limit_ms;
-    }
-    for (int64_t wait = 1; wait < limit_ms && wait <= WHEEL_SLOTS; wait++) {
-        const struct list *slot = &wheel->slots[(uint64_t)(wheel->now_ms + wait) % WHEEL_SLOTS];
+    for (int64_t at_ms = wheel->now_ms + 1; at_ms < wheel->now_ms + WHEEL_SLOTS; at_ms++) {
+        const struct list *slot = &wheel->slots[(uint64_t)at_ms % WHEEL_SLOTS];
         LIST_FOR_EACH(node, slot)
         {
-            if (CONTAINER_OF(node, struct timer, node)->deadline_ms <= wheel->now_ms + wait) {
-                return wait;
+            if (CONTAINER_OF(node, struct timer, node)->deadline_ms <= at_ms) {
+                return at_ms;
             }
         }
     }
-    return limit_ms < WHEEL_SLOTS ? limit_ms : WHEEL_SLOTS;
+    return wheel->now_ms + WHEEL_SLOTS;
+}
+
+int64_t wheel_wait_ms(struct wheel *wheel, int64_t limit_ms)
+{
+    if (wheel->armed_count == 0) {
+        wheel->earliest_ms = INT64_MAX;
+        return limit_ms;
+    }
+    if (wheel->earliest_ms <= wheel->now_ms) {
+        wheel->earliest_ms = wheel_find_earliest(wheel);
+    }
+    int64_t wait_ms = wheel->earliest_ms - wheel->now_ms;
+    return wait_ms < limit_ms ? wait_ms : limit_ms;
 }

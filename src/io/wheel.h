@@ -19,7 +19,8 @@ struct timer {
 };
 struct wheel {
     struct list slots[WHEEL_SLOTS];
-    int64_t now_ms; /* every timer due at or before it has fired */
+    int64_t now_ms;      /* every timer due at or before it has fired */
+    int64_t earliest_ms; /* no timer is due before it; a cancelled one may leave it too low */
     size_t armed_count;
 };
 
@@ -38,6 +39,6 @@ void wheel_cancel(struct wheel *wheel, struct timer *timer);
 /* Fires what is due, in order of deadline between ticks. Timers may arm and cancel any timer. */
 void wheel_advance(struct wheel *wheel, int64_t now_ms);
 /* Milliseconds until something may be due, at most limit_ms. */
-int64_t wheel_wait_ms(const struct wheel *wheel, int64_t limit_ms);
+int64_t wheel_wait_ms(struct wheel *wheel, int64_t limit_ms);
 
 #endif

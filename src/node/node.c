@@ -196,7 +196,8 @@ static int32_t node_controller_id(void *context)
 /* Served by now: partitions are open, and the controller counts on us. */
 static void node_serve_if_ready(struct node *node)
 {
-    if (node->serving || !lifecycle_is_unfenced(node->lifecycle) || broker_is_applying(node->broker)) {
+    if (node->serving || !lifecycle_is_unfenced(node->lifecycle) ||
+        broker_is_applying(node->broker)) {
         return;
     }
     node->serving = true;

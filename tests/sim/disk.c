@@ -239,7 +239,7 @@ static int disk_effect(struct disk *disk, const char *what, const char *path, si
     return ERR_IO;
 }
 
-/* A call that dies half-way has not happened, unless the seed says that it had been done already. */
+/* A call that dies half-way has not happened, unless the seed says that it was done already. */
 static int disk_effect_whole(struct disk *disk, const char *what, const char *path)
 {
     int error = disk_effect(disk, what, path, 0);
@@ -305,6 +305,8 @@ static struct disk_node *file_node(const struct io_file *file)
 {
     return ((struct disk_handle *)file->state)->node;
 }
+
+const char *disk_file_label(const struct io_file *file) { return file_node(file)->label; }
 
 static int64_t sim_read(struct io_file *file, void *data, size_t size, int64_t position)
 {

@@ -29,6 +29,8 @@ void disk_release(struct disk *disk);
 /* What the next process finds. */
 void disk_after_death(struct disk *disk);
 void disk_after_power_loss(struct disk *disk);
+/* The end of the path under which an open file was made. */
+const char *disk_file_label(const struct io_file *file);
 /* Everything there is, is on the platter. */
 void disk_sync_all(struct disk *disk);
 

@@ -159,7 +159,7 @@ static int64_t loops_next_ms(const struct sim *sim)
     int64_t next_ms = sim_next_ms(sim, sim->now_ms + LOOP_WAIT_MAX_MS);
     LIST_FOR_EACH(item, loops())
     {
-        const struct loop *loop = CONTAINER_OF(item, struct loop, in_world);
+        struct loop *loop = CONTAINER_OF(item, struct loop, in_world);
         if (loop->runs && !loop->stopping) {
             int64_t due_ms = loop->wheel.now_ms + wheel_wait_ms(&loop->wheel, LOOP_WAIT_MAX_MS);
             next_ms = due_ms < next_ms ? due_ms : next_ms;

@@ -139,7 +139,8 @@ static void world_choose_death(struct world *world)
                                             SIM_POWER_LOSS,    SIM_IO_ERROR,   SIM_NO_SPACE,
                                             SIM_CLEAN};
     sim->dead = false;
-    sim->death = world->last_life ? SIM_CLEAN : deaths[sim_below(sim, sizeof deaths / sizeof *deaths)];
+    size_t chosen = sim_below(sim, sizeof deaths / sizeof *deaths);
+    sim->death = world->last_life ? SIM_CLEAN : deaths[chosen];
     sim->effects_left =
         sim->death == SIM_CLEAN ? -1 : (int64_t)sim_below(sim, WORLD_EFFECTS_MAX);
     sim_note(sim, "a life: death %d after %" PRId64 " effects", sim->death, sim->effects_left);
