@@ -350,6 +350,21 @@ static void fetch_keep_limit(struct fetch_work *work)
     }
 }
 
+static void fetch_count(const struct fetch_work *work)
+{
+    struct metrics_shard *metrics = work->request->shard->metrics;
+    int64_t failed = 0;
+    int64_t bytes = 0;
+    for (size_t i = 0; i < work->item_count; i++) {
+        const struct fetch_item *item = &work->items[i];
+        failed += item->error != 0;
+        bytes += item->read.has_range ? (int64_t)item->read.range.size : 0;
+    }
+    metrics_add(metrics, METRIC_TOTAL_FETCH, (int64_t)work->item_count);
+    metrics_add(metrics, METRIC_FAILED_FETCH, failed);
+    metrics_add(metrics, METRIC_BYTES_OUT, bytes);
+}
+
 static void fetch_answer(struct fetch_work *work)
 {
     struct broker_request *request = work->request;
@@ -363,6 +378,7 @@ static void fetch_answer(struct fetch_work *work)
         }
     }
     fetch_keep_limit(work);
+    fetch_count(work);
     work->response.responses.items = arena_array(&request->arena, work->item_count,
                                                  sizeof *work->response.responses.items);
     bool usable = work->response.responses.items != NULL && work->response.error_code == 0;
@@ -433,6 +449,7 @@ void fetch_run_woken(struct broker_shard *shard)
         list_remove(&work->woken_node);
         if (work->waiting) {
             work->waiting = false;
+            metrics_add(shard->metrics, METRIC_PARKED_FETCHES, -1);
             fetch_resume(work);
         } else {
             work->woken_early = true; /* some watches are still on their way */
@@ -458,6 +475,7 @@ static void fetch_watched(struct fanout *fanout)
     struct fetch_work *work = CONTAINER_OF(fanout, struct fetch_work, fanout);
     const struct fetch_request *asked = work->request->message;
     work->waiting = true;
+    metrics_add(work->request->shard->metrics, METRIC_PARKED_FETCHES, 1);
     timer_init(&work->timer, fetch_expire);
     loop_timer_arm(work->request->shard->loop, &work->timer, asked->max_wait_ms);
     work->timer_set = true;

@@ -36,6 +36,7 @@ struct produce_work {
 static void produce_waited(struct partition_wait *wait, int16_t error)
 {
     struct produce_item *item = CONTAINER_OF(wait, struct produce_item, wait);
+    metrics_add(item->base.group->shard->metrics, METRIC_PARKED_PRODUCES, -1);
     if (error != 0) {
         item->error = error;
         item->base_offset = -1;
@@ -85,6 +86,7 @@ static void produce_run(struct fanout_item *base, struct partition *partition)
             item->wait.required_offset = result.last_offset;
             item->wait.done = produce_waited;
             partition_add_wait(partition, &item->wait);
+            metrics_add(partition->shard->metrics, METRIC_PARKED_PRODUCES, 1);
             return;
         }
     }
@@ -123,6 +125,7 @@ static void produce_done(struct fanout *fanout)
             response->current_leader.leader_epoch = item->leader_epoch;
         }
         if (item->error != 0) {
+            metrics_add(request->shard->metrics, METRIC_FAILED_PRODUCE, 1);
             work->any_error = true;
             produce_fill_errors(request, item);
         }
@@ -193,7 +196,9 @@ static void produce_add_partition(struct produce_work *work, const struct image_
         batch_is_transactional(&batch)) {
         error = KAFKA_INVALID_TXN_STATE; /* there is no transaction coordinator here */
     }
+    metrics_add(request->shard->metrics, METRIC_TOTAL_PRODUCE, 1);
     if (error != 0) {
+        metrics_add(request->shard->metrics, METRIC_FAILED_PRODUCE, 1);
         response->error_code = error;
         work->any_error = true;
         return;

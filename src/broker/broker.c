@@ -98,6 +98,8 @@ static int shard_init(struct broker *broker, int32_t index)
     const struct broker_options *options = &broker->options;
     *shard = (struct broker_shard){.broker = broker, .index = index,
                                    .loop = options->loops[index]};
+    shard->metrics =
+        options->metrics == NULL ? NULL : metrics_shard_at(options->metrics, index);
     shard->random = (options->random_seed + (uint64_t)index * 0x9e3779b97f4a7c15u) | 1;
     partition_table_init(&shard->partitions, broker_shard_random(shard));
     list_init(&shard->requests);
@@ -125,6 +127,7 @@ static int shard_init(struct broker *broker, int32_t index)
         .connections_max = config_int(options->config, "max.connections"),
         .buffers = {config_int(options->config, "socket.send.buffer.bytes"),
                     config_int(options->config, "socket.receive.buffer.bytes")},
+        .metrics = shard->metrics,
         .on_request = dispatch_request,
         .context = shard,
     };

@@ -16,6 +16,7 @@
 #include "io/loop.h"
 #include "log/log_dir.h"
 #include "metadata/image.h"
+#include "metrics/registry.h"
 #include "net/server.h"
 
 #define BROKER_SHARDS_MAX 64
@@ -43,6 +44,7 @@ struct broker_options {
     struct log_dir *const *dirs;
     int32_t dir_count;
     uint64_t random_seed;
+    struct metrics_registry *metrics; /* with a block a shard; outlives the broker */
     /* On shard 0. */
     void (*submit)(void *context, struct broker_submission *submission);
     /* Any thread. */
@@ -97,6 +99,7 @@ struct broker_shard {
     int32_t index;
     struct loop *loop;
     struct net_server *server;
+    struct metrics_shard *metrics; /* of this shard; NULL in tests that count nothing */
     struct image *image; /* of this turn; NULL before the first */
     struct list requests; /* in processing */
     struct list removals; /* of deleted partitions' files, that are still to come */

@@ -7,6 +7,7 @@
 #include "broker/broker.h"
 #include "broker/handlers.h"
 #include "broker/handlers_data.h"
+#include "io/system.h"
 
 /* What the structures of one request may take, beyond its own bytes. */
 #define REQUEST_ARENA_BYTES_MAX (512u << 20)
@@ -63,6 +64,35 @@ const struct dispatch_row *dispatch_find(int16_t api_key)
     return NULL;
 }
 
+/* Whether the response says of the whole request that it failed. */
+static bool response_is_error(const struct codec_struct *row, const void *response)
+{
+    for (uint16_t i = 0; i < row->field_count; i++) {
+        const struct codec_field *field = &row->fields[i];
+        if (field->kind == CODEC_INT16 && (field->flags & CODEC_ARRAY) == 0 &&
+            strcmp(field->name, "error_code") == 0) {
+            int16_t error;
+            memcpy(&error, (const uint8_t *)response + field->offset, sizeof error);
+            return error != 0;
+        }
+    }
+    return false;
+}
+
+/* A request is counted when it ends. One whose header names no API is not. */
+static void request_count(const struct broker_request *request, bool failed)
+{
+    struct metrics_shard *metrics = request->shard->metrics;
+    int16_t key = request->header.request_api_key;
+    if (key < 0 || key >= API_COUNT) {
+        return;
+    }
+    metrics_request_add(metrics, METRIC_REQUESTS, key, 1);
+    metrics_request_add(metrics, METRIC_REQUEST_ERRORS, key, failed);
+    metrics_request_time_add(metrics, METRIC_REQUEST_TIME, key,
+                             io_monotonic_us() - request->arrived_us);
+}
+
 static void request_free(struct broker_request *request)
 {
     list_remove(&request->node);
@@ -117,12 +147,14 @@ void broker_respond(struct broker_request *request, const void *response)
         broker_respond_close(request);
         return;
     }
+    request_count(request, response_is_error(row->response, response));
     request_send(request, &out);
 }
 
 void broker_respond_close(struct broker_request *request)
 {
     struct net_connection *connection = request->connection;
+    request_count(request, true);
     request_free(request);
     net_connection_close(connection);
 }
@@ -130,6 +162,7 @@ void broker_respond_close(struct broker_request *request)
 void broker_drop(struct broker_request *request)
 {
     struct net_connection *connection = request->connection;
+    request_count(request, false);
     request_free(request);
     net_connection_respond(connection, NULL);
 }
@@ -180,6 +213,7 @@ static void dispatch_old_api_versions(struct broker_request *request)
         broker_respond_close(request);
         return;
     }
+    request_count(request, true);
     request_send(request, &out);
 }
 
@@ -234,12 +268,17 @@ void dispatch_request(void *context, struct net_connection *connection, struct n
     request->frame = frame;
     request->listener = net_connection_tag(connection);
     request->arrived_ms = loop_monotonic_ms(shard->loop);
+    request->arrived_us = io_monotonic_us();
+    request->header.request_api_key = -1;
     arena_init(&request->arena, REQUEST_ARENA_BYTES_MAX);
     const struct dispatch_row *row = NULL;
     int error = dispatch_decode(request, &row);
     if (error == ERR_UNSUPPORTED) {
         dispatch_old_api_versions(request);
-    } else if (error != 0 || shard->image == NULL) {
+    } else if (error != 0) {
+        metrics_add(shard->metrics, METRIC_CONNECTIONS_ENDED_FOR_RULE, 1);
+        broker_respond_close(request);
+    } else if (shard->image == NULL) {
         broker_respond_close(request);
     } else {
         row->handle(request);

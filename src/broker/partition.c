@@ -74,6 +74,7 @@ int16_t partition_fault(struct partition *partition, int error)
     }
     struct broker *broker = partition->shard->broker;
     if (!atomic_exchange(&partition->dir->offline, true)) {
+        metrics_add(partition->shard->metrics, METRIC_OFFLINE_DIRECTORIES, 1);
         fprintf(stderr, "log directory %s failed (%s): its partitions are offline\n",
                 partition->dir->dir->path, err_text(error));
         bool any = false;
@@ -157,6 +158,11 @@ int partition_append(struct partition *partition, uint8_t *data, size_t size, in
     int error = log_append(partition->log, &options, data, size, result);
     if (error != 0) {
         return error;
+    }
+    if (!result->duplicate) {
+        metrics_add(shard->metrics, METRIC_MESSAGES_IN,
+                    result->last_offset - result->base_offset + 1);
+        metrics_add(shard->metrics, METRIC_BYTES_IN, (int64_t)result->appended_bytes);
     }
     if (result->flush_due || result->rolled) {
         partition_want_flush(partition);
@@ -340,6 +346,7 @@ static struct partition *partition_create(struct broker_shard *shard, const stru
         return NULL;
     }
     atomic_fetch_add(&shard->broker->partition_count, 1);
+    metrics_add(shard->metrics, METRIC_PARTITION_COUNT, 1);
     partition_open(partition, image);
     return partition;
 }
@@ -474,6 +481,7 @@ void partition_delete(struct partition *partition)
     void *taken = map_take(&shard->partitions, &partition->key);
     ASSERT(taken == partition);
     atomic_fetch_sub(&shard->broker->partition_count, 1);
+    metrics_add(shard->metrics, METRIC_PARTITION_COUNT, -1);
     partition_release_waiters(partition, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
     /* A watch takes itself out when its fetch is told; from here on nobody may follow it back. */
     while (!list_empty(&partition->watches)) {

@@ -4,10 +4,12 @@
 #include "base/mem.h"
 #include "broker/checkpoints.h"
 #include "broker/partition_internal.h"
+#include "io/system.h"
 
 struct flush_part {
     struct partition *partition;
     struct log_flush flush;
+    int64_t us; /* that it took */
 };
 struct flush_round {
     struct loop_job job;
@@ -58,6 +60,7 @@ static void flush_part_done(struct flush_part *part)
     int64_t offset = part->flush.offset;
     int64_t before = log_recovery_point(partition->log);
     partition->flush_running = false;
+    metrics_time_add(partition->shard->metrics, METRIC_LOG_FLUSH, part->us);
     int error = log_flush_finish(partition->log, &part->flush);
     if (partition->doomed) {
         partition_finish_delete(partition);
@@ -86,7 +89,10 @@ static void flush_round_work(struct loop_job *job)
 {
     struct flush_round *round = CONTAINER_OF(job, struct flush_round, job);
     for (size_t i = 0; i < round->count; i++) {
-        log_flush_run(&round->parts[i].flush);
+        struct flush_part *part = &round->parts[i];
+        int64_t began_us = io_monotonic_us();
+        log_flush_run(&part->flush);
+        part->us = io_monotonic_us() - began_us;
     }
 }
 

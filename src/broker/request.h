@@ -28,6 +28,7 @@ struct broker_request {
     const void *message; /* the decoded request structure of the API */
     int32_t listener;    /* index into the config's listeners */
     int64_t arrived_ms;  /* monotonic */
+    int64_t arrived_us;  /* likewise, but of that moment, not of the turn */
 };
 
 /* Encodes response (the response structure of the request's API and version) and sends it in its

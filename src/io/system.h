@@ -9,6 +9,8 @@
 
 int64_t io_monotonic_ms(void);
 int64_t io_wall_ms(void);
+/* For measuring how long something took. */
+int64_t io_monotonic_us(void);
 void io_random_bytes(void *data, size_t size);
 uint64_t io_random_seed(void);
 /* Of version 4, and not one whose text begins with a dash: that would look like a flag. */

@@ -8,15 +8,16 @@
 #include "base/err.h"
 #include "io/system.h"
 
-static int64_t system_clock_ms(clockid_t clock)
+static int64_t system_clock_us(clockid_t clock)
 {
     struct timespec now;
     clock_gettime(clock, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-int64_t io_monotonic_ms(void) { return system_clock_ms(CLOCK_MONOTONIC); }
-int64_t io_wall_ms(void) { return system_clock_ms(CLOCK_REALTIME); }
+int64_t io_monotonic_ms(void) { return system_clock_us(CLOCK_MONOTONIC) / 1000; }
+int64_t io_wall_ms(void) { return system_clock_us(CLOCK_REALTIME) / 1000; }
+int64_t io_monotonic_us(void) { return system_clock_us(CLOCK_MONOTONIC); }
 
 void io_random_bytes(void *data, size_t size)
 {

@@ -98,6 +98,8 @@ static void net_connection_free_if_done(struct net_connection *connection)
     struct net_server *server = connection->server;
     list_remove(&connection->node);
     server->count--;
+    metrics_set(server->options.metrics, METRIC_CONNECTIONS, (int64_t)server->count);
+    metrics_add(server->options.metrics, METRIC_CONNECTIONS_CLOSED, 1);
     if (server->options.on_closed != NULL) {
         server->options.on_closed(server->options.context, connection);
     }
@@ -248,6 +250,7 @@ static int net_receive_size(struct net_connection *connection)
     int32_t size = (int32_t)((uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
                              (uint32_t)bytes[2] << 8 | bytes[3]);
     if (size < 0 || size > connection->server->options.request_bytes_max) {
+        metrics_add(connection->server->options.metrics, METRIC_CONNECTIONS_ENDED_FOR_RULE, 1);
         return ERR_RANGE;
     }
     connection->frame_size = (size_t)size;
@@ -291,6 +294,8 @@ static int net_hand_frame_over(struct net_connection *connection)
     connection->size_got = 0;
     connection->processing = true;
     connection->used_ms = loop_monotonic_ms(connection->server->options.loop);
+    metrics_add(connection->server->options.metrics, METRIC_INCOMING_BYTES,
+                (int64_t)(NET_SIZE_BYTES + frame->size));
     connection->server->options.on_request(connection->server->options.context, connection, frame);
     return 0;
 }
@@ -353,6 +358,8 @@ static void net_take_response(struct net_connection *connection, struct writer *
     connection->out = *response;
     *response = (struct writer){.max_bytes = response->max_bytes};
     connection->sending = true;
+    metrics_add(connection->server->options.metrics, METRIC_OUTGOING_BYTES,
+                (int64_t)(connection->out.size + connection->out.splice_bytes));
     size_t count = connection->out.splice_count;
     connection->ranges = count > 0 ? mem_alloc(count * sizeof *connection->ranges) : NULL;
     bool failed = count > 0 && connection->ranges == NULL;
@@ -457,6 +464,7 @@ void net_server_destroy(struct net_server **server)
 void net_server_adopt(struct net_server *server, int descriptor, int32_t tag)
 {
     if (server->count >= (size_t)server->options.connections_max) {
+        metrics_add(server->options.metrics, METRIC_CONNECTIONS_REFUSED, 1);
         io_socket_close(descriptor);
         return;
     }
@@ -479,4 +487,6 @@ void net_server_adopt(struct net_server *server, int descriptor, int32_t tag)
     }
     list_push_back(&server->connections, &connection->node);
     server->count++;
+    metrics_set(server->options.metrics, METRIC_CONNECTIONS, (int64_t)server->count);
+    metrics_add(server->options.metrics, METRIC_CONNECTIONS_OPENED, 1);
 }

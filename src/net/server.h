@@ -16,6 +16,7 @@
 #include "io/file.h"
 #include "io/loop.h"
 #include "io/socket.h"
+#include "metrics/registry.h"
 
 struct net_server;
 struct net_connection;
@@ -33,6 +34,7 @@ struct net_server_options {
     int64_t idle_max_ms;            /* connections.max.idle.ms; -1: never */
     int32_t connections_max;        /* max.connections */
     struct io_socket_buffers buffers;
+    struct metrics_shard *metrics; /* of the loop; NULL: nothing is counted */
     /* A whole frame. The connection stays open at least until net_connection_respond or
      * net_connection_close is called for it, even when the peer has gone. */
     void (*on_request)(void *context, struct net_connection *connection, struct net_frame *frame);

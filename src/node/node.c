@@ -8,6 +8,7 @@
 #include "io/system.h"
 #include "node/lifecycle.h"
 #include "node/quorum.h"
+#include "protocol/api.h"
 
 #define HELPERS_OF_FIRST_SHARD 2
 #define HELPERS_OF_OTHER_SHARDS 1
@@ -31,6 +32,7 @@ struct node {
     struct node_port ports[LISTENERS_MAX];
     struct image_endpoint controller_endpoints[LISTENERS_MAX];
     struct lifecycle *lifecycle;
+    struct metrics_registry *metrics;
     int64_t began_ms;
     bool serving;
     int error;
@@ -96,6 +98,12 @@ static int node_open_dirs(struct node *node, struct err_message *message)
     return 0;
 }
 
+static const char *node_api_name(int16_t key)
+{
+    const struct api_row *row = api_find(key);
+    return row == NULL ? NULL : row->name;
+}
+
 static int node_create_loops(struct node *node)
 {
     int32_t shards = config_int(node->options.config, "barnabas.shards");
@@ -111,7 +119,7 @@ static int node_create_loops(struct node *node)
             return error;
         }
     }
-    return 0;
+    return metrics_create(node->shard_count, API_COUNT, node_api_name, &node->metrics);
 }
 
 static void node_accept(void *context, int descriptor)
@@ -240,6 +248,7 @@ static int node_create_broker(struct node *node, struct err_message *message)
         .dirs = node->dirs,
         .dir_count = node->dir_count,
         .random_seed = io_random_seed(),
+        .metrics = node->metrics,
         .submit = node_submit,
         .controller_id = node_controller_id,
         .on_applied = node_on_applied,
@@ -282,6 +291,7 @@ static int node_open_quorum(struct node *node, struct err_message *message)
     struct quorum_options options = {
         .loop = node->loops[0],
         .fs = node->options.fs,
+        .metrics = metrics_shard_at(node->metrics, 0),
         .metadata_directory = directory,
         .cluster_id = node_cluster_id(node),
         .node_id = config_node_id(config),
@@ -398,6 +408,7 @@ int node_run(const struct node_options *options, struct err_message *message)
         error = node->error;
     }
     node_close(node, ran && error == 0);
+    metrics_destroy(&node->metrics);
     mem_free(node);
     return error;
 }

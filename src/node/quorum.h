@@ -13,12 +13,14 @@
 #include "io/file.h"
 #include "io/loop.h"
 #include "metadata/image.h"
+#include "metrics/registry.h"
 
 struct quorum;
 
 struct quorum_options {
     struct loop *loop;
     struct io_fs *fs;
+    struct metrics_shard *metrics; /* of the loop; NULL: nothing is counted */
     const char *metadata_directory; /* a formatted log directory */
     struct string_view cluster_id;
     int32_t node_id;

@@ -39,6 +39,13 @@ void quorum_give_up(struct quorum *quorum)
     }
 }
 
+static void quorum_count(const struct quorum *quorum)
+{
+    int64_t committed = quorum->raft.high_watermark;
+    metrics_set(quorum->options.metrics, METRIC_UNCOMMITTED_METADATA,
+                committed < 0 ? 0 : log_end_offset(quorum->log) - committed);
+}
+
 static int quorum_append_batch(struct quorum *quorum, uint8_t *data, size_t size)
 {
     struct log_append_options options = {.origin = LOG_ORIGIN_RAFT_LEADER,
@@ -53,6 +60,7 @@ static int quorum_append_batch(struct quorum *quorum, uint8_t *data, size_t size
         quorum->bytes_since_snapshot += (int64_t)size;
         raft_appended(&quorum->raft, log_end_offset(quorum->log), &effects);
         ASSERT(effects.count == 0);
+        quorum_count(quorum);
     }
     return error;
 }
@@ -282,6 +290,7 @@ static void flush_done(struct loop_job *job)
     }
     struct raft_effects effects;
     raft_synced(&quorum->raft, offset, &effects);
+    quorum_count(quorum);
     bool bootstrapped = image_feature_level(image, "metadata.version") > 0;
     quorum_carry_out(quorum, &effects);
     if (bootstrapped && quorum->raft.high_watermark >= offset && !quorum->failed) {

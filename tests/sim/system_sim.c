@@ -8,6 +8,7 @@
 #define SYSTEM_EPOCH_MS INT64_C(1760000000000)
 
 int64_t io_monotonic_ms(void) { return sim_world->now_ms; }
+int64_t io_monotonic_us(void) { return sim_world->now_ms * 1000; }
 int64_t io_wall_ms(void) { return SYSTEM_EPOCH_MS + sim_world->now_ms; }
 
 void io_random_bytes(void *data, size_t size)
