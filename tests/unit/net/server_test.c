@@ -22,6 +22,7 @@
 static struct {
     struct loop *loop;
     struct net_server *server;
+    struct metrics_registry *registry;
     struct io_fs fs;
     struct io_file file;
     sem_t disk;          /* what a read ahead waits for */
@@ -96,10 +97,12 @@ static int setup(void **state)
     test.file = (struct io_file){&test.fs, -1, NULL};
     sem_init(&test.disk, 0, 0);
     assert_int_equal(loop_create(1, &test.loop), 0);
+    assert_int_equal(metrics_create(1, 1, NULL, &test.registry), 0);
     struct net_server_options options = {.loop = test.loop,
                                          .request_bytes_max = 1000,
                                          .idle_max_ms = -1,
                                          .connections_max = 10,
+                                         .metrics = metrics_shard_at(test.registry, 0),
                                          .on_request = on_request,
                                          .on_closed = on_closed};
     assert_int_equal(net_server_create(&options, &test.server), 0);
@@ -111,6 +114,7 @@ static int teardown(void **state)
     (void)state;
     loop_drain(test.loop);
     net_server_destroy(&test.server);
+    metrics_destroy(&test.registry);
     loop_destroy(&test.loop);
     sem_destroy(&test.disk);
     return 0;
@@ -176,6 +180,12 @@ static void server__others_are_served_while_one_waits_for_the_disk(void **state)
     loop_run(test.loop);
     pthread_join(thread, NULL);
     assert_int_equal(test.cold_reads, 0);
+    assert_int_equal(metrics_value(test.registry, METRIC_CONNECTIONS_OPENED), 2);
+    assert_int_equal(metrics_value(test.registry, METRIC_CONNECTIONS_CLOSED), 2);
+    assert_int_equal(metrics_value(test.registry, METRIC_CONNECTIONS), 0);
+    /* 102 frames of one byte and its size; as many answers of a byte, and the file. */
+    assert_int_equal(metrics_value(test.registry, METRIC_INCOMING_BYTES), 102 * 5);
+    assert_int_equal(metrics_value(test.registry, METRIC_OUTGOING_BYTES), 102 + SPLICE_BYTES);
     assert_int_equal(test.released, 1);
 }
 
@@ -199,6 +209,19 @@ static void server__a_client_that_goes_during_the_wait_costs_nothing(void **stat
     loop_run(test.loop);
     pthread_join(thread, NULL);
     assert_int_equal(test.released, 1);
+}
+
+/* A size beyond the bound ends the connection, and is counted as that. */
+static void server__a_size_beyond_the_bound_is_counted(void **state)
+{
+    (void)state;
+    int client = connect_client();
+    uint8_t size[4] = {0, 0, 4, 0};
+    test.close_at = 1;
+    ASSERT(send(client, size, sizeof size, MSG_NOSIGNAL) == sizeof size);
+    loop_run(test.loop);
+    close(client);
+    assert_int_equal(metrics_value(test.registry, METRIC_CONNECTIONS_ENDED_FOR_RULE), 1);
 }
 
 static void *meet_error(void *argument)
@@ -233,6 +256,7 @@ int main(void)
         CASE(server__others_are_served_while_one_waits_for_the_disk),
         CASE(server__a_client_that_goes_during_the_wait_costs_nothing),
         CASE(server__a_failed_disk_ends_the_connection),
+        CASE(server__a_size_beyond_the_bound_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
