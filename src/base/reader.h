@@ -14,7 +14,7 @@ struct reader {
 static inline void reader_init(struct reader *reader, const void *data, size_t size)
 {
     reader->cursor = data;
-    reader->end = reader->cursor + size;
+    reader->end = size > 0 ? reader->cursor + size : reader->cursor; /* data may be NULL */
     reader->failed = false;
 }
 static inline size_t reader_left(const struct reader *reader)
@@ -30,7 +30,7 @@ static inline const uint8_t *reader_take(struct reader *reader, size_t size)
         return NULL;
     }
     const uint8_t *taken = reader->cursor;
-    reader->cursor += size;
+    reader->cursor = size > 0 ? taken + size : taken;
     return taken;
 }
 static inline uint64_t reader_big_endian(struct reader *reader, size_t size)

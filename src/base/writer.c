@@ -39,9 +39,11 @@ uint8_t *writer_reserve(struct writer *writer, size_t size)
         writer->failed = true;
         return NULL;
     }
-    if (size > writer->capacity - writer->size) {
+    /* A place of no size is a place too: never NULL. */
+    if (writer->data == NULL || size > writer->capacity - writer->size) {
         void *data = writer->data;
-        if (writer->fixed || mem_grow(&data, &writer->capacity, writer->size + size, 1) != 0) {
+        size_t wanted = writer->size + size > 0 ? writer->size + size : 1;
+        if (writer->fixed || mem_grow(&data, &writer->capacity, wanted, 1) != 0) {
             writer->failed = true;
             return NULL;
         }
