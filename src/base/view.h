@@ -29,6 +29,13 @@ static inline bool string_view_equal(struct string_view a, struct string_view b)
     return (a.data == NULL) == (b.data == NULL) && a.size == b.size &&
            (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
+/* By bytes; a prefix comes before what it is a prefix of. Negative, zero or positive, as memcmp. */
+static inline int string_view_compare(struct string_view a, struct string_view b)
+{
+    size_t shared = a.size < b.size ? a.size : b.size;
+    int order = shared > 0 ? memcmp(a.data, b.data, shared) : 0;
+    return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
+}
 static inline bool string_view_is(struct string_view a, const char *text)
 {
     return string_view_equal(a, string_view_of(text));

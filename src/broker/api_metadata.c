@@ -114,12 +114,7 @@ static int name_compare(const void *left, const void *right)
     if (order != 0) {
         return order;
     }
-    size_t shared = a->name.size < b->name.size ? a->name.size : b->name.size;
-    order = shared > 0 ? memcmp(a->name.data, b->name.data, shared) : 0;
-    if (order != 0) {
-        return order;
-    }
-    return a->name.size < b->name.size ? -1 : a->name.size > b->name.size;
+    return string_view_compare(a->name, b->name);
 }
 
 /* A topic that is not there: asked for again, it may have been created meanwhile. */

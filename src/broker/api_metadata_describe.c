@@ -94,21 +94,11 @@ struct describe_work {
     int32_t left; /* partitions that still fit */
 };
 
-static int view_compare(struct string_view a, struct string_view b)
-{
-    size_t shared = a.size < b.size ? a.size : b.size;
-    int order = shared > 0 ? memcmp(a.data, b.data, shared) : 0;
-    if (order != 0) {
-        return order;
-    }
-    return a.size < b.size ? -1 : a.size > b.size;
-}
-
 static int asked_compare(const void *left, const void *right)
 {
     const struct string_view *a = left;
     const struct string_view *b = right;
-    return view_compare(*a, *b);
+    return string_view_compare(*a, *b);
 }
 
 static void set_cursor(struct describe_work *work, struct string_view topic, int32_t partition)
@@ -195,7 +185,7 @@ static void describe_all(struct describe_work *work)
                                               sizeof(*work->response.topics.items));
     for (size_t i = 0; work->response.topics.items != NULL && i < count; i++) {
         struct string_view name = image_topic_at(work->view.image, i)->name;
-        if (view_compare(name, work->cursor_topic) >= 0 && !describe_topic(work, name)) {
+        if (string_view_compare(name, work->cursor_topic) >= 0 && !describe_topic(work, name)) {
             return;
         }
     }
@@ -217,7 +207,7 @@ static void describe_asked(struct describe_work *work,
     qsort(names, count, sizeof(*names), asked_compare);
     for (size_t i = 0; i < count; i++) {
         bool repeated = i > 0 && string_view_equal(names[i], names[i - 1]);
-        if (!repeated && view_compare(names[i], work->cursor_topic) >= 0 &&
+        if (!repeated && string_view_compare(names[i], work->cursor_topic) >= 0 &&
             !describe_topic(work, names[i])) {
             return;
         }

@@ -20,12 +20,7 @@ static int name_compare(const void *left, const void *right)
 {
     const struct string_view *a = left;
     const struct string_view *b = right;
-    size_t shared = a->size < b->size ? a->size : b->size;
-    int order = shared > 0 ? memcmp(a->data, b->data, shared) : 0;
-    if (order != 0) {
-        return order;
-    }
-    return a->size < b->size ? -1 : a->size > b->size;
+    return string_view_compare(*a, *b);
 }
 
 /* Names are in order, so equal ones are neighbours. */

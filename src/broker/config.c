@@ -17,12 +17,7 @@ static int setting_compare(const void *left, const void *right)
 {
     const struct config_setting *a = left;
     const struct config_setting *b = right;
-    size_t shared = a->name.size < b->name.size ? a->name.size : b->name.size;
-    int order = shared > 0 ? memcmp(a->name.data, b->name.data, shared) : 0;
-    if (order != 0) {
-        return order;
-    }
-    return a->name.size < b->name.size ? -1 : a->name.size > b->name.size;
+    return string_view_compare(a->name, b->name);
 }
 
 static int setting_put(void *context, struct string_view key, struct string_view value)

@@ -105,17 +105,6 @@ size_t config_row_index(const struct config_row *row)
     return index;
 }
 
-static int name_compare(struct string_view name, const char *row_name)
-{
-    size_t row_size = strlen(row_name);
-    size_t shared = name.size < row_size ? name.size : row_size;
-    int order = shared > 0 ? memcmp(name.data, row_name, shared) : 0;
-    if (order != 0) {
-        return order;
-    }
-    return name.size < row_size ? -1 : name.size > row_size;
-}
-
 const struct config_row *config_row_find(enum config_scope scope, struct string_view name)
 {
     size_t high = 0;
@@ -123,7 +112,7 @@ const struct config_row *config_row_find(enum config_scope scope, struct string_
     size_t low = 0;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = name_compare(name, entries[middle].row.name);
+        int order = string_view_compare(name, string_view_of(entries[middle].row.name));
         if (order == 0) {
             return &entries[middle].row;
         }

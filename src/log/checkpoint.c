@@ -12,11 +12,7 @@
 static int checkpoint_compare(struct string_view topic, int32_t partition,
                               const struct log_checkpoint_entry *entry)
 {
-    size_t shared = topic.size < entry->topic.size ? topic.size : entry->topic.size;
-    int order = memcmp(topic.data, entry->topic.data, shared);
-    if (order == 0) {
-        order = (topic.size > entry->topic.size) - (topic.size < entry->topic.size);
-    }
+    int order = string_view_compare(topic, entry->topic);
     return order != 0 ? order : (partition > entry->partition) - (partition < entry->partition);
 }
 

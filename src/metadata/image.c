@@ -64,13 +64,6 @@ void image_objects_remove(struct image_objects *objects, size_t at)
             (objects->count - at) * sizeof *objects->items);
 }
 
-int string_view_compare(struct string_view a, struct string_view b)
-{
-    size_t shared = a.size < b.size ? a.size : b.size;
-    int order = shared > 0 ? memcmp(a.data, b.data, shared) : 0;
-    return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
-}
-
 /* What a position is searched for by; each user fills its own part. */
 struct search_key {
     struct string_view name;

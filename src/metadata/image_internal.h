@@ -87,6 +87,5 @@ size_t topics_id_position(const struct image_objects *topics, struct uuid id, bo
 size_t brokers_position(const struct image_objects *brokers, int32_t id, bool *found);
 size_t settings_position(const struct image_objects *settings, int8_t type,
                          struct string_view name, bool *found);
-int string_view_compare(struct string_view a, struct string_view b);
 
 #endif

@@ -106,6 +106,35 @@ static void writer__stops_at_its_bound(void **state)
     writer_release(&writer);
 }
 
+/* Nothing to read from or to write to is not arithmetic on NULL (undefined, and seen by UBSan). */
+static void bytes__of_size_zero_need_no_memory(void **state)
+{
+    (void)state;
+    struct reader reader;
+    reader_init(&reader, NULL, 0);
+    (void)reader_take(&reader, 0);
+    assert_false(reader.failed);
+    assert_null(reader_take(&reader, 1));
+    assert_true(reader.failed);
+    struct writer writer;
+    writer_init(&writer, 100);
+    assert_non_null(writer_reserve(&writer, 0));
+    assert_int_equal(writer.size, 0);
+    assert_false(writer.failed);
+    writer_release(&writer);
+}
+
+/* By bytes, unsigned, and a prefix first; what qsort and the image sort names by. */
+static void view__compares_as_memcmp_and_prefixes_first(void **state)
+{
+    (void)state;
+    assert_true(string_view_compare(string_view_of("a"), string_view_of("ab")) < 0);
+    assert_true(string_view_compare(string_view_of("b"), string_view_of("ab")) > 0);
+    assert_true(string_view_compare(string_view_of("\x80"), string_view_of("a")) > 0);
+    assert_int_equal(string_view_compare(string_view_of("ab"), string_view_of("ab")), 0);
+    assert_int_equal(string_view_compare((struct string_view){NULL, 0}, string_view_of("")), 0);
+}
+
 static void arena__gives_zeroed_memory_up_to_its_bound(void **state)
 {
     (void)state;
@@ -143,6 +172,8 @@ int main(void)
         cmocka_unit_test(numbers__round_trip_through_writer_and_reader),
         cmocka_unit_test(reader__refuses_varints_that_are_too_long),
         cmocka_unit_test(writer__stops_at_its_bound),
+        cmocka_unit_test(bytes__of_size_zero_need_no_memory),
+        cmocka_unit_test(view__compares_as_memcmp_and_prefixes_first),
         cmocka_unit_test(arena__gives_zeroed_memory_up_to_its_bound),
         cmocka_unit_test(err__layers_add_a_prefix),
     };
