@@ -88,7 +88,20 @@ int leader_epochs_load(struct leader_epochs *epochs)
     return error;
 }
 
-int leader_epochs_write(const struct leader_epochs *epochs)
+/* Whether the file says so already: reading it costs far less than two syncs. */
+static bool epochs_are_written(struct io_fs *fs, const char *path, const struct writer *text)
+{
+    uint8_t *written;
+    size_t size;
+    if (io_read_whole(fs, path, EPOCH_FILE_BYTES_MAX, &written, &size) != 0) {
+        return false;
+    }
+    bool same = size == text->size && memcmp(written, text->data, size) == 0;
+    mem_free(written);
+    return same;
+}
+
+int leader_epochs_write(struct leader_epochs *epochs)
 {
     char path[LOG_PATH_BYTES];
     int error = epochs_path(epochs, path);
@@ -105,21 +118,25 @@ int leader_epochs_write(const struct leader_epochs *epochs)
                         epochs->entries[i].start_offset);
         writer_bytes(&text, line, (size_t)size);
     }
-    error = text.failed ? ERR_NOMEM
-                        : io_write_atomically(epochs->place->fs, path, text.data, text.size);
+    if (text.failed) {
+        error = ERR_NOMEM;
+    } else if (!epochs_are_written(epochs->place->fs, path, &text)) {
+        error = io_write_atomically(epochs->place->fs, path, text.data, text.size);
+    }
     writer_release(&text);
+    epochs->unwritten = epochs->unwritten && error != 0;
     return error;
 }
 
 int leader_epochs_assign(struct leader_epochs *epochs, int32_t epoch, int64_t start_offset)
 {
     if (epoch < 0 || start_offset < 0) {
-        return 0;
+        return epochs->unwritten;
     }
     if (epochs->count > 0) {
         const struct leader_epoch_entry *last = &epochs->entries[epochs->count - 1];
         if (last->epoch == epoch && start_offset >= last->start_offset) {
-            return 0;
+            return epochs->unwritten;
         }
     }
     while (epochs->count > 0) {

@@ -16,14 +16,17 @@ struct leader_epochs {
     struct leader_epoch_entry *entries;
     size_t count;
     size_t capacity;
+    /* Recovery cut entries off that are still in the file: harmless until the log grows, since the
+     * next recovery cuts them off again. The next assign, before any append, says to write. */
+    bool unwritten;
 };
 
 void leader_epochs_init(struct leader_epochs *epochs, const struct log_place *place);
 void leader_epochs_release(struct leader_epochs *epochs);
 /* Reads the checkpoint; one that is missing or unreadable leaves the list empty. */
 int leader_epochs_load(struct leader_epochs *epochs);
-int leader_epochs_write(const struct leader_epochs *epochs);
-/* Ignored when epoch is the newest and start_offset not before its start. 1: changed. */
+int leader_epochs_write(struct leader_epochs *epochs);
+/* Ignored when epoch is the newest and start_offset not before its start. 1: to be written. */
 int leader_epochs_assign(struct leader_epochs *epochs, int32_t epoch, int64_t start_offset);
 /* Drops epochs that start at or after offset. 1: changed. */
 int leader_epochs_truncate_end(struct leader_epochs *epochs, int64_t offset);

@@ -559,11 +559,11 @@ static int recovery_tidy_snapshots(struct log *log, struct log_files *files)
     return error;
 }
 
-static int recovery_epochs(struct log *log)
+static void recovery_epochs(struct log *log)
 {
     int changed = leader_epochs_truncate_end(&log->epochs, log->log_end_offset);
     changed |= leader_epochs_truncate_start(&log->epochs, log->log_start_offset);
-    return changed != 0 ? leader_epochs_write(&log->epochs) : 0;
+    log->epochs.unwritten |= changed != 0;
 }
 
 static int recovery_segments(struct log *log, const struct log_options *options,
@@ -610,7 +610,7 @@ int log_recover(struct log *log, const struct log_options *options, struct err_m
                     : recovery_segments(log, options, &files, message);
     }
     if (error == 0) {
-        error = recovery_epochs(log);
+        recovery_epochs(log);
     }
     log->recovery_point = options->clean_shutdown ? log->log_end_offset : options->recovery_point;
     log->recovery_point = log->recovery_point < log->log_end_offset ? log->recovery_point
