@@ -109,6 +109,7 @@ static int shard_init(struct broker *broker, int32_t index)
     }
     list_init(&shard->woken);
     list_init(&shard->producer_id_waiters);
+    partition_files_init(shard, options->shard_count);
     writer_init(&shard->scratch, SCRATCH_BYTES_MAX);
     shard->nudge.run = shard_nudged;
     shard->hook.turn_end = shard_turn_end;

@@ -107,6 +107,10 @@ struct broker_shard {
     struct fetch_sessions *sessions;
     struct writer scratch; /* for unpacking records */
     struct broker_flushes flushes[BROKER_DIRS_MAX];
+    struct list open; /* partitions with open files, the one used last at the end */
+    size_t open_count;
+    size_t open_max;
+    struct timer files_timer;
     struct list woken;     /* fetches to be answered at the end of this turn */
     struct loop_hook hook;
     struct loop_mail nudge; /* makes another turn happen */

@@ -262,6 +262,9 @@ void checkpoints_write_closing(struct broker *broker)
             if (partition->log != NULL && log_flush(partition->log) != 0) {
                 atomic_store(&partition->dir->offline, true);
             }
+            if (partition->log != NULL) {
+                log_close_idle_files(partition->log, INT64_MAX);
+            }
         }
         checkpoint_list(&round->parts[i]);
     }

@@ -69,6 +69,16 @@ void fanout_item_done(struct fanout_item *item)
     }
 }
 
+static void fanout_run(struct fanout_item *item)
+{
+    struct fanout_group *group = item->group;
+    struct partition *partition = partition_find(group->shard, item->topic_id, item->partition);
+    if (partition != NULL) {
+        partition_touch(partition);
+    }
+    group->fanout->run(item, partition);
+}
+
 bool fanout_item_may_load(const struct fanout_item *item)
 {
     return item->loads < FANOUT_LOADS_MAX;
@@ -89,10 +99,9 @@ static void fanout_load_done(struct loop_job *job)
 {
     struct fanout_load *load = CONTAINER_OF(job, struct fanout_load, job);
     struct fanout_item *item = load->item;
-    struct fanout_group *group = item->group;
     log_load_release(&load->load);
     mem_free(load);
-    group->fanout->run(item, partition_find(group->shard, item->topic_id, item->partition));
+    fanout_run(item);
 }
 
 void fanout_item_load(struct fanout_item *item, struct partition *partition)
@@ -122,7 +131,7 @@ static void fanout_group_run(struct loop_mail *mail)
     for (struct fanout_item *item = group->first; item != NULL;) {
         struct fanout_item *next = item->next;
         group->pending++;
-        group->fanout->run(item, partition_find(group->shard, item->topic_id, item->partition));
+        fanout_run(item);
         item = next;
     }
     if (--group->pending == 0) {

@@ -182,6 +182,7 @@ static void partition_free(struct partition *partition)
 {
     ASSERT(list_empty(&partition->waits) && list_empty(&partition->watches));
     partition_forget_flush(partition);
+    partition_forget_files(partition);
     mem_free(partition->topic);
     mem_free(partition);
 }
@@ -320,6 +321,7 @@ static void partition_open(struct partition *partition, const struct image *imag
         return;
     }
     atomic_fetch_add(&partition->dir->partition_count, 1);
+    log_close_idle_files(partition->log, INT64_MAX);
     partition->high_watermark = log_end_offset(partition->log);
     partition->flushed_ms = loop_wall_ms(partition->shard->loop);
     checkpoints_note(partition->shard);
@@ -341,6 +343,7 @@ static struct partition *partition_create(struct broker_shard *shard, const stru
     list_init(&partition->watches);
     list_init(&partition->waits);
     list_init(&partition->flush_node);
+    list_init(&partition->open_node);
     if (partition->topic == NULL || map_insert(&shard->partitions, partition) != 0) {
         partition_free(partition);
         return NULL;
@@ -512,7 +515,7 @@ void partition_close(struct partition *partition)
     partition_free(partition);
 }
 
-#define IDLE_FILES_MS 60000
+#define IDLE_FILES_MS 60000 /* for old segments of a log that is in use */
 
 void partition_housekeep(struct partition *partition, int64_t now_ms)
 {

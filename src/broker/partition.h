@@ -32,6 +32,8 @@ struct partition {
     struct list waits; /* by required offset */
     struct list flush_node; /* in the due list of its shard and directory */
     int64_t flushed_ms;     /* since the epoch */
+    struct list open_node;  /* in its shard's list of those with open files */
+    int64_t touched_ms;     /* monotonic */
     bool flush_running;
     bool flush_again;
     bool doomed; /* deleted while a flush was running */
@@ -74,6 +76,10 @@ void partition_add_wait(struct partition *partition, struct partition_wait *wait
 int16_t partition_fault(struct partition *partition, int error);
 /* Retention, idle files, producers that expired. */
 void partition_housekeep(struct partition *partition, int64_t now_ms);
+void partition_files_init(struct broker_shard *shard, int32_t shard_count);
+/* Its files are used in this turn: they stay open for a while. */
+void partition_touch(struct partition *partition);
+void partition_forget_files(struct partition *partition);
 /* Sees to a sync of what is in the log now; what waits for it is told by the high watermark. */
 void partition_want_flush(struct partition *partition);
 /* flush.ms */

@@ -70,6 +70,7 @@ static void flush_part_done(struct flush_part *part)
         (void)partition_fault(partition, error);
         return;
     }
+    partition_touch(partition); /* the sync has opened them */
     if (log_recovery_point(partition->log) > before) {
         partition->flushed_ms = loop_wall_ms(partition->shard->loop);
         checkpoints_note(partition->shard);

@@ -16,6 +16,8 @@ uint64_t io_random_seed(void);
 /* Of version 4, and not one whose text begins with a dash: that would look like a flag. */
 struct uuid io_random_uuid(void);
 int32_t io_core_count(void);
+/* Descriptors that the process may have, after it was given as many as it can get. */
+int64_t io_descriptors_max(void);
 /* Room of the file system that path is on. */
 int io_disk_space(const char *path, int64_t *total_bytes, int64_t *usable_bytes);
 

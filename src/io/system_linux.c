@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,6 +34,17 @@ int32_t io_core_count(void)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     return cores < 1 ? 1 : (int32_t)cores;
+}
+
+int64_t io_descriptors_max(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return 1024;
+    }
+    struct rlimit raised = {limit.rlim_max, limit.rlim_max};
+    rlim_t most = setrlimit(RLIMIT_NOFILE, &raised) == 0 ? limit.rlim_max : limit.rlim_cur;
+    return most < INT32_MAX ? (int64_t)most : INT32_MAX;
 }
 
 int io_disk_space(const char *path, int64_t *total_bytes, int64_t *usable_bytes)

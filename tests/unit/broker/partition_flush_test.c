@@ -1,5 +1,5 @@
-/* Syncs of partitions: gathered, waited for, failed, due by age. A shard without connections over a
- * disk that counts and, when told so, fails. */
+/* Syncs of partitions: gathered, waited for, failed, due by age; and whose files stay open. A shard
+ * without connections over a disk that counts and, when told so, fails. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,6 +24,7 @@ static struct {
     struct broker_shard *shard;
     struct partition partitions[PARTITIONS];
     atomic_int syncs;
+    int files; /* open ones */
     int sync_error;
     bool fatal;
 } test;
@@ -32,6 +33,19 @@ static int disk_sync(struct io_file *file)
 {
     test.syncs++;
     return test.sync_error != 0 ? test.sync_error : io_fs_linux().operations->sync(file);
+}
+
+static int disk_open(struct io_fs *fs, const char *path, unsigned flags, struct io_file *file)
+{
+    int error = io_fs_linux().operations->open(fs, path, flags, file);
+    test.files += error == 0;
+    return error;
+}
+
+static void disk_close(struct io_file *file)
+{
+    test.files--;
+    io_fs_linux().operations->close(file);
 }
 
 static void on_fatal(void *context, const char *why)
@@ -60,6 +74,7 @@ static void open_partition(struct partition *partition, int32_t index, int64_t f
     list_init(&partition->watches);
     list_init(&partition->waits);
     list_init(&partition->flush_node);
+    list_init(&partition->open_node);
     assert_int_equal(log_open(&options, &partition->log, NULL), 0);
     assert_int_equal(log_assign_epoch(partition->log, partition->leader_epoch), 0);
 }
@@ -80,6 +95,8 @@ static int setup(void **state)
     assert_non_null(mkdtemp(test.root));
     test.operations = *io_fs_linux().operations;
     test.operations.sync = disk_sync;
+    test.operations.open = disk_open;
+    test.operations.close = disk_close;
     test.fs.operations = &test.operations;
     test.shard = &test.broker.shards[0];
     test.broker.options.dir_count = 1;
@@ -90,6 +107,7 @@ static int setup(void **state)
     list_init(&test.shard->flushes[0].due);
     writer_init(&test.shard->scratch, 1 << 20);
     assert_int_equal(loop_create(2, &test.shard->loop), 0);
+    partition_files_init(test.shard, 1);
     return 0;
 }
 
@@ -99,6 +117,7 @@ static int teardown(void **state)
     for (int32_t i = 0; i < PARTITIONS; i++) {
         log_abandon(&test.partitions[i].log);
     }
+    loop_timer_cancel(test.shard->loop, &test.shard->files_timer);
     loop_destroy(&test.shard->loop);
     writer_release(&test.shard->scratch);
     assert_int_equal(log_dir_remove_tree(&test.fs, test.root), 0);
@@ -266,6 +285,34 @@ static void flush__a_partition_that_goes_is_not_synced(void **state)
     assert_int_equal(log_recovery_point(test.partitions[0].log), 0);
 }
 
+static void files__those_used_longest_ago_close_when_there_are_too_many(void **state)
+{
+    (void)state;
+    open_all(INT64_MAX);
+    for (int i = 0; i < PARTITIONS; i++) {
+        log_close_idle_files(test.partitions[i].log, INT64_MAX);
+    }
+    assert_int_equal(test.files, 0);
+    test.shard->open_max = 2;
+    for (int i = 0; i < PARTITIONS; i++) {
+        partition_touch(&test.partitions[i]);
+        append(&test.partitions[i], true, NULL);
+    }
+    assert_int_equal(test.shard->open_count, 2);
+    assert_int_equal(test.files, 2);
+    assert_true(list_empty(&test.partitions[0].open_node));
+    /* Used again, 1 outlives 2. */
+    partition_touch(&test.partitions[1]);
+    partition_touch(&test.partitions[0]);
+    append(&test.partitions[0], true, NULL);
+    assert_true(list_empty(&test.partitions[2].open_node));
+    assert_int_equal(test.files, 2);
+    for (int i = 0; i < PARTITIONS; i++) {
+        partition_forget_files(&test.partitions[i]);
+    }
+    assert_int_equal(test.shard->open_count, 0);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -277,6 +324,7 @@ int main(void)
         CASE(flush__a_failed_sync_takes_the_directory_offline),
         CASE(flush__ms_counts_from_the_last_sync_and_needs_something_to_sync),
         CASE(flush__a_partition_that_goes_is_not_synced),
+        CASE(files__those_used_longest_ago_close_when_there_are_too_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
