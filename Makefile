@@ -1,5 +1,7 @@
 # The commands of the project; CMake and Ninja do the work.
-.PHONY: build run test install format clean deps
+.PHONY: build run test install bench format clean deps
+
+PREFIX ?= /usr/local
 
 build: deps
 	@cmake --preset release >build.configure.log 2>&1 || { cat build.configure.log; exit 1; }
@@ -14,8 +16,9 @@ deps:
 test: build
 	@tests/run
 
+# DESTDIR is honoured, too.
 install: build
-	cmake --install build
+	cmake --install build --prefix $(abspath $(PREFIX))
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')

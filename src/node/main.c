@@ -1,4 +1,5 @@
 /* One executable: the first argument, or the name it was called by, says which command it is. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,11 +12,12 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
     const char *summary;
+    bool has_script; /* Apache Kafka has a bin/kafka-NAME.sh */
 } commands[] = {
-    {"start", command_start, "Start a single-node cluster in ./barnabas-data"},
-    {"server-start", command_server_start, "Start a node with a server.properties"},
-    {"storage", storage_command, "Format log directories and look into them"},
-    {"server-stop", command_server_stop, "Stop the nodes that run on this machine"},
+    {"start", command_start, "Start a single-node cluster in ./barnabas-data", false},
+    {"server-start", command_server_start, "Start a node with a server.properties", true},
+    {"storage", storage_command, "Format log directories and look into them", true},
+    {"server-stop", command_server_stop, "Stop the nodes that run on this machine", true},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 
@@ -29,6 +31,19 @@ static void print_usage(FILE *out)
     }
     for (const struct tool *tool = tools_all; tool->name != NULL; tool++) {
         fprintf(out, "  %-22s %s\n", tool->name, tool->summary);
+    }
+}
+
+/* The names under which an installation links this program, one a line. */
+static void print_scripts(void)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (commands[i].has_script) {
+            printf("kafka-%s.sh\n", commands[i].name);
+        }
+    }
+    for (const struct tool *tool = tools_all; tool->name != NULL; tool++) {
+        printf("kafka-%s.sh\n", tool->name);
     }
 }
 
@@ -75,6 +90,10 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
         printf("%s\n", BNB_VERSION);
+        return 0;
+    }
+    if (strcmp(argv[1], "--list-scripts") == 0) {
+        print_scripts();
         return 0;
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
