@@ -326,6 +326,10 @@ static int recovery_cut(struct log *log, struct segment *segment, int64_t valid,
     int64_t since_index = segment->bytes_since_index;
     log->size_bytes -= segment->size_bytes - valid;
     int error = segment_truncate(segment, valid, next_offset);
+    if (error == 0) {
+        /* Or what is cut off could come back after a loss of power, between what follows now. */
+        error = io_file_sync(&segment->file->file);
+    }
     /* What the walk has just learned of the sound part still holds. */
     segment->max_timestamp_ms = max_ms;
     segment->max_timestamp_offset = max_offset;
