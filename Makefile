@@ -20,6 +20,11 @@ test: build
 install: build
 	cmake --install build --prefix $(abspath $(PREFIX))
 
+# The Apache Kafka to compare with comes from Maven; bench/README.md has the method.
+bench: build
+	@cmake --build build --target bench_programs barnabas
+	@bench/run
+
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 

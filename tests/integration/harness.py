@@ -58,6 +58,10 @@ def wait_for(condition, seconds=15, what="a condition"):
 class Broker:
     """One broker process over a data directory of its own."""
 
+    peer = PEER
+    launcher = ()  # a command that runs the broker's, as taskset
+    java_options = ("-Xmx512m", "-XX:TieredStopAtLevel=1")
+
     def __init__(self, shards=1, directory=None, overrides=()):
         self.shards = shards
         self.directory = directory or tempfile.mkdtemp(prefix="barnabas-test-")
@@ -72,7 +76,7 @@ class Broker:
 
     def start(self):
         self.output = open(os.path.join(self.directory, "output"), "ab")
-        if PEER == "apache":
+        if self.peer == "apache":
             self._start_apache()
         else:
             self._start_ours()
@@ -87,11 +91,11 @@ class Broker:
     def _start_ours(self):
         if not os.path.exists(BINARY):
             raise Skip(f"no binary at {os.path.basename(BINARY)}")
-        command = [BINARY, "start", "--directory", os.path.join(self.directory, "data")]
+        command = [*self.launcher, BINARY, "start", "--directory", os.path.join(self.directory, "data")]
         for setting in [*self._settings(), f"barnabas.shards={self.shards}"]:
             command += ["--override", setting]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.output)
-        line = self._ready_line(START_SECONDS[PEER])
+        line = self._ready_line(START_SECONDS[self.peer])
         if "ready" not in line:
             self.stop()
             raise RuntimeError(f"no ready line but {line!r}: {self.log()[-2000:]}")
@@ -108,16 +112,16 @@ class Broker:
                  "transaction.state.log.replication.factor=1",
                  "transaction.state.log.min.isr=1", *self._settings()]
         pathlib.Path(properties).write_text("\n".join(lines) + "\n")
-        java = ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-cp", jars]
+        java = [*self.launcher, "java", *self.java_options, "-cp", jars]
         if not os.path.exists(os.path.join(self.directory, "data")):
             subprocess.run([*java, "kafka.tools.StorageTool", "format", "--standalone", "-t",
                             "4L6g3nShT-eMCtK--X86sw", "-c", properties], check=True,
                            stdout=self.output, stderr=self.output, timeout=60)
         self.process = subprocess.Popen([*java, "kafka.Kafka", properties], stdout=self.output,
                                         stderr=self.output)
-        wait_for(self._answers, START_SECONDS[PEER], "Apache Kafka to answer")
+        wait_for(self.answers, START_SECONDS[self.peer], "Apache Kafka to answer")
 
-    def _answers(self):
+    def answers(self):
         """Whether Metadata v0 names a broker: Apache Kafka listens before it can serve."""
         if self.process.poll() is not None:
             raise RuntimeError(f"the broker ended: {self.log()[-2000:]}")

