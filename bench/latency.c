@@ -1,7 +1,7 @@
 /* latency BOOTSTRAP TOPIC RATE SECONDS: how long a record of 1 kB takes from send to poll. One
- * thread sends at a fixed rate, by the clock and not by the answers, with acks=all and no linger; the
- * other polls. Each record carries the time it was due at, so that a stall counts for every record
- * that it delays. The first fifth is left out. Prints one JSON object in milliseconds. */
+ * thread sends at a fixed rate, by the clock and not by the answers, with acks=all and no linger;
+ * the other polls. Each record carries the time it was due at, so that a stall counts for every
+ * record that it delays. The first fifth is left out. Prints one JSON object in milliseconds. */
 #include <barnabas/consumer.h>
 #include <barnabas/producer.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
-/* limit.h: what the two limit programs share: one TCP connection, and the CPU time it took. A limit
- * program does the least that a broker must for the same bytes, so its cost is what cannot be saved.
- * Header only: each program is one file. Errors end the program. */
+/* limit.h: what the two limit programs share: one TCP connection, and the CPU time it took. A
+ * limit program does the least that a broker must for the same bytes, so its cost is what cannot be
+ * saved. Header only: each program is one file. Errors end the program. */
 #ifndef BNB_BENCH_LIMIT_H
 #define BNB_BENCH_LIMIT_H
 
