@@ -388,7 +388,8 @@ void partition_apply(struct broker_shard *shard, const struct image *image,
     }
 }
 
-/* The files of a deleted partition go after a delay, on a helper thread. */
+/* The files of a deleted partition go after a delay, on a helper thread, and so do segments that
+ * retention gave up. */
 struct partition_removal {
     struct list node; /* in the shard's */
     struct timer timer;
@@ -396,13 +397,18 @@ struct partition_removal {
     struct broker_shard *shard;
     struct io_fs *fs;
     char *path;
+    bool segments; /* only what ends in .deleted */
 };
 
 static void removal_work(struct loop_job *job)
 {
     struct partition_removal *removal = CONTAINER_OF(job, struct partition_removal, job);
     /* What stays is found, and removed, at the next start. */
-    (void)log_dir_remove_tree(removal->fs, removal->path);
+    if (removal->segments) {
+        (void)log_remove_deleted(removal->fs, removal->path);
+    } else {
+        (void)log_dir_remove_tree(removal->fs, removal->path);
+    }
 }
 
 static void removal_done(struct loop_job *job)
@@ -431,7 +437,9 @@ static void removal_fire(struct timer *timer)
     loop_submit(removal->shard->loop, &removal->job);
 }
 
-static void partition_remove_later(struct partition *partition, char *path, int64_t delay_ms)
+/* Takes path. */
+static void partition_remove_later(struct partition *partition, char *path, int64_t delay_ms,
+                                   bool segments)
 {
     struct partition_removal *removal = mem_calloc(1, sizeof *removal);
     if (removal == NULL) {
@@ -441,6 +449,7 @@ static void partition_remove_later(struct partition *partition, char *path, int6
     removal->shard = partition->shard;
     removal->fs = partition->shard->broker->options.fs;
     removal->path = path;
+    removal->segments = segments;
     list_push_back(&removal->shard->removals, &removal->node);
     timer_init(&removal->timer, removal_fire);
     loop_timer_arm(partition->shard->loop, &removal->timer, delay_ms);
@@ -452,7 +461,7 @@ void partition_finish_delete(struct partition *partition)
         int64_t delay_ms = log_config(partition->log)->file_delete_delay_ms;
         log_abandon(&partition->log);
         if (partition->renamed != NULL) {
-            partition_remove_later(partition, partition->renamed, delay_ms);
+            partition_remove_later(partition, partition->renamed, delay_ms, false);
         }
     }
     partition_free(partition);
@@ -531,9 +540,13 @@ void partition_housekeep(struct partition *partition, int64_t now_ms)
     if (deleted > 0) {
         checkpoints_note(partition->shard);
     }
-    if (deleted == 0 && log_deleted_count(partition->log) > 0) {
-        /* Given up in an earlier round, so that readers had their time. */
-        (void)log_remove_deleted(partition->log);
+    if (log_take_deleted(partition->log)) {
+        const char *directory = log_directory(partition->log);
+        char *path = mem_strndup(directory, strlen(directory));
+        if (path != NULL) {
+            partition_remove_later(partition, path,
+                                   log_config(partition->log)->file_delete_delay_ms, true);
+        }
     }
     log_expire_producers(partition->log, now_ms);
     if (!partition->flush_running) {

@@ -181,9 +181,11 @@ int log_restart_at(struct log *log, int64_t offset);
 /* Applies retention by size, time and log start offset; the number of segments given up. Their
  * files end in .deleted until log_remove_deleted. */
 int log_apply_retention(struct log *log, int64_t high_watermark, int64_t now_ms, int32_t *deleted);
-/* Unlinks the files that were given up; the owner waits file.delete.delay.ms before it. */
-int log_remove_deleted(struct log *log);
-size_t log_deleted_count(const struct log *log);
+/* Whether there are files to remove now; whoever asks sees to it. */
+bool log_take_deleted(struct log *log);
+/* Unlinks the files that were given up, which waits for the disk: for helper threads. What stays is
+ * counted again when the log is opened. Thread: any; needs no log. */
+int log_remove_deleted(struct io_fs *fs, const char *directory);
 /* Drops producers that have been silent for producer.id.expiration.ms. */
 void log_expire_producers(struct log *log, int64_t now_ms);
 /* Closes files that have not been used since used_before_ms. */

@@ -118,7 +118,8 @@ int log_apply_retention(struct log *log, int64_t high_watermark, int64_t now_ms,
 }
 
 struct remove_deleted {
-    struct log *log;
+    struct io_fs *fs;
+    const char *directory;
     int error;
 };
 
@@ -133,27 +134,25 @@ static int remove_deleted_visit(void *context, const char *name, bool is_directo
         return 0;
     }
     char path[LOG_PATH_BYTES];
-    int printed = snprintf(path, sizeof path, "%s/%s", removal->log->directory, name);
+    int printed = snprintf(path, sizeof path, "%s/%s", removal->directory, name);
     if (printed > 0 && printed < LOG_PATH_BYTES) {
-        removal->error = io_remove(&removal->log->fs, path);
+        removal->error = io_remove(removal->fs, path);
     }
     return removal->error;
 }
 
-int log_remove_deleted(struct log *log)
+int log_remove_deleted(struct io_fs *fs, const char *directory)
 {
-    if (log->deleted_count == 0) {
-        return 0;
-    }
-    struct remove_deleted removal = {log, 0};
-    int error = io_list(&log->fs, log->directory, remove_deleted_visit, &removal);
-    if (error == 0) {
-        log->deleted_count = 0;
-    }
-    return error;
+    struct remove_deleted removal = {fs, directory, 0};
+    return io_list(fs, directory, remove_deleted_visit, &removal);
 }
 
-size_t log_deleted_count(const struct log *log) { return log->deleted_count; }
+bool log_take_deleted(struct log *log)
+{
+    bool any = log->deleted_count > 0;
+    log->deleted_count = 0;
+    return any;
+}
 
 int log_restart_at(struct log *log, int64_t offset)
 {

@@ -224,8 +224,8 @@ static void snapshot_drop_prefix(struct quorum *quorum, int64_t keep_from)
         error = log_apply_retention(quorum->log, quorum->raft.high_watermark,
                                     loop_wall_ms(quorum->options.loop), &deleted);
     }
-    if (error == 0) {
-        error = log_remove_deleted(quorum->log);
+    if (error == 0 && log_take_deleted(quorum->log)) {
+        error = log_remove_deleted(&quorum->fs, log_directory(quorum->log));
     }
     if (error == 0) {
         (void)io_list(&quorum->fs, quorum->directory, snapshot_purge_visit, &purge);
