@@ -55,6 +55,9 @@ def wait_for(condition, seconds=15, what="a condition"):
         time.sleep(0.02)
 
 
+SANITIZER = re.compile(r"Sanitizer|runtime error:")
+
+
 class Broker:
     """One broker process over a data directory of its own."""
 
@@ -175,6 +178,14 @@ class Broker:
                               timeout=seconds)
         return done.returncode, done.stdout, done.stderr
 
+    def end_in_order(self):
+        """Stops it; it must have lived until now, end by itself, and no sanitizer may have spoken."""
+        if not self.alive():
+            raise AssertionError(f"the broker ended: {self.log()[-2000:]}")
+        status, log = self.stop(), self.log()
+        if self.peer == "barnabas" and (status != 0 or SANITIZER.search(log)):
+            raise AssertionError(f"the broker ended with status {status}: {log[-4000:]}")
+
     def remove(self):
         self.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -204,8 +215,7 @@ def broker(**options):
     started = Broker(**options)
     try:
         yield started.start()
-        if not started.alive():
-            raise AssertionError(f"the broker ended: {started.log()[-2000:]}")
+        started.end_in_order()
     finally:
         started.remove()
 
