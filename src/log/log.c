@@ -78,6 +78,7 @@ void log_abandon(struct log **closing)
         segment_destroy(&log->segments[i]);
     }
     mem_free(log->segments);
+    mem_free(log->recent);
     leader_epochs_release(&log->epochs);
     producer_state_release(&log->producers);
     mem_free(log->directory);
@@ -104,11 +105,25 @@ int log_close(struct log **log)
 
 void log_forget_recent(struct log *log)
 {
-    for (size_t i = 0; i < LOG_RECENT_MAX; i++) {
-        log->recent[i] = (struct log_recent){-1, -1, -1};
-    }
+    mem_free(log->recent);
+    log->recent = NULL;
     log->recent_next = 0;
     log->hot_ms = 0;
+}
+
+/* Without memory for it readers take the longer way through the index. */
+static void log_remember_recent(struct log *log, const struct batch *batch, int64_t position)
+{
+    if (log->recent == NULL) {
+        log->recent = mem_alloc(LOG_RECENT_MAX * sizeof *log->recent);
+        for (size_t i = 0; log->recent != NULL && i < LOG_RECENT_MAX; i++) {
+            log->recent[i] = (struct log_recent){-1, -1, -1};
+        }
+    }
+    if (log->recent != NULL) {
+        log->recent[log->recent_next++ % LOG_RECENT_MAX] =
+            (struct log_recent){batch->base_offset, batch_last_offset(batch), position};
+    }
 }
 
 /* Notes that bytes are about to be written at position. */
@@ -357,8 +372,7 @@ static int log_write(struct log *log, const uint8_t *data, size_t size, int64_t 
         error = batch_decode(data + at, size - at, &batch);
         ASSERT(error == 0); /* checked before it was written */
         error = log_account(log, active, &batch, data + at, position + (int64_t)at);
-        log->recent[log->recent_next++ % LOG_RECENT_MAX] = (struct log_recent){
-            batch.base_offset, batch_last_offset(&batch), position + (int64_t)at};
+        log_remember_recent(log, &batch, position + (int64_t)at);
         at += batch.size_bytes;
     }
     log_assert_invariants(log);

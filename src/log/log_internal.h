@@ -35,7 +35,7 @@ struct log {
     int64_t size_bytes;
     struct leader_epochs epochs;
     struct producer_state producers;
-    struct log_recent recent[LOG_RECENT_MAX];
+    struct log_recent *recent; /* LOG_RECENT_MAX of them; NULL until something is written */
     uint32_t recent_next;
     /* What was written to the active segment within the last LOG_HOT_MS to twice that lies at or
      * above hot_position[0]; hot_position[1] and hot_ms are where and when this period began. */

@@ -12,7 +12,7 @@ static void log_range_release(struct io_file_range *range)
 static int log_locate(struct log *log, struct segment *segment, int64_t offset,
                       int64_t *first_offset, int64_t *position)
 {
-    if (segment == log_active(log)) {
+    if (segment == log_active(log) && log->recent != NULL) {
         for (size_t i = 0; i < LOG_RECENT_MAX; i++) {
             const struct log_recent *recent = &log->recent[i];
             if (recent->base_offset <= offset && offset <= recent->last_offset) {
