@@ -179,22 +179,23 @@ void controller_add_config(struct controller_records *records, int8_t type,
 static const struct {
     int16_t api_key;
     void (*handle)(struct controller *controller, struct controller_call *call);
+    bool unbounded; /* what a broker's coming or going sets off is as large as the cluster */
 } handlers[] = {
-    {API_CREATE_TOPICS, controller_create_topics},
-    {API_DELETE_TOPICS, controller_delete_topics},
-    {API_CREATE_PARTITIONS, controller_create_partitions},
-    {API_INCREMENTAL_ALTER_CONFIGS, controller_incremental_alter_configs},
-    {API_ALTER_CONFIGS, controller_alter_configs},
-    {API_BROKER_REGISTRATION, controller_register_broker},
-    {API_BROKER_HEARTBEAT, controller_heartbeat},
-    {API_UNREGISTER_BROKER, controller_unregister_broker},
-    {API_UPDATE_FEATURES, controller_update_features},
-    {API_ALLOCATE_PRODUCER_IDS, controller_allocate_producer_ids},
-    {API_ELECT_LEADERS, controller_elect_leaders},
-    {API_LIST_PARTITION_REASSIGNMENTS, controller_list_reassignments},
-    {API_ALTER_PARTITION_REASSIGNMENTS, controller_alter_reassignments},
-    {API_ALTER_PARTITION, controller_alter_partition},
-    {API_CONTROLLER_REGISTRATION, controller_register_controller},
+    {API_CREATE_TOPICS, controller_create_topics, false},
+    {API_DELETE_TOPICS, controller_delete_topics, false},
+    {API_CREATE_PARTITIONS, controller_create_partitions, false},
+    {API_INCREMENTAL_ALTER_CONFIGS, controller_incremental_alter_configs, false},
+    {API_ALTER_CONFIGS, controller_alter_configs, false},
+    {API_BROKER_REGISTRATION, controller_register_broker, true},
+    {API_BROKER_HEARTBEAT, controller_heartbeat, true},
+    {API_UNREGISTER_BROKER, controller_unregister_broker, true},
+    {API_UPDATE_FEATURES, controller_update_features, false},
+    {API_ALLOCATE_PRODUCER_IDS, controller_allocate_producer_ids, false},
+    {API_ELECT_LEADERS, controller_elect_leaders, false},
+    {API_LIST_PARTITION_REASSIGNMENTS, controller_list_reassignments, false},
+    {API_ALTER_PARTITION_REASSIGNMENTS, controller_alter_reassignments, false},
+    {API_ALTER_PARTITION, controller_alter_partition, false},
+    {API_CONTROLLER_REGISTRATION, controller_register_controller, false},
 };
 #define HANDLER_COUNT (sizeof handlers / sizeof handlers[0])
 
@@ -215,9 +216,11 @@ void controller_handle(struct controller *controller, struct controller_call *ca
     ASSERT(!image_in_transaction(controller->image));
     call->response = NULL;
     call->error = KAFKA_UNSUPPORTED_VERSION;
+    bool unbounded = false;
     for (size_t i = 0; i < HANDLER_COUNT; i++) {
         if (handlers[i].api_key == call->api_key) {
             call->error = 0;
+            unbounded = handlers[i].unbounded;
             handlers[i].handle(controller, call);
             break;
         }
@@ -225,14 +228,14 @@ void controller_handle(struct controller *controller, struct controller_call *ca
     if (call->records->failed || call->arena->failed) {
         call->error = KAFKA_UNKNOWN_SERVER_ERROR;
     }
-    if (call->error == 0 && call->records->count > CONTROLLER_RECORDS_MAX) {
+    if (call->error == 0 && !unbounded && call->records->count > CONTROLLER_RECORDS_MAX) {
         call->error = KAFKA_POLICY_VIOLATION;
     }
     if (call->error != 0) {
         call->response = NULL;
         controller_records_return(call->records, (struct records_mark){0, 0});
     }
-    ASSERT(call->records->count <= CONTROLLER_RECORDS_MAX);
+    ASSERT(unbounded || call->records->count <= CONTROLLER_RECORDS_MAX);
     ASSERT((call->error == 0) == (call->response != NULL));
 }
 

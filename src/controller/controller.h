@@ -15,6 +15,7 @@
 #include "metadata/image.h"
 #include "protocol/codec.h"
 
+/* Records of one operation of a user, which are written as one batch. */
 #define CONTROLLER_RECORDS_MAX 10000
 
 /* Framed records, one behind the other. */

@@ -81,26 +81,25 @@ static int quorum_advance_image(struct quorum *quorum, struct image_builder **bu
     return error;
 }
 
-int64_t quorum_append_records(struct quorum *quorum, const struct controller_records *records)
+/* Writes records [first, end) as one batch, and replays them. */
+static int quorum_append_some(struct quorum *quorum, const struct controller_records *records,
+                              size_t first, size_t end, struct image_builder *images,
+                              struct err_message *message)
 {
-    ASSERT(records->count > 0 && raft_is_leader(&quorum->raft));
     struct writer writer;
     struct batch_builder batch;
-    struct image_builder *images = NULL;
-    int64_t now_ms = loop_wall_ms(quorum->options.loop);
     struct batch header = batch_header_empty(0);
-    header.base_timestamp_ms = now_ms;
+    header.base_timestamp_ms = loop_wall_ms(quorum->options.loop);
     writer_init(&writer, APPEND_BYTES_MAX);
     batch_builder_init(&batch, &writer, &header);
-    int error = image_builder_create(quorum->newest, &images);
-    struct err_message message = {{0}};
-    for (size_t i = 0; error == 0 && i < records->count; i++) {
-        struct record record = {.offset = (int64_t)i,
-                                .timestamp_ms = now_ms,
+    int error = 0;
+    for (size_t i = first; error == 0 && i < end; i++) {
+        struct record record = {.offset = (int64_t)(i - first),
+                                .timestamp_ms = header.base_timestamp_ms,
                                 .value = controller_records_at(records, i)};
         batch_builder_add(&batch, &record);
         /* Before the write: records that do not replay must never be written. */
-        error = image_builder_replay(images, record.value, &message);
+        error = image_builder_replay(images, record.value, message);
     }
     if (error == 0) {
         error = batch_builder_finish(&batch);
@@ -109,6 +108,21 @@ int64_t quorum_append_records(struct quorum *quorum, const struct controller_rec
         error = quorum_append_batch(quorum, writer.data, writer.size);
     }
     writer_release(&writer);
+    return error;
+}
+
+int64_t quorum_append_records(struct quorum *quorum, const struct controller_records *records)
+{
+    ASSERT(records->count > 0 && raft_is_leader(&quorum->raft));
+    struct image_builder *images = NULL;
+    struct err_message message = {{0}};
+    int error = image_builder_create(quorum->newest, &images);
+    for (size_t first = 0; error == 0 && first < records->count;) {
+        size_t left = records->count - first;
+        size_t end = first + (left < CONTROLLER_RECORDS_MAX ? left : CONTROLLER_RECORDS_MAX);
+        error = quorum_append_some(quorum, records, first, end, images, &message);
+        first = end;
+    }
     if (error == 0) {
         error = quorum_advance_image(quorum, &images);
     }
