@@ -95,6 +95,37 @@ static int run_node(const struct config *config, bool with_hints)
     return error == 0 ? 0 : 1;
 }
 
+static int count_entry(void *context, const char *name, bool is_directory)
+{
+    (void)is_directory;
+    size_t *count = context;
+    *count += strcmp(name, "lost+found") != 0;
+    return 0;
+}
+
+/* Makes the directory of `start`; what lies in it must not be somebody else's. */
+static int make_own_directory(struct io_fs *fs, const char *directory, struct err_message *message)
+{
+    size_t count = 0;
+    int error = io_make_directory(fs, directory);
+    if (error != 0 && error != ERR_EXISTS) {
+        return err_set(message, error, "cannot make the directory %s: %s", directory,
+                       err_text(error));
+    }
+    error = io_list(fs, directory, count_entry, &count);
+    if (error != 0) {
+        return err_set(message, error, "cannot list %s: is it a directory, and ours to read?",
+                       directory);
+    }
+    if (count > 0) {
+        return err_set(message, ERR_INVALID,
+                       "%s is not empty and has no meta.properties: it is not a data directory; "
+                       "choose another one with --directory",
+                       directory);
+    }
+    return 0;
+}
+
 /* Formats the directory of `start` when nothing is in it yet. */
 static int format_if_new(struct io_fs *fs, const struct config *config,
                          struct err_message *message)
@@ -107,6 +138,10 @@ static int format_if_new(struct io_fs *fs, const struct config *config,
     }
     if (error != ERR_NOT_FOUND) {
         return log_dir_read_properties(fs, directory, &known, message);
+    }
+    error = make_own_directory(fs, directory, message);
+    if (error != 0) {
+        return error;
     }
     const char *directories[1] = {directory};
     char id[UUID_TEXT_BYTES];

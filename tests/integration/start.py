@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""The first minute of a user: starting, starting again, and the one clear line when it cannot be."""
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import traceback
+
+import harness
+
+LINE_SECONDS = 20
+
+
+def settings(port):
+    return ["--override", f"listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{port + 1}"]
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+class Started:
+    """A broker in a directory, started by its own command; ends with the block."""
+
+    def __init__(self, directory, *more, port=None):
+        self.command = [harness.BINARY, "start", "--directory", str(directory),
+                        *settings(port or free_port()), *more]
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)
+        self.line = self.process.stdout.readline()
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.communicate(timeout=LINE_SECONDS)
+        assert self.process.returncode == 0, self.process.returncode
+
+
+def refused(directory, *more, port=None, command=None):
+    """The line on standard error of a start that must fail."""
+    words = command or Started(directory, *more, port=port).command
+    done = subprocess.run(words, capture_output=True, text=True, timeout=LINE_SECONDS)
+    assert done.returncode == 1, f"status {done.returncode}"
+    assert done.stdout == "", done.stdout
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("barnabas: "), done.stderr
+    return lines[0]
+
+
+def begins_and_finds_its_data_again(root):
+    with Started(root / "data") as first:
+        assert "ready on" in first.line and str(root / "data") in first.line, first.line
+        address = first.line.split("ready on ")[1].split(",")[0]
+        made = subprocess.run([harness.BINARY, "topics", "--bootstrap-server", address, "--create",
+                               "--topic", "kept"], capture_output=True, text=True, timeout=20)
+        assert made.returncode == 0, made.stderr
+    with Started(root / "data") as second:
+        address = second.line.split("ready on ")[1].split(",")[0]
+        listed = subprocess.run([harness.BINARY, "topics", "--bootstrap-server", address, "--list"],
+                                capture_output=True, text=True, timeout=20)
+        assert listed.stdout == "kept\n", listed.stdout
+
+
+def names_a_used_port(root):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        line = refused(root / "data", port=taken.getsockname()[1])
+    assert "is used by another process" in line, line
+
+
+def names_a_directory_in_use(root):
+    with Started(root / "data"):
+        assert "another broker uses this directory" in refused(root / "data")
+
+
+def names_a_foreign_directory(root):
+    (root / "letters").mkdir()
+    (root / "letters" / "dear").write_text("x")
+    assert "not a data directory" in refused(root / "letters")
+    assert os.listdir(root / "letters") == ["dear"]
+
+
+def names_a_file_in_the_place_of_a_directory(root):
+    (root / "file").write_text("")
+    assert "directory" in refused(root / "file")
+
+
+def names_an_unwritable_directory(root):
+    if os.geteuid() == 0:
+        target = pathlib.Path("/proc/data")  # root may write everywhere but here
+    else:
+        target = root / "closed" / "data"
+        target.parent.mkdir(mode=0o500)
+    assert "cannot make the directory" in refused(target)
+
+
+def names_the_directory_of_another_node(root):
+    with Started(root / "data"):
+        pass
+    assert "belongs to node 1" in refused(root / "data", "--override", "node.id=7")
+
+
+def refuses_an_unformatted_directory(root):
+    properties = root / "server.properties"
+    port = free_port()
+    properties.write_text(f"process.roles=broker,controller\nnode.id=1\nlog.dirs={root}/unformatted\n"
+                          f"controller.listener.names=CONTROLLER\n"
+                          f"controller.quorum.voters=1@localhost:{port + 1}\n"
+                          f"listeners=PLAINTEXT://:{port},CONTROLLER://:{port + 1}\n")
+    line = refused(root, command=[harness.BINARY, "server-start", str(properties)])
+    assert "meta.properties" in line and "storage format" in line, line
+
+
+def names_a_bad_setting(root):
+    line = refused(root / "data", "--override", "num.partitions=zero")
+    assert "num.partitions" in line, line
+
+
+CASES = (begins_and_finds_its_data_again, names_a_used_port, names_a_directory_in_use,
+         names_a_foreign_directory, names_a_file_in_the_place_of_a_directory,
+         names_an_unwritable_directory, names_the_directory_of_another_node,
+         refuses_an_unformatted_directory, names_a_bad_setting)
+
+
+def main():
+    failed = 0
+    for case in CASES:
+        with tempfile.TemporaryDirectory(prefix="barnabas-start-") as root:
+            try:
+                case(pathlib.Path(root))
+                print(f"PASS start__{case.__name__}", flush=True)
+            except Exception as error:
+                failed += 1
+                traceback.print_exc()
+                print(f"FAIL start__{case.__name__}: {error}", flush=True)
+    sys.exit(1 if failed else 0)
+
+
+main()
