@@ -50,6 +50,13 @@ int io_file_write(struct io_file *file, const void *data, size_t size, int64_t p
     return file->fs->operations->write(file, data, size, position);
 }
 
+int io_file_reserve(struct io_file *file, int64_t position, size_t size)
+{
+    const struct io_operations *operations = file->fs->operations;
+    return operations->reserve == NULL ? ERR_UNSUPPORTED
+                                       : operations->reserve(file, position, size);
+}
+
 int io_file_sync(struct io_file *file)
 {
     return file->fs->operations->sync(file);

@@ -37,7 +37,7 @@ struct io_file_range {
     void *owner;
 };
 
-/* The last three may be NULL: everything is in memory. */
+/* The last four may be NULL: everything is in memory, and no room can be taken ahead. */
 struct io_operations {
     int (*open)(struct io_fs *fs, const char *path, unsigned flags, struct io_file *file);
     void (*close)(struct io_file *file);
@@ -57,6 +57,7 @@ struct io_operations {
     int64_t (*read_cached)(struct io_file *file, void *data, size_t size, int64_t position);
     bool (*resident)(struct io_file *file, int64_t position, size_t size);
     int (*read_ahead)(struct io_file *file, int64_t position, size_t size);
+    int (*reserve)(struct io_file *file, int64_t position, size_t size);
 };
 struct io_fs {
     const struct io_operations *operations;
@@ -79,6 +80,9 @@ bool io_file_resident(struct io_file *file, int64_t position, size_t size);
 int io_file_read_ahead(struct io_file *file, int64_t position, size_t size);
 /* Writes all of it or fails: ERR_NO_SPACE, ERR_IO, ERR_ACCESS. */
 int io_file_write(struct io_file *file, const void *data, size_t size, int64_t position);
+/* Takes room on the disk for writes that will come there; the size of the file stays. Given back by
+ * io_file_truncate. ERR_UNSUPPORTED, ERR_NO_SPACE: nothing is taken. */
+int io_file_reserve(struct io_file *file, int64_t position, size_t size);
 /* After a failed sync the file's content on disk is unknown: never retry, take it offline. */
 int io_file_sync(struct io_file *file);
 int io_file_truncate(struct io_file *file, int64_t size);

@@ -130,6 +130,12 @@ static int linux_write(struct io_file *file, const void *data, size_t size, int6
     return 0;
 }
 
+static int linux_reserve(struct io_file *file, int64_t position, size_t size)
+{
+    return linux_result(
+        fallocate(file->descriptor, FALLOC_FL_KEEP_SIZE, position, (off_t)size));
+}
+
 static int linux_sync(struct io_file *file)
 {
     return linux_result(fdatasync(file->descriptor));
@@ -236,6 +242,7 @@ struct io_fs io_fs_linux(void)
         .read_cached = linux_read_cached,
         .resident = linux_resident,
         .read_ahead = linux_read_ahead,
+        .reserve = linux_reserve,
     };
     return (struct io_fs){&operations, NULL};
 }

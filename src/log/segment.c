@@ -8,6 +8,10 @@
 #include "base/reader.h"
 #include "base/writer.h"
 
+#define SEGMENT_RESERVE_SHARE 4
+#define SEGMENT_RESERVE_BYTES_MIN (INT64_C(1) << 20)
+#define SEGMENT_RESERVE_BYTES_MAX (INT64_C(16) << 20)
+
 static int64_t offset_entry_key(const uint8_t *entry)
 {
     struct reader reader;
@@ -118,11 +122,29 @@ int segment_read(struct segment *segment, void *data, size_t size, int64_t posit
     return (size_t)got == size ? 0 : ERR_CORRUPT;
 }
 
+/* Takes room ahead of the end, a quarter of what is there: appending 128 KB pieces to room that was
+ * taken before costs 0.10 s/GB against 0.16 (ext4, bench/micro.c), and small segments hold none. */
+static void segment_reserve(struct segment *segment, size_t size)
+{
+    int64_t end = segment->size_bytes + (int64_t)size;
+    int64_t ahead = segment->size_bytes / SEGMENT_RESERVE_SHARE;
+    if (end <= segment->reserved_bytes || ahead < SEGMENT_RESERVE_BYTES_MIN) {
+        return;
+    }
+    ahead = ahead < SEGMENT_RESERVE_BYTES_MAX ? ahead : SEGMENT_RESERVE_BYTES_MAX;
+    int64_t from = segment->reserved_bytes > segment->size_bytes ? segment->reserved_bytes
+                                                                 : segment->size_bytes;
+    int error = io_file_reserve(&segment->file->file, from, (size_t)(end + ahead - from));
+    /* Not needed to go on, so a disk that cannot is not asked again. */
+    segment->reserved_bytes = error == 0 ? end + ahead : INT64_MAX;
+}
+
 int segment_write(struct segment *segment, const uint8_t *data, size_t size)
 {
     ASSERT(size <= (size_t)(SEGMENT_BYTES_MAX - segment->size_bytes));
     int error = segment_open(segment, segment->size_bytes == 0);
     if (error == 0) {
+        segment_reserve(segment, size);
         error = io_file_write(&segment->file->file, data, size, segment->size_bytes);
     }
     if (error == 0) {
@@ -245,6 +267,17 @@ bool segment_index_full(struct segment *segment, int32_t segment_index_bytes)
            times >= segment_index_bytes / TIME_ENTRY_BYTES - 1;
 }
 
+/* Room that was taken ahead, also by a process that died before it gave it back. */
+static int segment_return_room(struct segment *segment)
+{
+    segment->reserved_bytes = 0;
+    if (segment->size_bytes < SEGMENT_RESERVE_BYTES_MIN * SEGMENT_RESERVE_SHARE) {
+        return 0;
+    }
+    int error = segment_open(segment, false);
+    return error == 0 ? io_file_truncate(&segment->file->file, segment->size_bytes) : error;
+}
+
 int segment_seal(struct segment *segment)
 {
     int64_t timestamp_ms = -1;
@@ -259,7 +292,10 @@ int segment_seal(struct segment *segment)
     if (error == 0) {
         error = index_file_write_pending(&segment->times);
     }
-    return error == 0 ? index_file_write_pending(&segment->aborted) : error;
+    if (error == 0) {
+        error = index_file_write_pending(&segment->aborted);
+    }
+    return error == 0 ? segment_return_room(segment) : error;
 }
 
 int segment_max_timestamp(struct segment *segment, int64_t *timestamp_ms, int64_t *offset)
@@ -354,6 +390,7 @@ int segment_truncate(struct segment *segment, int64_t position, int64_t next_off
         return error;
     }
     segment->size_bytes = position;
+    segment->reserved_bytes = 0;
     uint8_t entry[OFFSET_ENTRY_BYTES];
     int64_t last = next_offset == segment->base_offset
                        ? -1

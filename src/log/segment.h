@@ -34,6 +34,7 @@ struct segment {
     const struct log_place *place;
     int64_t base_offset;
     int64_t size_bytes;
+    int64_t reserved_bytes; /* the file's room on the disk reaches at least to here */
     struct segment_file *file; /* NULL while closed */
     struct index_file offsets;
     struct index_file times;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "base/err.h"
 #include "base/mem.h"
@@ -106,10 +107,36 @@ static void file__knows_what_is_in_memory_and_brings_it_there(void **state)
     assert_int_equal(io_remove(&fs, path_of("c")), 0);
 }
 
+/* Room that is taken ahead is on the disk but not in the file, and a truncation gives it back. */
+static void file__takes_room_ahead_and_gives_it_back(void **state)
+{
+    (void)state;
+    struct io_fs fs = io_fs_linux();
+    struct io_file file;
+    struct stat before;
+    struct stat after;
+    assert_int_equal(io_file_open(&fs, path_of("r"), IO_OPEN_WRITE | IO_OPEN_CREATE, &file), 0);
+    assert_int_equal(io_file_write(&file, "hello", 5, 0), 0);
+    int error = io_file_reserve(&file, 5, 1 << 20);
+    if (error == 0) {
+        assert_int_equal(io_file_size(&file), 5);
+        assert_int_equal(fstat(file.descriptor, &before), 0);
+        assert_true(before.st_blocks * 512 >= 1 << 20);
+        assert_int_equal(io_file_truncate(&file, 5), 0);
+        assert_int_equal(fstat(file.descriptor, &after), 0);
+        assert_true(after.st_blocks * 512 < 1 << 20);
+    } else {
+        print_message("this file system takes no room ahead: %s\n", err_text(error));
+    }
+    io_file_close(&file);
+    assert_int_equal(io_remove(&fs, path_of("r")), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(file__reads_back_what_was_written_and_ends_short),
+        cmocka_unit_test(file__takes_room_ahead_and_gives_it_back),
         cmocka_unit_test(file__knows_what_is_in_memory_and_brings_it_there),
         cmocka_unit_test(file__atomic_write_replaces_and_leaves_no_rest),
     };
