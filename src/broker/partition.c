@@ -164,7 +164,7 @@ int partition_append(struct partition *partition, uint8_t *data, size_t size, in
                     result->last_offset - result->base_offset + 1);
         metrics_add(shard->metrics, METRIC_BYTES_IN, (int64_t)result->appended_bytes);
     }
-    if (result->flush_due || result->rolled) {
+    if (result->flush_due || result->flush_soon) {
         partition_want_flush(partition);
     }
     if (!result->flush_due && !result->duplicate) {

@@ -44,6 +44,15 @@ static int flush_add_segment(struct log *log, struct log_flush *flush, size_t in
                       : error;
 }
 
+static int flush_add_epochs(const struct log *log, struct log_flush *flush)
+{
+    char path[LOG_PATH_BYTES];
+    int error = leader_epochs_print(&log->epochs, path, &flush->epochs);
+    flush->epochs_path = error == 0 ? mem_strndup(path, strlen(path)) : NULL;
+    flush->epochs_version = log->epochs.version;
+    return error == 0 && flush->epochs_path == NULL ? ERR_NOMEM : error;
+}
+
 #define FLUSH_FILES_A_SEGMENT 5
 
 int log_flush_prepare(struct log *log, struct log_flush *flush)
@@ -55,6 +64,9 @@ int log_flush_prepare(struct log *log, struct log_flush *flush)
     flush->error = flush->files == NULL ? ERR_NOMEM : 0;
     for (size_t i = first; flush->error == 0 && i < log->segment_count; i++) {
         flush->error = flush_add_segment(log, flush, i);
+    }
+    if (flush->error == 0 && leader_epochs_due(&log->epochs, log->log_end_offset)) {
+        flush->error = flush_add_epochs(log, flush);
     }
     if (log->directory_dirty) {
         flush->directory = log->directory;
@@ -82,6 +94,10 @@ void log_flush_run(struct log_flush *flush)
         flush->error = file->pinned != NULL ? io_file_sync(&file->pinned->file)
                                             : flush_path(flush->fs, file->path);
     }
+    if (flush->error == 0 && flush->epochs_path != NULL) {
+        flush->error = io_write_atomically(flush->fs, flush->epochs_path, flush->epochs.data,
+                                           flush->epochs.size);
+    }
     if (flush->error == 0 && flush->directory != NULL) {
         flush->error = io_sync_directory(flush->fs, flush->directory);
     }
@@ -95,6 +111,11 @@ int log_flush_finish(struct log *log, struct log_flush *flush)
         }
         mem_free(flush->files[i].path);
     }
+    if (flush->error == 0 && flush->epochs_path != NULL) {
+        leader_epochs_written(&log->epochs, flush->epochs_version);
+    }
+    mem_free(flush->epochs_path);
+    writer_release(&flush->epochs);
     mem_free(flush->files);
     flush->files = NULL;
     flush->file_count = 0;

@@ -79,6 +79,7 @@ int leader_epochs_load(struct leader_epochs *epochs)
         return error;
     }
     error = size == 0 ? 0 : epochs_parse(epochs, (char *)text);
+    epochs->unwritten = false;
     mem_free(text);
     if (error == ERR_CORRUPT) {
         /* What is left is rebuilt from the batches by recovery. */
@@ -101,42 +102,62 @@ static bool epochs_are_written(struct io_fs *fs, const char *path, const struct 
     return same;
 }
 
-int leader_epochs_write(struct leader_epochs *epochs)
+int leader_epochs_print(const struct leader_epochs *epochs, char *path, struct writer *text)
 {
-    char path[LOG_PATH_BYTES];
-    int error = epochs_path(epochs, path);
-    if (error != 0) {
-        return error;
-    }
-    struct writer text;
-    writer_init(&text, EPOCH_FILE_BYTES_MAX);
     char line[64];
+    int error = epochs_path(epochs, path);
+    writer_init(text, EPOCH_FILE_BYTES_MAX);
     int size = snprintf(line, sizeof line, "0\n%zu\n", epochs->count);
-    writer_bytes(&text, line, (size_t)size);
+    writer_bytes(text, line, (size_t)size);
     for (size_t i = 0; i < epochs->count; i++) {
         size = snprintf(line, sizeof line, "%" PRId32 " %" PRId64 "\n", epochs->entries[i].epoch,
                         epochs->entries[i].start_offset);
-        writer_bytes(&text, line, (size_t)size);
+        writer_bytes(text, line, (size_t)size);
     }
-    if (text.failed) {
-        error = ERR_NOMEM;
-    } else if (!epochs_are_written(epochs->place->fs, path, &text)) {
+    return error == 0 && text->failed ? ERR_NOMEM : error;
+}
+
+void leader_epochs_written(struct leader_epochs *epochs, uint32_t version)
+{
+    epochs->unwritten = epochs->unwritten && epochs->version != version;
+}
+
+int leader_epochs_write(struct leader_epochs *epochs)
+{
+    char path[LOG_PATH_BYTES];
+    struct writer text;
+    int error = leader_epochs_print(epochs, path, &text);
+    if (error == 0 && !epochs_are_written(epochs->place->fs, path, &text)) {
         error = io_write_atomically(epochs->place->fs, path, text.data, text.size);
     }
     writer_release(&text);
-    epochs->unwritten = epochs->unwritten && error != 0;
+    if (error == 0) {
+        leader_epochs_written(epochs, epochs->version);
+    }
     return error;
+}
+
+bool leader_epochs_due(const struct leader_epochs *epochs, int64_t log_end_offset)
+{
+    return epochs->unwritten && epochs->count > 0 &&
+           epochs->entries[epochs->count - 1].start_offset < log_end_offset;
+}
+
+static void epochs_changed(struct leader_epochs *epochs)
+{
+    epochs->unwritten = true;
+    epochs->version++;
 }
 
 int leader_epochs_assign(struct leader_epochs *epochs, int32_t epoch, int64_t start_offset)
 {
     if (epoch < 0 || start_offset < 0) {
-        return epochs->unwritten;
+        return 0;
     }
     if (epochs->count > 0) {
         const struct leader_epoch_entry *last = &epochs->entries[epochs->count - 1];
         if (last->epoch == epoch && start_offset >= last->start_offset) {
-            return epochs->unwritten;
+            return 0;
         }
     }
     while (epochs->count > 0) {
@@ -146,8 +167,8 @@ int leader_epochs_assign(struct leader_epochs *epochs, int32_t epoch, int64_t st
         }
         epochs->count--;
     }
-    int error = epochs_push(epochs, epoch, start_offset);
-    return error == 0 ? 1 : error;
+    epochs_changed(epochs);
+    return epochs_push(epochs, epoch, start_offset);
 }
 
 int leader_epochs_truncate_end(struct leader_epochs *epochs, int64_t offset)
@@ -156,7 +177,11 @@ int leader_epochs_truncate_end(struct leader_epochs *epochs, int64_t offset)
     while (epochs->count > 0 && epochs->entries[epochs->count - 1].start_offset >= offset) {
         epochs->count--;
     }
-    return epochs->count != before;
+    if (epochs->count == before) {
+        return 0;
+    }
+    epochs_changed(epochs);
+    return 1;
 }
 
 int leader_epochs_truncate_start(struct leader_epochs *epochs, int64_t offset)
@@ -174,10 +199,15 @@ int leader_epochs_truncate_start(struct leader_epochs *epochs, int64_t offset)
     memmove(epochs->entries, epochs->entries + kept,
             (epochs->count - kept) * sizeof *epochs->entries);
     epochs->count -= kept;
+    epochs_changed(epochs);
     return 1;
 }
 
-void leader_epochs_clear(struct leader_epochs *epochs) { epochs->count = 0; }
+void leader_epochs_clear(struct leader_epochs *epochs)
+{
+    epochs->count = 0;
+    epochs_changed(epochs);
+}
 
 int32_t leader_epochs_latest(const struct leader_epochs *epochs)
 {

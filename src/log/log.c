@@ -350,7 +350,7 @@ static int log_write(struct log *log, const uint8_t *data, size_t size, int64_t 
 {
     int roll = log_should_roll(log, size, max_timestamp_ms, result->last_offset);
     if (roll == 1) {
-        result->rolled = true;
+        result->flush_soon = true;
         roll = log_roll(log);
     }
     if (roll != 0) {
@@ -389,6 +389,7 @@ static int log_append_checked(struct log *log, const struct log_append_options *
     }
     int error = log_write(log, data, size, max_timestamp_ms, result);
     result->appended_bytes = error == 0 ? size : 0;
+    result->flush_soon |= error == 0 && leader_epochs_due(&log->epochs, log->log_end_offset);
     result->flush_due =
         error == 0 && log->log_end_offset - log->recovery_point >= log->config.flush_messages;
     return error;
@@ -414,9 +415,6 @@ static int log_append_client(struct log *log, const struct log_append_options *o
     if (error == 0 && !result->duplicate) {
         error = leader_epochs_assign(&log->epochs, batch.partition_leader_epoch,
                                      batch.base_offset);
-        if (error == 1) {
-            error = leader_epochs_write(&log->epochs);
-        }
     }
     if (error == 0 && !result->duplicate) {
         error = log_append_checked(log, options, rebuilt.size > 0 ? rebuilt.data : data,
@@ -434,7 +432,6 @@ static int log_place_batches(struct log *log, const struct log_append_options *o
 {
     bool assigns = options->origin != LOG_ORIGIN_REPLICATION;
     int64_t next_offset = log->log_end_offset;
-    bool epochs_changed = false;
     *max_timestamp_ms = -1;
     result->base_offset = -1;
     for (size_t at = 0; at < size;) {
@@ -457,12 +454,11 @@ static int log_place_batches(struct log *log, const struct log_append_options *o
         if (error != 0) {
             return error;
         }
-        int changed = leader_epochs_assign(&log->epochs, batch.partition_leader_epoch,
-                                           batch.base_offset);
-        if (changed < 0) {
-            return changed;
+        error = leader_epochs_assign(&log->epochs, batch.partition_leader_epoch,
+                                     batch.base_offset);
+        if (error != 0) {
+            return error;
         }
-        epochs_changed |= changed == 1;
         *max_timestamp_ms = batch.max_timestamp_ms > *max_timestamp_ms ? batch.max_timestamp_ms
                                                                        : *max_timestamp_ms;
         result->base_offset = result->base_offset < 0 ? batch.base_offset : result->base_offset;
@@ -470,7 +466,7 @@ static int log_place_batches(struct log *log, const struct log_append_options *o
         next_offset = result->last_offset + 1;
         at += batch.size_bytes;
     }
-    return epochs_changed ? leader_epochs_write(&log->epochs) : 0;
+    return 0;
 }
 
 int log_append(struct log *log, const struct log_append_options *options, uint8_t *data,
@@ -482,7 +478,7 @@ int log_append(struct log *log, const struct log_append_options *options, uint8_
     result->appended_bytes = 0;
     result->duplicate = false;
     result->flush_due = false;
-    result->rolled = false;
+    result->flush_soon = false;
     result->error_message = NULL;
     result->record_error_count = 0;
     result->log_start_offset = log->log_start_offset;
@@ -529,8 +525,7 @@ void log_epoch_end_offset(const struct log *log, int32_t epoch, int32_t *found_e
 
 int log_assign_epoch(struct log *log, int32_t epoch)
 {
-    int changed = leader_epochs_assign(&log->epochs, epoch, log->log_end_offset);
-    return changed == 1 ? leader_epochs_write(&log->epochs) : changed;
+    return leader_epochs_assign(&log->epochs, epoch, log->log_end_offset);
 }
 
 void log_expire_producers(struct log *log, int64_t now_ms)

@@ -94,7 +94,7 @@ struct log_append_result {
     size_t appended_bytes; /* 0 for a duplicate */
     bool duplicate;
     bool flush_due;         /* flush.messages was reached: sync before answering */
-    bool rolled;            /* a segment was finished: sync it some time soon */
+    bool flush_soon;        /* a segment was finished or an epoch begun: sync it some time soon */
     const char *error_message; /* static, NULL: the error's own text */
     int32_t record_error_count;
     struct log_record_error record_errors[LOG_RECORD_ERRORS_MAX];
@@ -169,7 +169,7 @@ int32_t log_epoch_of_offset(const struct log *log, int64_t offset);
 /* endOffsetFor of storage format section 8: -1 and -1 when unknown. */
 void log_epoch_end_offset(const struct log *log, int32_t epoch, int32_t *found_epoch,
                           int64_t *end_offset);
-/* Becoming leader of epoch at the log end offset. */
+/* Becoming leader of epoch at the log end offset. Not written before records come. */
 int log_assign_epoch(struct log *log, int32_t epoch);
 
 /* DeleteRecords: raises the log start offset to offset (at most the high watermark). */
@@ -200,6 +200,9 @@ struct log_flush {
     size_t file_count;
     struct io_fs *fs;
     const char *directory; /* to be synced too, NULL: no need */
+    char *epochs_path;     /* of leader-epoch-checkpoint, NULL: it is as it should be */
+    struct writer epochs;
+    uint32_t epochs_version;
     int error;
 };
 int log_flush_prepare(struct log *log, struct log_flush *flush);

@@ -242,6 +242,7 @@ struct recovery_walk {
     bool whole; /* from the start: indexes, epochs and producers are made anew */
     int64_t dense_from; /* no gap between batches at or above it; what lies below was synced */
     int64_t next_offset;
+    int32_t last_epoch; /* of the last sound batch; -1: none */
     uint8_t *buffer;
     size_t buffer_capacity;
 };
@@ -280,10 +281,10 @@ static int recovery_account(struct log *log, struct recovery_walk *walk, struct 
         return segment_account(segment, batch, position, log->config.index_interval_bytes);
     }
     if (batch->partition_leader_epoch > leader_epochs_latest(&log->epochs)) {
-        int changed = leader_epochs_assign(&log->epochs, batch->partition_leader_epoch,
-                                           batch->base_offset);
-        if (changed < 0) {
-            return changed;
+        int error = leader_epochs_assign(&log->epochs, batch->partition_leader_epoch,
+                                         batch->base_offset);
+        if (error != 0) {
+            return error;
         }
     }
     return log_account(log, segment, batch, walk->buffer, position);
@@ -310,6 +311,7 @@ static int recovery_walk_segment(struct log *log, struct recovery_walk *walk,
             return error;
         }
         walk->next_offset = batch_last_offset(&batch) + 1;
+        walk->last_epoch = batch.partition_leader_epoch;
         *valid = scan.position;
     }
     return found == ERR_CORRUPT ? 0 : found;
@@ -371,13 +373,54 @@ static int recovery_tail(struct segment *segment, int64_t *position, int64_t *ne
     return count < 0 ? (int)count : segment_reset_indexes(segment);
 }
 
+/* The epoch of a segment's first batch; -1 when it has none that tells. */
+static int32_t segment_first_epoch(struct segment *segment)
+{
+    struct segment_scan scan;
+    struct batch batch;
+    int64_t position;
+    if (segment_open(segment, false) != 0) {
+        return -1;
+    }
+    segment_scan_init(&scan, segment, 0, segment->size_bytes);
+    return segment_scan_next(&scan, &batch, &position) == 1 ? batch.partition_leader_epoch : -1;
+}
+
+/* The process died before it wrote an epoch of which there are records: where it began, the batches
+ * tell, from the last segment on that begins with an epoch that is known. */
+static int recovery_learn_epochs(struct log *log)
+{
+    int32_t known = leader_epochs_latest(&log->epochs);
+    size_t index = log->segment_count - 1;
+    while (index > 0 && segment_first_epoch(log->segments[index]) > known) {
+        index--;
+    }
+    int error = 0;
+    for (; error == 0 && index < log->segment_count; index++) {
+        struct segment_scan scan;
+        struct batch batch;
+        int64_t position;
+        int found = segment_open(log->segments[index], false);
+        segment_scan_init(&scan, log->segments[index], 0, log->segments[index]->size_bytes);
+        while (found >= 0 && error == 0 &&
+               (found = segment_scan_next(&scan, &batch, &position)) == 1) {
+            if (batch.partition_leader_epoch > leader_epochs_latest(&log->epochs)) {
+                error = leader_epochs_assign(&log->epochs, batch.partition_leader_epoch,
+                                             batch.base_offset);
+            }
+        }
+        error = error == 0 && found < 0 ? found : error;
+    }
+    return error;
+}
+
 /* The active segment of a log whose files are all there: walks its end. */
 static int recovery_end(struct log *log, bool check_crc, struct err_message *message)
 {
     struct segment *active = log_active(log);
     int64_t position;
     int64_t valid;
-    struct recovery_walk walk = {.check_crc = check_crc, .dense_from = INT64_MAX};
+    struct recovery_walk walk = {.check_crc = check_crc, .dense_from = INT64_MAX, .last_epoch = -1};
     int error = recovery_tail(active, &position, &walk.next_offset);
     if (error == 0) {
         error = recovery_walk_segment(log, &walk, active, position, &valid);
@@ -392,7 +435,10 @@ static int recovery_end(struct log *log, bool check_crc, struct err_message *mes
                        active->base_offset, valid);
     }
     log->log_end_offset = walk.next_offset;
-    return recovery_cut(log, active, valid, walk.next_offset);
+    error = recovery_cut(log, active, valid, walk.next_offset);
+    return error == 0 && walk.last_epoch > leader_epochs_latest(&log->epochs)
+               ? recovery_learn_epochs(log)
+               : error;
 }
 
 static int log_load_newest_snapshot(struct log *log, struct log_files *files, int64_t at_most,
@@ -433,7 +479,7 @@ static int log_replay_segment(struct log *log, struct segment *segment, int64_t 
         return found;
     }
     struct segment_scan scan;
-    struct recovery_walk walk = {.dense_from = INT64_MAX};
+    struct recovery_walk walk = {.dense_from = INT64_MAX, .last_epoch = -1};
     segment_scan_init(&scan, segment, position, segment->size_bytes);
     while ((found = segment_scan_next(&scan, &batch, &position)) == 1 && batch.base_offset < to) {
         if (batch.producer_id < 0 || batch.base_offset < from) {
@@ -565,9 +611,8 @@ static int recovery_tidy_snapshots(struct log *log, struct log_files *files)
 
 static void recovery_epochs(struct log *log)
 {
-    int changed = leader_epochs_truncate_end(&log->epochs, log->log_end_offset);
-    changed |= leader_epochs_truncate_start(&log->epochs, log->log_start_offset);
-    log->epochs.unwritten |= changed != 0;
+    (void)leader_epochs_truncate_end(&log->epochs, log->log_end_offset);
+    (void)leader_epochs_truncate_start(&log->epochs, log->log_start_offset);
 }
 
 static int recovery_segments(struct log *log, const struct log_options *options,

@@ -69,6 +69,8 @@ static void open_partition(struct partition *partition, int32_t index, int64_t f
     *partition = (struct partition){.key.partition = index,
                                     .shard = test.shard,
                                     .dir = &test.broker.dirs[0],
+                                    /* None: one that begins would ask for a sync as well. */
+                                    .leader_epoch = -1,
                                     .isr_count = 1,
                                     .min_insync_replicas = 1};
     list_init(&partition->watches);
@@ -237,6 +239,28 @@ static void flush__messages_count_since_the_last_sync(void **state)
     assert_false(append(&test.partitions[0], true, NULL));
 }
 
+static void flush__an_epoch_is_written_soon_after_its_first_record(void **state)
+{
+    (void)state;
+    char path[256];
+    uint8_t *text;
+    size_t size;
+    open_all(INT64_MAX);
+    struct partition *partition = &test.partitions[0];
+    partition->leader_epoch = 7;
+    snprintf(path, sizeof path, "%s/leader-epoch-checkpoint", log_directory(partition->log));
+    assert_int_equal(log_assign_epoch(partition->log, 7), 0);
+    turn();
+    assert_int_equal(io_read_whole(&test.fs, path, 1000, &text, &size), ERR_NOT_FOUND);
+    assert_false(append(partition, true, NULL));
+    turn();
+    assert_int_equal(io_read_whole(&test.fs, path, 1000, &text, &size), 0);
+    assert_string_equal((char *)text, "0\n1\n7 0\n");
+    mem_free(text);
+    assert_false(append(partition, true, NULL));
+    assert_int_equal(test.shard->flushes[0].due_count, 0);
+}
+
 static void flush__a_failed_sync_takes_the_directory_offline(void **state)
 {
     (void)state;
@@ -321,6 +345,7 @@ int main(void)
         CASE(flush__one_job_syncs_all_that_is_due_in_a_turn),
         CASE(flush__those_that_become_due_during_a_sync_go_together_with_the_next),
         CASE(flush__messages_count_since_the_last_sync),
+        CASE(flush__an_epoch_is_written_soon_after_its_first_record),
         CASE(flush__a_failed_sync_takes_the_directory_offline),
         CASE(flush__ms_counts_from_the_last_sync_and_needs_something_to_sync),
         CASE(flush__a_partition_that_goes_is_not_synced),

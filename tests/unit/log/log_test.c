@@ -102,18 +102,24 @@ static void build(const struct sample *sample, struct writer *writer)
     assert_int_equal(batch_builder_finish(&builder), 0);
 }
 
-static int append(struct fixture *fixture, struct sample sample, struct log_append_result *result)
+static int append_in_epoch(struct fixture *fixture, struct sample sample, int32_t leader_epoch,
+                           struct log_append_result *result)
 {
     struct writer writer;
     writer_init(&writer, 1 << 24);
     build(&sample, &writer);
     struct log_append_options options = {.origin = LOG_ORIGIN_CLIENT,
-                                         .leader_epoch = 5,
+                                         .leader_epoch = leader_epoch,
                                          .now_ms = NOW_MS,
                                          .api_version = 9};
     int error = log_append(fixture->log, &options, writer.data, writer.size, result);
     writer_release(&writer);
     return error;
+}
+
+static int append(struct fixture *fixture, struct sample sample, struct log_append_result *result)
+{
+    return append_in_epoch(fixture, sample, 5, result);
 }
 
 static void append_many(struct fixture *fixture, int count)
@@ -482,6 +488,35 @@ static void log__what_was_written_a_moment_ago_is_hot(void **state)
     assert_false(read_is_hot(fixture, 0, NOW_MS));
 }
 
+/* The file lags behind; after the end of a process the batches say where epochs began. */
+static void log__learns_epochs_that_a_dead_process_did_not_write(void **state)
+{
+    struct fixture *fixture = *state;
+    struct log_append_result result;
+    fixture->config.segment_bytes = 20000;
+    assert_int_equal(open_log(fixture, START_CLEAN, 0, 0), 0);
+    append_many(fixture, 10);
+    assert_int_equal(log_flush(fixture->log), 0); /* epoch 5 from 0 on is in the file */
+    for (int32_t epoch = 6; epoch <= 7; epoch++) {
+        int64_t start = log_end_offset(fixture->log);
+        assert_int_equal(log_assign_epoch(fixture->log, epoch), 0);
+        for (int i = 0; i < 100; i++) {
+            assert_int_equal(append_in_epoch(fixture, plain(2), epoch, &result), 0);
+        }
+        assert_int_equal(log_epoch_of_offset(fixture->log, start), epoch);
+    }
+    log_abandon(&fixture->log);
+    assert_int_equal(open_log(fixture, START_KILLED, 0, 0), 0);
+    int32_t epoch;
+    int64_t end;
+    log_epoch_end_offset(fixture->log, 5, &epoch, &end);
+    assert_int_equal(end, 20);
+    log_epoch_end_offset(fixture->log, 6, &epoch, &end);
+    assert_int_equal(end, 220);
+    log_epoch_end_offset(fixture->log, 7, &epoch, &end);
+    assert_int_equal(end, 420);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -494,6 +529,7 @@ int main(void)
         CASE(log__cuts_a_torn_end_off),
         CASE(log__answers_a_retry_with_its_first_offsets_also_after_restart),
         CASE(log__finds_offsets_by_time),
+        CASE(log__learns_epochs_that_a_dead_process_did_not_write),
         CASE(log__retention_gives_up_old_segments_only),
         CASE(log__truncates_to_an_offset),
         CASE(log__refuses_what_apache_kafka_refuses),
