@@ -1,11 +1,11 @@
 #include "base/arena.h"
+#include "base/limits.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
 #include "base/mem.h"
 
-#define ARENA_CHUNK_BYTES 4096
 #define ARENA_ALIGNMENT 16
 
 struct arena_chunk {

@@ -54,7 +54,6 @@ struct fetch_work {
     size_t max_bytes;
     int64_t min_bytes;
     struct timer timer;
-    bool timer_set;
     struct list woken_node;
     struct loop_mail wake_mail;
     atomic_llong watched_bytes;
@@ -426,9 +425,8 @@ static void fetch_unwatched(struct fanout *fanout)
 /* Stops waiting: once the watches are in place, and once only. */
 static void fetch_resume(struct fetch_work *work)
 {
-    if (work->timer_set) {
+    if (work->request->timer != NULL) {
         loop_timer_cancel(work->request->shard->loop, &work->timer);
-        work->timer_set = false;
     }
     list_remove(&work->woken_node);
     fetch_start(work, fetch_unwatch, fetch_unwatched);
@@ -463,7 +461,6 @@ void fetch_run_woken(struct broker_shard *shard)
 static void fetch_expire(struct timer *timer)
 {
     struct fetch_work *work = CONTAINER_OF(timer, struct fetch_work, timer);
-    work->timer_set = false;
     if (!atomic_exchange(&work->woken, true)) {
         fetch_woken_mail(&work->wake_mail);
         broker_shard_nudge(work->request->shard);
@@ -478,7 +475,7 @@ static void fetch_watched(struct fanout *fanout)
     metrics_add(work->request->shard->metrics, METRIC_PARKED_FETCHES, 1);
     timer_init(&work->timer, fetch_expire);
     loop_timer_arm(work->request->shard->loop, &work->timer, asked->max_wait_ms);
-    work->timer_set = true;
+    work->request->timer = &work->timer;
     if (work->woken_early) {
         fetch_woken_mail(&work->wake_mail);
         broker_shard_nudge(work->request->shard);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "broker/checkpoints.h"
 #include "broker/dispatch.h"
@@ -14,9 +15,6 @@
 #include "io/system.h"
 #include "broker/wake.h"
 
-#define SCRATCH_BYTES_MAX (256u << 20)
-/* Memory for unpacking that is kept between requests. */
-#define SCRATCH_KEEP_BYTES (4u << 20)
 #define DIR_NAME_BYTES 1024
 
 uint64_t broker_shard_random(struct broker_shard *shard)
@@ -253,6 +251,9 @@ static void shard_release(struct broker_shard *shard)
     if (shard->loop == NULL) {
         return;
     }
+    loop_timer_cancel(shard->loop, &shard->housekeeping);
+    loop_timer_cancel(shard->loop, &shard->flush_timer);
+    loop_timer_cancel(shard->loop, &shard->files_timer);
     dispatch_forget_requests(shard);
     partition_forget_removals(shard);
     map_release(&shard->partitions);
@@ -277,6 +278,7 @@ void broker_destroy(struct broker **destroyed, bool clean)
     for (int32_t i = 0; i < broker->options.shard_count; i++) {
         shard_release(&broker->shards[i]);
     }
+    checkpoints_stop(broker);
     for (size_t i = 0; i < broker->found_count; i++) {
         mem_free(broker->found[i].name);
     }

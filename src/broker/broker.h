@@ -11,6 +11,7 @@
 
 #include <stdatomic.h>
 
+#include "base/limits.h"
 #include "base/map.h"
 #include "broker/config.h"
 #include "io/loop.h"
@@ -18,9 +19,6 @@
 #include "metadata/image.h"
 #include "metrics/registry.h"
 #include "net/server.h"
-
-#define BROKER_SHARDS_MAX 64
-#define BROKER_DIRS_MAX 64
 
 /* A request of the broker, or of a client through it, to the controller. Lives until done. */
 struct broker_submission {

@@ -249,6 +249,16 @@ void checkpoints_start(struct broker *broker)
     }
 }
 
+void checkpoints_stop(struct broker *broker)
+{
+    for (int kind = 0; kind < LOG_CHECKPOINT_KINDS; kind++) {
+        struct checkpoint_timer *timer = &broker->checkpoint_timers[kind];
+        if (timer->broker != NULL) {
+            loop_timer_cancel(broker->shards[0].loop, &timer->timer);
+        }
+    }
+}
+
 void checkpoints_write_closing(struct broker *broker)
 {
     struct checkpoint_round *round = checkpoint_round_create(broker, CHECKPOINT_ALL);

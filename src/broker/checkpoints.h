@@ -10,6 +10,8 @@
 #include "broker/broker.h"
 
 void checkpoints_start(struct broker *broker);
+/* Also when they were never started. */
+void checkpoints_stop(struct broker *broker);
 /* A partition of the shard came, went or moved on. Thread: the shard's. */
 void checkpoints_note(struct broker_shard *shard);
 /* At shutdown, no loop running, every log still open: syncs each and writes all files. */

@@ -3,15 +3,13 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "broker/broker.h"
 #include "broker/handlers.h"
 #include "broker/handlers_data.h"
 #include "io/system.h"
 
-/* What the structures of one request may take, beyond its own bytes. */
-#define REQUEST_ARENA_BYTES_MAX (512u << 20)
-#define RESPONSE_BYTES_MAX (1u << 30)
 #define RESPONSE_SIZE_BYTES 4
 
 #define ALL INT16_MAX
@@ -96,6 +94,9 @@ static void request_count(const struct broker_request *request, bool failed)
 static void request_free(struct broker_request *request)
 {
     list_remove(&request->node);
+    if (request->timer != NULL) {
+        loop_timer_cancel(request->shard->loop, request->timer);
+    }
     net_frame_free(&request->frame);
     arena_release(&request->arena);
     mem_free(request);

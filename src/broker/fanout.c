@@ -1,11 +1,9 @@
 #include "broker/fanout.h"
 
 #include "base/assert.h"
+#include "base/limits.h"
 #include "base/mem.h"
 
-/* A read that finds its way through index, batch headers and transaction index lacks something
- * about five times at most; each time more of the records is loaded. */
-#define FANOUT_LOADS_MAX 12
 #define FANOUT_LOAD_BYTES (64u << 10)
 #define FANOUT_LOAD_DOUBLINGS_MAX 7
 

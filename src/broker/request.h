@@ -28,6 +28,7 @@ struct broker_request {
     const void *message; /* the decoded request structure of the API */
     int32_t listener;    /* index into the config's listeners */
     int64_t arrived_ms;  /* monotonic */
+    struct timer *timer; /* of the handler, on the shard's loop; cancelled when the request goes */
     int64_t arrived_us;  /* likewise, but of that moment, not of the turn */
 };
 

@@ -1,11 +1,10 @@
 /* Requests to the controller on behalf of a client: to shard 0, and back to the client's shard. */
 #include "base/assert.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "broker/broker.h"
 #include "broker/dispatch.h"
 #include "broker/request.h"
-
-#define FORWARD_BYTES_MAX (256u << 20)
 
 struct forward {
     struct broker_submission submission;

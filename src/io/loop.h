@@ -8,9 +8,8 @@
 #ifndef BNB_IO_LOOP_H
 #define BNB_IO_LOOP_H
 
+#include "base/limits.h"
 #include "io/wheel.h"
-
-#define LOOP_EVENTS_MAX 256
 
 struct loop;
 
@@ -49,7 +48,7 @@ struct loop_hook {
 };
 
 int loop_create(unsigned helper_count, struct loop **created);
-/* Joins the helpers; every job must be done. */
+/* Joins the helpers; every job must be done and every timer cancelled. */
 void loop_destroy(struct loop **loop);
 /* Runs it on a thread of its own until loop_stop; then the jobs still under way are brought home
  * there, and loop_join returns. */

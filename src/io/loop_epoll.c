@@ -123,6 +123,7 @@ void loop_destroy(struct loop **destroyed)
 {
     struct loop *loop = *destroyed;
     *destroyed = NULL;
+    ASSERT(loop->wheel.armed_count == 0);
     pthread_mutex_lock(&loop->job_lock);
     loop->helpers_end = true;
     pthread_cond_broadcast(&loop->job_ready);

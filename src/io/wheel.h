@@ -7,10 +7,8 @@
 
 #include <stdint.h>
 
+#include "base/limits.h"
 #include "base/list.h"
-
-/* One turn of the wheel is 4 s; later timers ride around. */
-#define WHEEL_SLOTS 4096
 
 struct timer {
     struct list node;

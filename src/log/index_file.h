@@ -8,9 +8,9 @@
 #ifndef BNB_LOG_INDEX_FILE_H
 #define BNB_LOG_INDEX_FILE_H
 
+#include "base/limits.h"
 #include "io/file.h"
 
-#define INDEX_PENDING_MAX 64
 #define INDEX_ENTRY_BYTES_MAX 34
 
 /* What a read that must not wait for the disk would have waited for: a part of one file. Whoever

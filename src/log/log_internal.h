@@ -2,13 +2,12 @@
 #ifndef BNB_LOG_LOG_INTERNAL_H
 #define BNB_LOG_LOG_INTERNAL_H
 
+#include "base/limits.h"
 #include "log/leader_epoch.h"
 #include "log/log.h"
 #include "log/producer_state.h"
 #include "log/segment.h"
 
-/* Where the newest batches lie, so that a reader at the end needs no index. */
-#define LOG_RECENT_MAX 8
 struct log_recent {
     int64_t base_offset;
     int64_t last_offset;
@@ -17,7 +16,6 @@ struct log_recent {
 
 /* Bytes that are so new, and no more than so many, are taken to be in the page cache unseen. */
 #define LOG_HOT_MS 5000
-#define LOG_HOT_BYTES (64 << 20)
 
 /* Invariants: segments are sorted by base offset, there is at least one, the last is the active
  * one; first base <= log_start_offset <= log_end_offset; recovery_point <= log_end_offset. */

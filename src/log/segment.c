@@ -4,13 +4,12 @@
 
 #include "base/assert.h"
 #include "base/err.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "base/reader.h"
 #include "base/writer.h"
 
 #define SEGMENT_RESERVE_SHARE 4
-#define SEGMENT_RESERVE_BYTES_MIN (INT64_C(1) << 20)
-#define SEGMENT_RESERVE_BYTES_MAX (INT64_C(16) << 20)
 
 static int64_t offset_entry_key(const uint8_t *entry)
 {

@@ -15,6 +15,7 @@
 
 #include <stdatomic.h>
 
+#include "base/limits.h"
 #include "log/index_file.h"
 #include "protocol/record/batch.h"
 
@@ -94,7 +95,6 @@ int segment_sync(struct segment *segment);
 int segment_rename_deleted(struct segment *segment);
 
 /* Walks batch headers from a position to an end. */
-#define SEGMENT_SCAN_BYTES 4096
 struct segment_scan {
     struct segment *segment;
     int64_t position;

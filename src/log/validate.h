@@ -6,10 +6,8 @@
 #ifndef BNB_LOG_VALIDATE_H
 #define BNB_LOG_VALIDATE_H
 
+#include "base/limits.h"
 #include "log/log.h"
-
-/* Unpacked records of one batch at most. */
-#define VALIDATE_UNPACKED_BYTES_MAX (256u << 20)
 
 /* Checks that data is one whole batch of format 2 with a CRC that holds, small enough and of the
  * shape a client may send; decodes its header. */

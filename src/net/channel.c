@@ -5,17 +5,14 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "base/reader.h"
 #include "io/socket.h"
 
-/* Small responses come in one read; of larger ones only the first part is copied. */
-#define CHANNEL_STAGE_BYTES 16384
 #define CHANNEL_FRAME_PREFIX 4
 /* A response frame is at least a correlation id. */
 #define CHANNEL_FRAME_BYTES_MIN 4
-/* Buffers that one writev gathers. */
-#define CHANNEL_GATHER_MAX 32
 
 /* A look-up on a helper thread; outlives a channel that is destroyed meanwhile. */
 struct channel_lookup {

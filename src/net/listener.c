@@ -1,7 +1,6 @@
+#include "base/limits.h"
 #include "base/mem.h"
 #include "net/server.h"
-
-#define LISTENER_ACCEPTS_A_TURN 64
 
 struct net_listener {
     struct net_listener_options options;

@@ -1,15 +1,10 @@
 #include "net/server.h"
 
 #include "base/assert.h"
+#include "base/limits.h"
 #include "base/mem.h"
 
 #define NET_SIZE_BYTES 4
-/* A frame up to here is received into memory of its full size at once; a longer one grows with what
- * really arrives, so that a size alone costs nothing. */
-#define NET_FIRST_BYTES (64u << 10)
-#define NET_SENDFILE_BYTES (1u << 20)
-/* Sent in one turn to one connection, so that the others get theirs. */
-#define NET_TURN_BYTES (4u << 20)
 
 struct net_connection {
     struct list node;

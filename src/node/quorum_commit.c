@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "node/quorum_internal.h"
 #include "protocol/error.h"
@@ -119,7 +120,8 @@ int64_t quorum_append_records(struct quorum *quorum, const struct controller_rec
     int error = image_builder_create(quorum->newest, &images);
     for (size_t first = 0; error == 0 && first < records->count;) {
         size_t left = records->count - first;
-        size_t end = first + (left < CONTROLLER_RECORDS_MAX ? left : CONTROLLER_RECORDS_MAX);
+        size_t end = first + (left < METADATA_BATCH_RECORDS_MAX ? left
+                                                                : METADATA_BATCH_RECORDS_MAX);
         error = quorum_append_some(quorum, records, first, end, images, &message);
         first = end;
     }

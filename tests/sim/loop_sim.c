@@ -64,7 +64,7 @@ int loop_create(unsigned helper_count, struct loop **created)
 
 void loop_destroy(struct loop **loop)
 {
-    ASSERT((*loop)->jobs_under_way == 0);
+    ASSERT((*loop)->jobs_under_way == 0 && (*loop)->wheel.armed_count == 0);
     LIST_FOR_EACH_SAFE(item, &(*loop)->watches)
     {
         mem_free(CONTAINER_OF(item, struct watch_item, node));

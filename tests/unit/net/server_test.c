@@ -13,11 +13,12 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "net/server.h"
 
 #define SPLICE_BYTES 3000000
-#define READ_AHEAD_BYTES (1 << 20) /* of the server, at a time */
+#define READ_AHEAD_BYTES ((int)NET_SENDFILE_BYTES) /* of the server, at a time */
 
 static struct {
     struct loop *loop;

@@ -1,0 +1,94 @@
+/* limits.h: the bounds of what a node holds or does at once, each with its reason.
+ *
+ * What a setting bounds (socket.request.max.bytes, max.connections, ...) is not here, nor are sizes
+ * that a format fixes. With BNB_HOSTILE the bounds that only cut work into pieces are tiny, so that
+ * every test passes each of them many times. */
+#ifndef BNB_BASE_LIMITS_H
+#define BNB_BASE_LIMITS_H
+
+#include <stdint.h>
+
+#include "base/assert.h"
+
+#ifdef BNB_HOSTILE
+#define LIMIT(usual, hostile) (hostile)
+#else
+#define LIMIT(usual, hostile) (usual)
+#endif
+
+/* ---- base, io ---- */
+
+/* Requests are small: one chunk holds most of them. */
+#define ARENA_CHUNK_BYTES LIMIT(4096u, 64u)
+/* One turn of the timing wheel is 4 s, so that few timers ride around. */
+#define WHEEL_SLOTS LIMIT(4096, 8)
+/* Events of one epoll wait: what more there is comes with the next turn. */
+#define LOOP_EVENTS_MAX LIMIT(256, 2)
+
+/* ---- connections ---- */
+
+/* A frame up to here is received into memory of its full size at once; a longer one grows with what
+ * really arrives, so that a size alone costs nothing. */
+#define NET_FIRST_BYTES LIMIT(64u << 10, 7u)
+/* Sent in one turn to one connection, so that the others get theirs. */
+#define NET_TURN_BYTES LIMIT(4u << 20, 2500u)
+/* One call of sendfile: short enough to be resident as a whole, mostly. */
+#define NET_SENDFILE_BYTES LIMIT(1u << 20, 1000u)
+/* New connections of one turn, so that a storm of them does not starve the old ones. */
+#define LISTENER_ACCEPTS_A_TURN LIMIT(64, 1)
+/* Small responses come to a client in one read; of larger ones only the first part is copied. */
+#define CHANNEL_STAGE_BYTES LIMIT(16384, 16)
+/* Requests that one call sends together. */
+#define CHANNEL_GATHER_MAX LIMIT(32, 1)
+
+/* ---- requests ---- */
+
+/* What the structures of one request may take, beyond its own bytes. A request of the largest size
+ * (100 MiB by default) that holds the smallest elements takes some four times that. */
+#define REQUEST_ARENA_BYTES_MAX (512u << 20)
+/* Its size is a signed 32-bit number on the wire, and the file ranges of a fetch count in it. */
+#define RESPONSE_BYTES_MAX (1u << 30)
+/* A request that is copied for the controller, and its answer. */
+#define FORWARD_BYTES_MAX (256u << 20)
+/* A read that finds its way through index, batch headers and transaction index lacks something in
+ * memory about five times at most; each time more of the records is loaded. Then it waits itself. */
+#define FANOUT_LOADS_MAX LIMIT(12, 2)
+/* Records of one produced batch, unpacked to be checked or converted: a small compressed batch must
+ * not fill the memory. */
+#define SCRATCH_BYTES_MAX (256u << 20)
+#define VALIDATE_UNPACKED_BYTES_MAX SCRATCH_BYTES_MAX
+/* Of that, what a shard keeps from one turn to the next. */
+#define SCRATCH_KEEP_BYTES LIMIT(4u << 20, 64u)
+/* One a core; more cores than this share. */
+#define BROKER_SHARDS_MAX 64
+/* log.dirs */
+#define BROKER_DIRS_MAX 64
+
+/* ---- logs ---- */
+
+/* Index entries that wait in memory: one write for many. */
+#define INDEX_PENDING_MAX LIMIT(64, 2)
+/* Newest batches whose places a log remembers, so that a reader at the end needs no index. */
+#define LOG_RECENT_MAX LIMIT(8, 1)
+/* Written within the last seconds: in memory without a look, as long as it is not more than this. */
+#define LOG_HOT_BYTES LIMIT(64 << 20, 8 << 10)
+/* One read of a walk over batch headers; it must hold any of them. */
+#define SEGMENT_SCAN_BYTES LIMIT(4096, 128)
+/* Room that a growing segment takes ahead of its end: a small one none, a large one not too much. */
+#define SEGMENT_RESERVE_BYTES_MIN LIMIT(INT64_C(1) << 20, INT64_C(256))
+#define SEGMENT_RESERVE_BYTES_MAX LIMIT(INT64_C(16) << 20, INT64_C(1000))
+
+/* ---- metadata ---- */
+
+/* Records of one batch of the metadata log; an operation of a user fits in one. */
+#define METADATA_BATCH_RECORDS_MAX LIMIT(10000u, 10u)
+
+STATIC_ASSERT(NET_FIRST_BYTES > 0, "a frame must be able to grow");
+STATIC_ASSERT(NET_SENDFILE_BYTES <= NET_TURN_BYTES, "a turn sends at least one piece");
+STATIC_ASSERT(RESPONSE_BYTES_MAX <= INT32_MAX, "the size of a frame is an int32");
+STATIC_ASSERT(SCRATCH_KEEP_BYTES < SCRATCH_BYTES_MAX, "what is kept is part of it");
+STATIC_ASSERT(SEGMENT_SCAN_BYTES >= 61, "the header of a batch");
+STATIC_ASSERT(SEGMENT_RESERVE_BYTES_MIN <= SEGMENT_RESERVE_BYTES_MAX, "least and most");
+STATIC_ASSERT(CHANNEL_STAGE_BYTES >= 8, "the size of a frame and its correlation id");
+
+#endif
