@@ -51,7 +51,7 @@
 /* A request that is copied for the controller, and its answer. */
 #define FORWARD_BYTES_MAX (256u << 20)
 /* A read that finds its way through index, batch headers and transaction index lacks something in
- * memory about five times at most; each time more of the records is loaded. Then it waits itself. */
+ * memory about five times at most; each time more of the records is loaded. Then it waits. */
 #define FANOUT_LOADS_MAX LIMIT(12, 2)
 /* Records of one produced batch, unpacked to be checked or converted: a small compressed batch must
  * not fill the memory. */
@@ -70,11 +70,11 @@
 #define INDEX_PENDING_MAX LIMIT(64, 2)
 /* Newest batches whose places a log remembers, so that a reader at the end needs no index. */
 #define LOG_RECENT_MAX LIMIT(8, 1)
-/* Written within the last seconds: in memory without a look, as long as it is not more than this. */
+/* Written within the last seconds: in memory without a look, as long as it is not more. */
 #define LOG_HOT_BYTES LIMIT(64 << 20, 8 << 10)
 /* One read of a walk over batch headers; it must hold any of them. */
 #define SEGMENT_SCAN_BYTES LIMIT(4096, 128)
-/* Room that a growing segment takes ahead of its end: a small one none, a large one not too much. */
+/* Room that a growing segment takes ahead of its end: a small one none, a large one a little. */
 #define SEGMENT_RESERVE_BYTES_MIN LIMIT(INT64_C(1) << 20, INT64_C(256))
 #define SEGMENT_RESERVE_BYTES_MAX LIMIT(INT64_C(16) << 20, INT64_C(1000))
 
