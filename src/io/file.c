@@ -150,11 +150,16 @@ static void io_parent(const char *path, char parent[IO_PATH_BYTES])
 int io_write_atomically(struct io_fs *fs, const char *path, const void *data, size_t size)
 {
     char temporary[IO_PATH_BYTES];
-    char parent[IO_PATH_BYTES];
     int length = snprintf(temporary, sizeof temporary, "%s.tmp", path);
-    if (length < 0 || (size_t)length >= sizeof temporary) {
-        return ERR_INVALID;
-    }
+    return length < 0 || (size_t)length >= sizeof temporary
+               ? ERR_INVALID
+               : io_write_through(fs, temporary, path, data, size);
+}
+
+int io_write_through(struct io_fs *fs, const char *temporary, const char *path, const void *data,
+                     size_t size)
+{
+    char parent[IO_PATH_BYTES];
     struct io_file file;
     int error = io_file_open(fs, temporary, IO_OPEN_WRITE | IO_OPEN_CREATE | IO_OPEN_TRUNCATE,
                              &file);

@@ -103,5 +103,8 @@ int io_read_whole(struct io_fs *fs, const char *path, size_t max_bytes, uint8_t 
 /* Replaces a file so that after a crash either the old or the new content is there: writes
  * path.tmp, syncs it, renames it, syncs the directory. */
 int io_write_atomically(struct io_fs *fs, const char *path, const void *data, size_t size);
+/* The same with a temporary file of another name, where another thread may be writing path too. */
+int io_write_through(struct io_fs *fs, const char *temporary, const char *path, const void *data,
+                     size_t size);
 
 #endif

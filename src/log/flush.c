@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "base/assert.h"
 #include "base/mem.h"
 #include "log/log_internal.h"
@@ -87,6 +89,17 @@ static int flush_path(struct io_fs *fs, const char *path)
     return error == ERR_NOT_FOUND ? 0 : error;
 }
 
+/* The owner may write the file at the same time (a truncation), through its own temporary file. */
+static int flush_epochs(const struct log_flush *flush)
+{
+    char temporary[LOG_PATH_BYTES];
+    int size = snprintf(temporary, sizeof temporary, "%s.flush", flush->epochs_path);
+    return size > 0 && size < LOG_PATH_BYTES
+               ? io_write_through(flush->fs, temporary, flush->epochs_path, flush->epochs.data,
+                                  flush->epochs.size)
+               : ERR_RANGE;
+}
+
 void log_flush_run(struct log_flush *flush)
 {
     for (size_t i = 0; flush->error == 0 && i < flush->file_count; i++) {
@@ -95,8 +108,7 @@ void log_flush_run(struct log_flush *flush)
                                             : flush_path(flush->fs, file->path);
     }
     if (flush->error == 0 && flush->epochs_path != NULL) {
-        flush->error = io_write_atomically(flush->fs, flush->epochs_path, flush->epochs.data,
-                                           flush->epochs.size);
+        flush->error = flush_epochs(flush);
     }
     if (flush->error == 0 && flush->directory != NULL) {
         flush->error = io_sync_directory(flush->fs, flush->directory);

@@ -119,7 +119,8 @@ int leader_epochs_print(const struct leader_epochs *epochs, char *path, struct w
 
 void leader_epochs_written(struct leader_epochs *epochs, uint32_t version)
 {
-    epochs->unwritten = epochs->unwritten && epochs->version != version;
+    /* What was written meanwhile may have been replaced by this. */
+    epochs->unwritten = epochs->version != version;
 }
 
 int leader_epochs_write(struct leader_epochs *epochs)

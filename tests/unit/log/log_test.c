@@ -517,6 +517,31 @@ static void log__learns_epochs_that_a_dead_process_did_not_write(void **state)
     assert_int_equal(end, 420);
 }
 
+/* A truncation while a helper writes the epochs of before: the next sync puts it right. */
+static void log__writes_epochs_again_that_changed_during_a_sync(void **state)
+{
+    struct fixture *fixture = *state;
+    struct log_append_result result;
+    struct log_flush flush;
+    char path[512];
+    uint8_t *text;
+    size_t size;
+    assert_int_equal(open_log(fixture, START_CLEAN, 0, 0), 0);
+    append_many(fixture, 10);
+    assert_int_equal(append_in_epoch(fixture, plain(2), 6, &result), 0);
+    assert_int_equal(log_flush_prepare(fixture->log, &flush), 0);
+    assert_int_equal(log_truncate_to(fixture->log, 20), 0);
+    log_flush_run(&flush);
+    assert_int_equal(log_flush_finish(fixture->log, &flush), 0);
+    assert_int_equal(append(fixture, plain(2), &result), 0);
+    assert_true(result.flush_soon);
+    assert_int_equal(log_flush(fixture->log), 0);
+    snprintf(path, sizeof path, "%s/leader-epoch-checkpoint", log_directory(fixture->log));
+    assert_int_equal(io_read_whole(&fixture->fs, path, 1000, &text, &size), 0);
+    assert_string_equal((char *)text, "0\n1\n5 0\n");
+    mem_free(text);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -529,6 +554,7 @@ int main(void)
         CASE(log__cuts_a_torn_end_off),
         CASE(log__answers_a_retry_with_its_first_offsets_also_after_restart),
         CASE(log__finds_offsets_by_time),
+        CASE(log__writes_epochs_again_that_changed_during_a_sync),
         CASE(log__learns_epochs_that_a_dead_process_did_not_write),
         CASE(log__retention_gives_up_old_segments_only),
         CASE(log__truncates_to_an_offset),

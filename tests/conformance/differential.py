@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""Sends the same requests to Apache Kafka and to barnabas and compares the answers.
+
+Cases come from the tables in differential/, for every version of an API. Ids, times, ports and paths
+are masked. A case counts once for each version. What differs and is meant to is listed, with its
+reason, in docs/compatibility.md; a line there that no case needs any more is a failure too.
+
+    tests/conformance/differential.py [API]...      only some APIs
+"""
+import importlib
+import pathlib
+import re
+import sys
+import traceback
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE / "differential"), str(HERE), str(HERE.parent / "integration")]
+import harness  # noqa: E402
+import codec  # noqa: E402
+import sides  # noqa: E402
+
+FAMILIES = ("topics",)
+LISTED = HERE.parent.parent / "docs" / "compatibility.md"
+SHOWN_DIFFERENCES = 6
+
+
+class Listed:
+    """The rows "| API | pattern of the difference | why |" of the table of known differences."""
+
+    def __init__(self, text):
+        rows = re.findall(r"^\| (\w+) \| `([^`]+)` \| .+ \|$", text, re.M)
+        self.rows = [(api, re.compile(pattern)) for api, pattern in rows]
+        self.used = set()
+
+    def covers(self, api, difference):
+        for i, (name, pattern) in enumerate(self.rows):
+            if name == api and pattern.search(difference):
+                self.used.add(i)
+                return True
+        return False
+
+    def unused(self, apis):
+        return [f"{name}: {pattern.pattern}" for i, (name, pattern) in enumerate(self.rows)
+                if i not in self.used and name in apis]
+
+
+def start(apis, peer):
+    broker = harness.Broker(overrides=["auto.create.topics.enable=false"])
+    broker.peer = peer
+    broker.start()
+    return sides.Side(apis, broker)
+
+
+def compare(step, version, theirs, ours, listed):
+    """Differences of one case that are not listed."""
+    label, api, values, _ = step
+    answers = []
+    for side in (theirs, ours):
+        try:
+            answer = side.ask(api, version, values)
+        except ValueError as error:
+            answer = f"an answer that cannot be read: {error}"
+        side.learn(answer)
+        answers.append((side, answer))
+    forms = [side.masked(api, answer) for side, answer in answers]
+    found = [f"v{version} {label}: {line}" for line in sides.differences(*forms)]
+    return [line for line in found if not listed.covers(api, line)]
+
+
+def run(apis, theirs, ours, listed, words):
+    counts, found = {}, {}
+    for family in FAMILIES:
+        for step in importlib.import_module(family).steps(apis):
+            label, api, _, versions = step
+            fixture = label == "fixture"
+            if words and api not in words and not fixture:
+                continue
+            for version in apis.versions(api):
+                if versions is not None and version not in versions:
+                    continue
+                lines = compare(step, version, theirs, ours, listed)
+                if not fixture:
+                    counts[api] = counts.get(api, 0) + 1
+                    found.setdefault(api, []).extend(lines)
+    return counts, found
+
+
+def main():
+    words = sys.argv[1:]
+    try:
+        apis = codec.Apis(harness.peer("java") / "lib")
+        theirs, ours = start(apis, "apache"), start(apis, "barnabas")
+    except harness.Skip as reason:
+        print(f"SKIP differential: {reason}")
+        return
+    listed = Listed(LISTED.read_text() if LISTED.exists() else "")
+    failed = False
+    try:
+        counts, found = run(apis, theirs, ours, listed, words)
+        for api, count in counts.items():
+            lines = found[api]
+            failed |= bool(lines)
+            print(f"{'FAIL' if lines else 'PASS'} {api}: {count} answers compared"
+                  + (f", {len(lines)} differences" if lines else ""), flush=True)
+            for line in lines if words else lines[:SHOWN_DIFFERENCES]:
+                print(f"     {line[:600]}")
+        for line in listed.unused(counts):
+            failed = True
+            print(f"FAIL compatibility: {line} is listed, but no case differs so")
+        print(f"PASS differential: {sum(counts.values())} answers compared in all")
+        ours.close()
+        ours.broker.end_in_order()
+    except Exception:
+        failed = True
+        traceback.print_exc()
+        print("FAIL differential: it ended early")
+    finally:
+        for side in (theirs, ours):
+            side.close()
+            side.broker.remove()
+    sys.exit(1 if failed else 0)
+
+
+main()
