@@ -3,6 +3,7 @@
 #include "broker/request.h"
 #include "broker/resource.h"
 #include "broker/topic_config.h"
+#include "broker/topic_create.h"
 
 /* DescribeConfigs. Mirrors ConfigHelper of Apache Kafka: the chain of synonyms of a setting is
  * where its value could come from, best first; its first element says where it does come from. */
@@ -597,4 +598,61 @@ void api_describe_configs(struct broker_request *request)
         return;
     }
     broker_respond(request, &response);
+}
+
+static const struct create_topics_request_creatable_topic_config *
+asked_config(const struct create_topics_request_creatable_topic *asked, const char *name)
+{
+    /* The last of a name counts. */
+    for (int32_t i = asked->configs.count; i > 0; i--) {
+        if (string_view_is(asked->configs.items[i - 1].name, name)) {
+            return &asked->configs.items[i - 1];
+        }
+    }
+    return NULL;
+}
+
+void describe_new_topic(struct broker_request *request,
+                        const struct create_topics_request_creatable_topic *asked,
+                        struct create_topics_response_creatable_topic_result *result)
+{
+    struct describing describing = {
+        .arena = &request->arena,
+        .config = broker_config(request),
+        .image = broker_image(request),
+    };
+    struct string_view id = arena_format(&request->arena, "%d", config_node_id(describing.config));
+    describing.broker = image_settings(describing.image, RESOURCE_BROKER, id);
+    describing.all_brokers = image_settings(describing.image, RESOURCE_BROKER, string_view_of(""));
+    size_t count = config_row_count(CONFIG_SCOPE_TOPIC);
+    result->configs.count = 0;
+    result->configs.items = arena_array(&request->arena, count, sizeof *result->configs.items);
+    for (size_t i = 0; result->configs.items != NULL && i < count; i++) {
+        const struct config_row *row = config_row_at(CONFIG_SCOPE_TOPIC, i);
+        const struct create_topics_request_creatable_topic_config *own =
+            asked_config(asked, row->name);
+        if (own == NULL && !config_row_is_listed(row)) {
+            continue;
+        }
+        struct chain chain = {.count = 0};
+        if (row->broker_name != NULL) {
+            broker_chain(&describing, row->broker_name, row->sensitive, &chain);
+        }
+        struct string_view value =
+            own != NULL ? own->value
+                        : topic_setting_in_force(describing.config, NULL, result->name, row,
+                                                 &request->arena);
+        if (own == NULL && chain.count > 0) {
+            value = chain.items[0].value;
+        }
+        result->configs.items[result->configs.count++] =
+            (struct create_topics_response_creatable_topic_configs){
+                .name = string_view_of(row->name),
+                .value = canonical(&request->arena, row, value),
+                .config_source = own != NULL       ? CONFIG_SOURCE_TOPIC
+                                 : chain.count > 0 ? chain.items[0].source
+                                                   : CONFIG_SOURCE_DEFAULT,
+                .is_sensitive = row->sensitive,
+            };
+    }
 }

@@ -3,6 +3,7 @@
 #include "broker/config.h"
 #include "broker/handlers.h"
 #include "broker/request.h"
+#include "broker/topic_create.h"
 
 /* What is checked here is what Apache Kafka's ControllerApis checks before the controller sees the
  * request: names that come twice, internal topics, whether topics may be deleted. Such topics are
@@ -52,6 +53,20 @@ static void create_add(struct create_work *work, struct string_view name, int16_
     };
 }
 
+/* Since version 5 a topic that was made, or could be, comes with all of its settings. */
+static void create_describe(struct broker_request *request, const struct create_work *work,
+                            struct create_topics_response_creatable_topic_result *result)
+{
+    for (int32_t i = 0; i < work->forwarded.topics.count; i++) {
+        const struct create_topics_request_creatable_topic *asked =
+            &work->forwarded.topics.items[i];
+        if (string_view_equal(asked->name, result->name)) {
+            describe_new_topic(request, asked, result);
+            return;
+        }
+    }
+}
+
 static void create_done(struct broker_request *request, void *context, int16_t error,
                         const void *answer)
 {
@@ -64,23 +79,23 @@ static void create_done(struct broker_request *request, void *context, int16_t e
         broker_respond(request, &work->own);
         return;
     }
-    if (work->own.topics.count == 0) {
-        broker_respond(request, response);
-        return;
-    }
     int32_t total = work->own.topics.count + response->topics.count;
     struct create_topics_response both = *response;
     both.topics.items = arena_array(&request->arena, (size_t)total, sizeof(*both.topics.items));
-    if (both.topics.items == NULL) {
+    both.topics.count = 0;
+    for (int32_t i = 0; both.topics.items != NULL && i < response->topics.count; i++) {
+        both.topics.items[i] = response->topics.items[i];
+        both.topics.count++;
+        if (both.topics.items[i].error_code == 0 && request->header.request_api_version >= 5) {
+            create_describe(request, work, &both.topics.items[i]);
+        }
+    }
+    for (int32_t i = 0; both.topics.items != NULL && i < work->own.topics.count; i++) {
+        both.topics.items[both.topics.count++] = work->own.topics.items[i];
+    }
+    if (request->arena.failed) {
         broker_respond_close(request);
         return;
-    }
-    both.topics.count = 0;
-    for (int32_t i = 0; i < response->topics.count; i++) {
-        both.topics.items[both.topics.count++] = response->topics.items[i];
-    }
-    for (int32_t i = 0; i < work->own.topics.count; i++) {
-        both.topics.items[both.topics.count++] = work->own.topics.items[i];
     }
     broker_respond(request, &both);
 }

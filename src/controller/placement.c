@@ -37,7 +37,8 @@ int16_t placement_init(struct placement *placement, const struct controller *con
         *error_message = arena_format(call->arena,
                                       "Unable to replicate the partition %d time(s): The target "
                                       "replication factor of %d cannot be reached because only "
-                                      "%zu broker(s) are registered.",
+                                      "%zu broker(s) are registered or some brokers have all "
+                                      "their log directories cordoned.",
                                       replication_factor, replication_factor, all);
         return KAFKA_INVALID_REPLICATION_FACTOR;
     }

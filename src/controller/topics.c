@@ -256,20 +256,8 @@ static void create_topic(struct creation *creation, bool repeated, bool validate
     result->topic_id = creation->id;
     result->num_partitions = creation->partition_count;
     result->replication_factor = creation->replication_factor;
-    size_t configs = asked->configs.count > 0 ? (size_t)asked->configs.count : 0;
-    result->configs.items = arena_array(creation->call->arena, configs,
-                                        sizeof *result->configs.items);
-    for (size_t i = 0; result->configs.items != NULL && i < configs; i++) {
-        result->configs.items[i] = (struct create_topics_response_creatable_topic_configs){
-            .name = asked->configs.items[i].name,
-            .value = asked->configs.items[i].value,
-            .config_source = 1, /* the topic's own */
-        };
-        result->configs.count = (int32_t)i + 1;
-    }
-    if (validate_only) {
-        result->topic_id = (struct uuid){{0}};
-    } else {
+    /* The broker that asks adds the settings: it knows those that are not the topic's own. */
+    if (!validate_only) {
         add_records(creation);
     }
 }

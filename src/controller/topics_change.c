@@ -174,6 +174,20 @@ static bool growth_check(struct growth *growth)
     return true;
 }
 
+/* All of them before the first record is made. */
+static int16_t growth_check_assignments(struct growth *growth, int16_t width)
+{
+    int16_t error = 0;
+    for (int32_t i = 0; error == 0 && i < growth->asked->assignments.count; i++) {
+        const struct create_partitions_request_create_partitions_assignment *given =
+            &growth->asked->assignments.items[i];
+        error = controller_check_replicas(growth->controller, growth->call,
+                                          given->broker_ids.items, given->broker_ids.count, width,
+                                          &growth->result->error_message);
+    }
+    return error;
+}
+
 static void growth_add(struct growth *growth, bool validate_only)
 {
     const struct image_topic *topic = growth->topic;
@@ -188,6 +202,11 @@ static void growth_add(struct growth *growth, bool validate_only)
         return;
     }
     growth->result->error_message = (struct string_view){NULL, 0};
+    error = growth_check_assignments(growth, width);
+    if (error != 0) {
+        growth->result->error_code = error;
+        return;
+    }
     for (int32_t i = topic->partition_count; !validate_only && i < growth->asked->count; i++) {
         int32_t *replicas = arena_array(growth->call->arena, (size_t)width, sizeof *replicas);
         struct uuid *directories =
@@ -198,13 +217,6 @@ static void growth_add(struct growth *growth, bool validate_only)
         if (growth->asked->assignments.count > 0) {
             const struct create_partitions_request_create_partitions_assignment *given =
                 &growth->asked->assignments.items[i - topic->partition_count];
-            int16_t wrong = controller_check_replicas(
-                growth->controller, growth->call, given->broker_ids.items,
-                given->broker_ids.count, width, &growth->result->error_message);
-            if (wrong != 0) {
-                growth->result->error_code = wrong;
-                return;
-            }
             ASSERT(given->broker_ids.count == width);
             memcpy(replicas, given->broker_ids.items, (size_t)width * sizeof *replicas);
         } else {
