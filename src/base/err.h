@@ -31,10 +31,10 @@ enum err {
 
 #define ERR_WIRE_BASE 1000
 
-/* The internal form of a Kafka error code (error_code > 0). */
+/* The internal form of a Kafka error code; that of UNKNOWN_SERVER_ERROR (-1) is the base itself. */
 static inline int err_from_wire(int16_t error_code)
 {
-    return error_code == 0 ? 0 : -ERR_WIRE_BASE - error_code;
+    return error_code == 0 ? 0 : -ERR_WIRE_BASE - (error_code < 0 ? 0 : error_code);
 }
 
 /* A bounded message that each layer prefixes on the way up. */

@@ -255,9 +255,11 @@ static void fetch_fill_partition(struct broker_request *request, struct fetch_wo
         out->current_leader.leader_id = item->leader;
         out->current_leader.leader_epoch = item->leader_epoch;
     }
-    /* null for read_uncommitted, an empty list otherwise */
+    /* null for read_uncommitted, an empty list otherwise and for what nobody knows */
+    bool unknown = item->error == KAFKA_UNKNOWN_TOPIC_OR_PARTITION ||
+                   item->error == KAFKA_UNKNOWN_TOPIC_ID;
     out->aborted_transactions.items = NULL;
-    out->aborted_transactions.count = work->read_committed ? 0 : -1;
+    out->aborted_transactions.count = work->read_committed || unknown ? 0 : -1;
     if (item->aborted_count > 0) {
         out->aborted_transactions.items =
             arena_array(&request->arena, (size_t)item->aborted_count,

@@ -154,6 +154,19 @@ static bool list_offsets_repeats(const struct list_offsets_request *asked, int32
     return false;
 }
 
+/* Whether the partition was asked for before in its topic: it is answered once. */
+static bool list_offsets_came(const struct list_offsets_request_list_offsets_topic *topic,
+                              int32_t partition)
+{
+    for (int32_t i = 0; i < partition; i++) {
+        if (topic->partitions.items[i].partition_index ==
+            topic->partitions.items[partition].partition_index) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void list_offsets_add(struct offsets_work *work, const struct list_offsets_request *asked,
                              int32_t topic_index, int32_t partition_index,
                              struct list_offsets_response_list_offsets_partition_response *out)
@@ -212,9 +225,12 @@ void api_list_offsets(struct broker_request *request)
         out->name = asked->topics.items[i].name;
         out->partitions.items =
             arena_array(&request->arena, (size_t)count, sizeof *out->partitions.items);
-        out->partitions.count = out->partitions.items == NULL ? 0 : count;
-        for (int32_t j = 0; j < out->partitions.count; j++) {
-            list_offsets_add(work, asked, i, j, &out->partitions.items[j]);
+        out->partitions.count = 0;
+        for (int32_t j = 0; out->partitions.items != NULL && j < count; j++) {
+            if (!list_offsets_came(&asked->topics.items[i], j)) {
+                list_offsets_add(work, asked, i, j,
+                                 &out->partitions.items[out->partitions.count++]);
+            }
         }
         response->topics.count = i + 1;
     }

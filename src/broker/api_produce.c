@@ -5,6 +5,7 @@
 #include "broker/topic_config.h"
 
 #define PRODUCE_BY_ID_VERSION 13
+#define SHOWN_RECORD_ERRORS 3
 
 /* One partition of a request. */
 struct produce_item {
@@ -20,9 +21,7 @@ struct produce_item {
     int64_t log_start_offset;
     int32_t leader;
     int32_t leader_epoch;
-    const char *error_message;
-    struct log_record_error *record_errors; /* mem_free */
-    int32_t record_error_count;
+    struct log_append_result *refused; /* why, when there is more to say; mem_free */
     struct produce_response_partition_produce_response *response;
 };
 struct produce_work {
@@ -44,17 +43,6 @@ static void produce_waited(struct partition_wait *wait, int16_t error)
     fanout_item_done(&item->base);
 }
 
-static void produce_keep_errors(struct produce_item *item, const struct log_append_result *result)
-{
-    size_t size = (size_t)result->record_error_count * sizeof *item->record_errors;
-    item->error_message = result->error_message;
-    item->record_errors = size > 0 ? mem_alloc(size) : NULL;
-    if (item->record_errors != NULL) {
-        memcpy(item->record_errors, result->record_errors, size);
-        item->record_error_count = result->record_error_count;
-    }
-}
-
 static void produce_run(struct fanout_item *base, struct partition *partition)
 {
     struct produce_item *item = CONTAINER_OF(base, struct produce_item, base);
@@ -73,10 +61,16 @@ static void produce_run(struct fanout_item *base, struct partition *partition)
                                  item->acks_all, &result, &wait_needed);
     if (error != 0) {
         item->error = partition_fault(partition, error);
-        produce_keep_errors(item, &result);
+        if (result.record_error_count > 0 || result.refusal != LOG_REFUSAL_WORDLESS) {
+            item->refused = mem_alloc(sizeof *item->refused);
+            if (item->refused != NULL) {
+                *item->refused = result;
+            }
+        }
         item->log_start_offset = item->error == KAFKA_INVALID_RECORD ||
-                                         item->error == KAFKA_INVALID_TIMESTAMP
-                                     ? log_start_offset(partition->log)
+                                         item->error == KAFKA_INVALID_TIMESTAMP ||
+                                         item->error == KAFKA_UNKNOWN_SERVER_ERROR
+                                     ? result.log_start_offset
                                      : -1;
     } else {
         item->base_offset = result.base_offset;
@@ -93,19 +87,87 @@ static void produce_run(struct fanout_item *base, struct partition *partition)
     fanout_item_done(base);
 }
 
+static struct string_view produce_record_text(struct arena *arena, const struct produce_item *item,
+                                              struct string_view topic,
+                                              const struct log_record_error *error)
+{
+    switch (error->fault) {
+    case LOG_RECORD_WITHOUT_KEY:
+        return arena_format(arena,
+                            "Compacted topic cannot accept message without key in topic partition "
+                            "%.*s-%d",
+                            (int)topic.size, topic.data, item->base.partition);
+    case LOG_RECORD_TIMESTAMP:
+        return arena_format(arena,
+                            "Timestamp %lld of message with offset %d is out of range. The "
+                            "timestamp should be within [%lld, %lld]",
+                            (long long)error->timestamp_ms, error->batch_index,
+                            (long long)item->refused->timestamps_from_ms,
+                            (long long)item->refused->timestamps_to_ms);
+    case LOG_RECORD_APPEND_TIME:
+        return string_view_of("Invalid timestamp type: producers set CreateTime");
+    }
+    return (struct string_view){NULL, 0};
+}
+
+/* The errors of single records in one sentence, with the first three. */
+static struct string_view produce_summary(struct arena *arena, const struct produce_item *item,
+                                          const struct produce_response_partition_produce_response
+                                              *response)
+{
+    if (item->error == KAFKA_INVALID_TIMESTAMP) {
+        return string_view_of("One or more records have been rejected due to invalid timestamp");
+    }
+    struct string_view list = string_view_of("");
+    for (int32_t i = 0; i < response->record_errors.count && i < SHOWN_RECORD_ERRORS; i++) {
+        struct string_view text = response->record_errors.items[i].batch_index_error_message;
+        list = arena_format(arena, "%.*s%sRecordError(batchIndex=%d, message='%.*s')",
+                            (int)list.size, list.data, i == 0 ? "" : ", ",
+                            response->record_errors.items[i].batch_index, (int)text.size,
+                            text.data);
+    }
+    return arena_format(arena,
+                        "One or more records have been rejected due to %d record errors in total, "
+                        "and only showing the first three errors at most: [%.*s]",
+                        item->refused->record_error_count, (int)list.size, list.data);
+}
+
 static void produce_fill_errors(struct broker_request *request, struct produce_item *item)
 {
     struct produce_response_partition_produce_response *response = item->response;
-    response->error_message = string_view_of(item->error_message);
-    size_t count = (size_t)item->record_error_count;
-    response->record_errors.items = arena_array(&request->arena, count,
-                                                sizeof *response->record_errors.items);
-    for (size_t i = 0; response->record_errors.items != NULL && i < count; i++) {
-        response->record_errors.items[i] = (struct produce_response_batch_index_and_error_message){
-            item->record_errors[i].batch_index, string_view_of(item->record_errors[i].message)};
-        response->record_errors.count = (int32_t)i + 1;
+    const struct log_append_result *refused = item->refused;
+    struct arena *arena = &request->arena;
+    switch (refused->refusal) {
+    case LOG_REFUSAL_WORDLESS:
+        break;
+    case LOG_REFUSAL_SIZE:
+        response->error_message = arena_format(
+            arena, "Record size %d is less than the minimum record overhead (14)",
+            refused->refused_number);
+        break;
+    case LOG_REFUSAL_MAGIC:
+        response->error_message =
+            arena_format(arena, "Invalid magic found in record: %d", refused->refused_number);
+        break;
     }
-    mem_free(item->record_errors);
+    int32_t count = refused->record_error_count < LOG_RECORD_ERRORS_MAX
+                        ? refused->record_error_count
+                        : LOG_RECORD_ERRORS_MAX;
+    const struct image_topic *topic =
+        image_topic_by_id(broker_image(request), item->base.topic_id);
+    struct string_view name = topic == NULL ? string_view_of("") : topic->name;
+    response->record_errors.items =
+        arena_array(arena, (size_t)count, sizeof *response->record_errors.items);
+    for (int32_t i = 0; response->record_errors.items != NULL && i < count; i++) {
+        response->record_errors.items[i] = (struct produce_response_batch_index_and_error_message){
+            refused->record_errors[i].batch_index,
+            produce_record_text(arena, item, name, &refused->record_errors[i])};
+        response->record_errors.count = i + 1;
+    }
+    if (count > 0) {
+        response->error_message = produce_summary(arena, item, response);
+    }
+    mem_free(item->refused);
 }
 
 static void produce_done(struct fanout *fanout)
@@ -127,6 +189,8 @@ static void produce_done(struct fanout *fanout)
         if (item->error != 0) {
             metrics_add(request->shard->metrics, METRIC_FAILED_PRODUCE, 1);
             work->any_error = true;
+        }
+        if (item->refused != NULL) {
             produce_fill_errors(request, item);
         }
     }
@@ -194,7 +258,9 @@ static void produce_add_partition(struct produce_work *work, const struct image_
     struct batch batch;
     if (error == 0 && batch_decode(data->records.data, data->records.size, &batch) == 0 &&
         batch_is_transactional(&batch)) {
-        error = KAFKA_INVALID_TXN_STATE; /* there is no transaction coordinator here */
+        /* Nobody may write to transactions without an id; with one there is no coordinator here. */
+        error = asked->transactional_id.data == NULL ? KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+                                                     : KAFKA_INVALID_TXN_STATE;
     }
     metrics_add(request->shard->metrics, METRIC_TOTAL_PRODUCE, 1);
     if (error != 0) {

@@ -336,7 +336,8 @@ static int log_check_producer(struct log *log, const struct log_append_options *
             result->duplicate = true;
             result->last_offset = known->last_offset;
             result->base_offset = known->last_offset - known->offset_delta;
-            result->log_append_time_ms = log->config.log_append_time ? known->timestamp_ms : -1;
+            /* Also where producers set the time: so Apache Kafka tells of a duplicate. */
+            result->log_append_time_ms = known->timestamp_ms;
             return 0;
         }
     }
@@ -401,7 +402,7 @@ static int log_append_client(struct log *log, const struct log_append_options *o
     struct batch batch;
     struct writer rebuilt;
     writer_init(&rebuilt, 0);
-    int error = validate_client_batch(&log->config, data, size, &batch, &result->error_message);
+    int error = validate_client_batch(&log->config, data, &size, &batch, result);
     if (error == 0) {
         error = validate_records(&log->config, options, log->log_end_offset, data, &batch,
                                  &rebuilt, result);
@@ -479,7 +480,7 @@ int log_append(struct log *log, const struct log_append_options *options, uint8_
     result->duplicate = false;
     result->flush_due = false;
     result->flush_soon = false;
-    result->error_message = NULL;
+    result->refusal = LOG_REFUSAL_WORDLESS;
     result->record_error_count = 0;
     result->log_start_offset = log->log_start_offset;
     log->now_ms = options->now_ms;

@@ -81,22 +81,37 @@ struct log_append_options {
     int16_t api_version;    /* of Produce; zstd needs 7 */
     struct writer *scratch; /* room to unpack records in, kept by the caller between appends */
 };
+/* What Apache Kafka puts in words, of all that is wrong with a batch as a whole. */
+enum log_refusal {
+    LOG_REFUSAL_WORDLESS,
+    LOG_REFUSAL_SIZE,
+    LOG_REFUSAL_MAGIC,
+};
+enum log_record_fault {
+    LOG_RECORD_WITHOUT_KEY, /* on a compacted topic */
+    LOG_RECORD_TIMESTAMP,   /* out of message.timestamp.before.max.ms and after.max.ms */
+    LOG_RECORD_APPEND_TIME, /* a producer that claims the broker's time */
+};
 struct log_record_error {
     int32_t batch_index;
-    const char *message; /* static */
+    enum log_record_fault fault;
+    int64_t timestamp_ms;
 };
 #define LOG_RECORD_ERRORS_MAX 100
 struct log_append_result {
     int64_t base_offset;
     int64_t last_offset;
     int64_t log_append_time_ms; /* -1 unless the topic uses LogAppendTime */
-    int64_t log_start_offset;
+    int64_t log_start_offset; /* -1: the request was refused before the log was looked at */
     size_t appended_bytes; /* 0 for a duplicate */
     bool duplicate;
     bool flush_due;         /* flush.messages was reached: sync before answering */
     bool flush_soon;        /* a segment was finished or an epoch begun: sync it some time soon */
-    const char *error_message; /* static, NULL: the error's own text */
-    int32_t record_error_count;
+    enum log_refusal refusal;
+    int32_t refused_number; /* the size or the magic */
+    int64_t timestamps_from_ms; /* that a record could have had, for LOG_RECORD_TIMESTAMP */
+    int64_t timestamps_to_ms;
+    int32_t record_error_count; /* all there are; the first of them: */
     struct log_record_error record_errors[LOG_RECORD_ERRORS_MAX];
 };
 /* Validates as Apache Kafka does for the origin, assigns offsets in place where the batch allows it

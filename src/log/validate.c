@@ -8,30 +8,50 @@
 #define ZSTD_PRODUCE_VERSION 7
 #define RECORD_HEADERS_MAX 65536
 
-int validate_client_batch(const struct log_config *config, uint8_t *data, size_t size,
-                          struct batch *batch, const char **error_message)
+/* What Apache Kafka checks of a request before it looks at a log (ProduceRequest.validateRecords):
+ * one batch of format 2, and behind it at most a part of another, which is ignored. */
+static int validate_framing(const uint8_t *data, size_t *size, struct log_append_result *result)
 {
-    int64_t whole = batch_view_size(data, size);
+    int64_t whole = batch_view_size(data, *size);
     if (whole < 0) {
+        struct batch header;
+        batch_header_read(data, &header);
+        result->refusal = LOG_REFUSAL_SIZE;
+        result->refused_number = (int32_t)(header.size_bytes - BATCH_PREFIX_BYTES);
         return err_from_wire(KAFKA_CORRUPT_MESSAGE);
     }
-    if (whole == 0 || (uint64_t)whole != size) {
-        *error_message = "Produce requests must carry exactly one record batch per partition";
+    if (whole == 0 || (uint64_t)whole > *size) {
         return err_from_wire(KAFKA_INVALID_RECORD);
     }
-    int error = batch_decode(data, size, batch);
-    if (error == ERR_UNSUPPORTED) {
-        *error_message = "Produce requests are only allowed to contain record batches with magic 2";
-        return err_from_wire(KAFKA_INVALID_RECORD);
+    uint8_t magic = batch_magic(data);
+    if (magic > BATCH_MAGIC) {
+        result->refusal = LOG_REFUSAL_MAGIC;
+        result->refused_number = (int8_t)magic;
+        return err_from_wire(KAFKA_CORRUPT_MESSAGE);
     }
+    int64_t next = batch_view_size(data + whole, *size - (size_t)whole);
+    bool another = next > 0 && (uint64_t)next <= *size - (size_t)whole;
+    if (whole < BATCH_HEADER_BYTES && magic == BATCH_MAGIC) {
+        return err_from_wire(KAFKA_CORRUPT_MESSAGE);
+    }
+    *size = (size_t)whole;
+    return magic < BATCH_MAGIC || another ? err_from_wire(KAFKA_INVALID_RECORD) : 0;
+}
+
+int validate_client_batch(const struct log_config *config, uint8_t *data, size_t *size,
+                          struct batch *batch, struct log_append_result *result)
+{
+    int error = validate_framing(data, size, result);
     if (error != 0) {
-        return err_from_wire(KAFKA_CORRUPT_MESSAGE);
+        result->log_start_offset = -1;
+        return error;
     }
+    error = batch_decode(data, *size, batch);
+    ASSERT(error == 0);
     if (batch->base_offset != 0) {
-        *error_message = "The base offset of the record batch in the append must be 0";
         return err_from_wire(KAFKA_INVALID_RECORD);
     }
-    if (size > (size_t)config->max_message_bytes) {
+    if (*size > (size_t)config->max_message_bytes) {
         return err_from_wire(KAFKA_MESSAGE_TOO_LARGE);
     }
     if (!batch_crc_holds(data, batch)) {
@@ -40,19 +60,9 @@ int validate_client_batch(const struct log_config *config, uint8_t *data, size_t
     bool counted = batch->record_count > 0 && batch->last_offset_delta >= 0 &&
                    batch->last_offset_delta < INT32_MAX &&
                    batch->last_offset_delta + 1 == batch->record_count;
-    if (!counted) {
-        *error_message = "The record count of the batch does not match its last offset delta";
-        return err_from_wire(KAFKA_INVALID_RECORD);
-    }
-    if (batch_is_control(batch)) {
-        *error_message = "Clients are not allowed to write control records";
-        return err_from_wire(KAFKA_INVALID_RECORD);
-    }
-    if (batch->producer_id != -1 && batch->base_sequence < 0) {
-        *error_message = "A batch with a producer id needs a base sequence";
-        return err_from_wire(KAFKA_INVALID_RECORD);
-    }
-    return 0;
+    bool sequenced = batch->producer_id == -1 || batch->base_sequence >= 0;
+    return counted && sequenced && !batch_is_control(batch) ? 0
+                                                            : err_from_wire(KAFKA_INVALID_RECORD);
 }
 
 /* One walk over the records of a batch. */
@@ -65,13 +75,15 @@ struct validate_walk {
     struct log_append_result *result;
 };
 
-static void walk_reject(struct validate_walk *walk, int32_t index, const char *message)
+static void walk_reject(struct validate_walk *walk, int32_t index, enum log_record_fault fault,
+                        int64_t timestamp_ms)
 {
     struct log_append_result *result = walk->result;
     if (result->record_error_count < LOG_RECORD_ERRORS_MAX) {
-        result->record_errors[result->record_error_count++] =
-            (struct log_record_error){index, message};
+        result->record_errors[result->record_error_count] =
+            (struct log_record_error){index, fault, timestamp_ms};
     }
+    result->record_error_count++;
 }
 
 static void walk_record(struct validate_walk *walk, const struct batch *batch,
@@ -82,7 +94,7 @@ static void walk_record(struct validate_walk *walk, const struct batch *batch,
         walk->sequential = false;
     }
     if (config->clean_compact && record->key.data == NULL) {
-        walk_reject(walk, index, "Compacted topic cannot accept message without key");
+        walk_reject(walk, index, LOG_RECORD_WITHOUT_KEY, -1);
         return;
     }
     int64_t timestamp_ms = record->timestamp_ms;
@@ -92,12 +104,12 @@ static void walk_record(struct validate_walk *walk, const struct batch *batch,
         __int128 behind = (__int128)walk->now_ms - timestamp_ms;
         if (behind > config->timestamp_before_max_ms || -behind > config->timestamp_after_max_ms) {
             walk->timestamp_error = true;
-            walk_reject(walk, index, "Timestamp of the message is out of range");
+            walk_reject(walk, index, LOG_RECORD_TIMESTAMP, timestamp_ms);
             return;
         }
     } else if (append_time) {
         walk->timestamp_error = true;
-        walk_reject(walk, index, "Invalid timestamp type: producers set CreateTime");
+        walk_reject(walk, index, LOG_RECORD_APPEND_TIME, timestamp_ms);
         return;
     }
     if (timestamp_ms > walk->max_timestamp_ms) {
@@ -119,12 +131,10 @@ static int walk_records(struct validate_walk *walk, const struct batch *batch,
         index++;
     }
     if (more != 0) {
-        walk->result->error_message = "The records of the batch are malformed";
         return err_from_wire(KAFKA_INVALID_RECORD);
     }
     ASSERT(index == batch->record_count);
     if (walk->result->record_error_count > 0) {
-        walk->result->error_message = "One or more records have been rejected";
         return err_from_wire(walk->timestamp_error ? KAFKA_INVALID_TIMESTAMP
                                                    : KAFKA_INVALID_RECORD);
     }
@@ -210,7 +220,7 @@ static int view_records(const struct log_append_options *options, const struct b
     }
     if (codec >= BATCH_CODEC_COUNT ||
         (codec == BATCH_CODEC_ZSTD && options->api_version < ZSTD_PRODUCE_VERSION)) {
-        return err_from_wire(codec >= BATCH_CODEC_COUNT ? KAFKA_INVALID_RECORD
+        return err_from_wire(codec >= BATCH_CODEC_COUNT ? KAFKA_UNKNOWN_SERVER_ERROR
                                                         : KAFKA_UNSUPPORTED_COMPRESSION_TYPE);
     }
     scratch->size = 0;
@@ -219,7 +229,8 @@ static int view_records(const struct log_append_options *options, const struct b
     /* An empty payload has no memory behind it, which would read as null. */
     *records = (struct bytes_view){scratch->data != NULL ? scratch->data : batch->records,
                                    scratch->size};
-    return error == 0 || error == ERR_NOMEM ? error : err_from_wire(KAFKA_INVALID_RECORD);
+    /* As Apache Kafka has it: what its codecs throw is no error of its protocol. */
+    return error == 0 || error == ERR_NOMEM ? error : err_from_wire(KAFKA_UNKNOWN_SERVER_ERROR);
 }
 
 static void stamp(uint8_t *data, const struct log_config *config, int64_t now_ms,
@@ -241,6 +252,11 @@ static int validate_walked(const struct log_config *config,
                                  .max_timestamp_ms = -1,
                                  .sequential = true,
                                  .result = result};
+    /* Java's sums wrap around where a bound is none, and so do these. */
+    result->timestamps_from_ms =
+        (int64_t)((uint64_t)options->now_ms - (uint64_t)config->timestamp_before_max_ms);
+    result->timestamps_to_ms =
+        (int64_t)((uint64_t)options->now_ms + (uint64_t)config->timestamp_after_max_ms);
     int error = walk_records(&walk, batch, records);
     if (error != 0) {
         return error;
@@ -282,6 +298,10 @@ int validate_records(const struct log_config *config, const struct log_append_op
         scratch = &own;
     }
     struct bytes_view records;
+    if ((batch->attributes & BATCH_CODEC_MASK) >= BATCH_CODEC_COUNT &&
+        options->api_version < ZSTD_PRODUCE_VERSION) {
+        result->log_start_offset = -1; /* in these versions the codec is part of the framing */
+    }
     int error = view_records(options, batch, scratch, &records);
     if (error == 0) {
         error = validate_walked(config, options, base_offset, data, batch, records, rebuilt,

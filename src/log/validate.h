@@ -10,9 +10,9 @@
 #include "log/log.h"
 
 /* Checks that data is one whole batch of format 2 with a CRC that holds, small enough and of the
- * shape a client may send; decodes its header. */
-int validate_client_batch(const struct log_config *config, uint8_t *data, size_t size,
-                          struct batch *batch, const char **error_message);
+ * shape a client may send; decodes its header. *size becomes that of the batch. */
+int validate_client_batch(const struct log_config *config, uint8_t *data, size_t *size,
+                          struct batch *batch, struct log_append_result *result);
 /* Checks the records, sets timestamps as the topic wants them and stamps base offset and leader
  * epoch. When the batch had to be made anew, rebuilt holds it (otherwise it stays empty).
  * *batch is the header as it will be stored. */

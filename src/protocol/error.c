@@ -40,7 +40,10 @@ bool kafka_error_wants_metadata(int16_t error_code)
 
 int16_t kafka_error_from(int internal_code)
 {
-    if (internal_code <= -ERR_WIRE_BASE) {
+    if (internal_code == -ERR_WIRE_BASE) {
+        return KAFKA_UNKNOWN_SERVER_ERROR;
+    }
+    if (internal_code < -ERR_WIRE_BASE) {
         return (int16_t)(-ERR_WIRE_BASE - internal_code);
     }
     switch (internal_code) {

@@ -114,6 +114,7 @@ def main():
         failed = True
         traceback.print_exc()
         print("FAIL differential: it ended early")
+        print(ours.broker.log()[-2000:], file=sys.stderr)
     finally:
         for side in (theirs, ours):
             side.close()

@@ -68,6 +68,8 @@ int batch_decode(const uint8_t *data, size_t size, struct batch *batch)
     return 0;
 }
 
+uint8_t batch_magic(const uint8_t *data) { return data[BATCH_MAGIC_POSITION]; }
+
 static uint32_t batch_crc(const uint8_t *data, size_t size_bytes)
 {
     return crc32c(0, data + BATCH_ATTRIBUTES_POSITION, size_bytes - BATCH_ATTRIBUTES_POSITION);

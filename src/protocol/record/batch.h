@@ -59,6 +59,8 @@ struct batch {
 /* The whole size of the batch that starts at data, 0 when fewer than BATCH_PREFIX_BYTES are there,
  * or ERR_CORRUPT for a length that no batch has. */
 int64_t batch_view_size(const uint8_t *data, size_t size);
+/* Of a batch of which batch_view_size told the size. */
+uint8_t batch_magic(const uint8_t *data);
 /* Decodes the header of the batch at data. 0; ERR_CORRUPT for a bad length or a batch that is cut
  * short; ERR_UNSUPPORTED for another magic. The CRC is not looked at. */
 int batch_decode(const uint8_t *data, size_t size, struct batch *batch);

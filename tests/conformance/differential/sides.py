@@ -5,7 +5,7 @@ import struct
 
 from codec import ZERO_ID
 
-ANSWER_SECONDS = 20
+ANSWER_SECONDS = 3
 CLOSED = "the connection was closed"
 SILENT = "no answer"
 
@@ -116,6 +116,7 @@ class Side:
             for id_, name in self.ids.items():
                 answer = answer.replace(id_, f"id of {name}")
             answer = answer.replace(self.broker.directory, "DIRECTORY")
+            answer = re.sub(r"within \[-?\d+, -?\d+\]", "within [FROM, TO]", answer)
             return re.sub(r"\b(127\.0\.0\.1|localhost):\d+", "HOST:PORT", answer)
         return answer
 
