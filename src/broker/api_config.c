@@ -488,7 +488,7 @@ static int16_t check_own_id(struct describing *describing, const char *expected)
     int64_t id = 0;
     if (config_parse_long(name, INT32_MIN, INT32_MAX, &id) != 0) {
         return fail(describing, KAFKA_INVALID_REQUEST,
-                    arena_format(describing->arena, "Node id must be an integer, but it is: %.*s",
+                    arena_format(describing->arena, "Broker id must be an integer, but it is: %.*s",
                                  shown(name), name.data));
     }
     if (id != config_node_id(describing->config)) {

@@ -151,3 +151,20 @@ int16_t config_check_setting(void *context, int8_t resource_type, struct string_
         return KAFKA_INVALID_REQUEST;
     }
 }
+
+bool config_list_setting(void *context, int8_t resource_type, struct string_view name,
+                         struct string_view *value)
+{
+    const struct config *config = context;
+    enum config_scope scope = resource_type == RESOURCE_TOPIC   ? CONFIG_SCOPE_TOPIC
+                              : resource_type == RESOURCE_GROUP ? CONFIG_SCOPE_GROUP
+                                                                : CONFIG_SCOPE_BROKER;
+    const struct config_row *row = config_row_find(scope, name);
+    if (row == NULL || row->type != CONFIG_LIST) {
+        return false;
+    }
+    const char *broker_name = scope == CONFIG_SCOPE_BROKER ? row->name : row->broker_name;
+    *value = broker_name != NULL ? config_string(config, broker_name)
+                                 : string_view_of(row->default_value);
+    return true;
+}

@@ -24,6 +24,9 @@ void api_incremental_alter_configs(struct broker_request *request);
  * context is the struct config of the node, or NULL. */
 int16_t config_check_setting(void *context, int8_t resource_type, struct string_view name,
                              struct string_view value, struct err_message *message);
+/* Whether a setting is a list, and its value on this node where the resource has none. */
+bool config_list_setting(void *context, int8_t resource_type, struct string_view name,
+                         struct string_view *value);
 
 /* api_topic.c */
 void api_create_topics(struct broker_request *request);

@@ -3,7 +3,11 @@
 #include "base/mem.h"
 #include "controller/controller_internal.h"
 
+/* Of the quorum itself; it is not a record of the metadata. */
+#define KRAFT_VERSION_MAX 1
+
 #define PRODUCER_ID_BLOCK 1000
+#define METADATA_VERSION_OLDEST 7
 #define METADATA_VERSION_LATEST 30
 #define METADATA_VERSION_UNSTABLE 31
 
@@ -402,6 +406,16 @@ static const char *feature_refusal(struct controller *controller, struct arena *
     int16_t max;
     int16_t level = update->max_version_level;
     bool is_metadata_version = string_view_is(update->feature, "metadata.version");
+    if (level < 0) {
+        return "A feature version cannot be less than 0.";
+    }
+    if (update->upgrade_type < 1 || update->upgrade_type > 3) {
+        return "The controller does not support the given upgrade type.";
+    }
+    if (string_view_is(update->feature, "kraft.version") && level > KRAFT_VERSION_MAX) {
+        return arena_format(arena, "Local controller %d only supports versions 0-%d",
+                            controller->options.node_id, KRAFT_VERSION_MAX).data;
+    }
     if (!feature_range(controller, update->feature, &min, &max)) {
         return arena_format(arena, "Local controller %d does not support this feature.",
                             controller->options.node_id).data;
@@ -437,8 +451,15 @@ static int16_t update_feature(struct controller *controller, struct controller_c
     int16_t current = name.data == NULL ? 0 : image_feature_level(controller->image, name.data);
     const char *refusal = feature_refusal(controller, call->arena, update, current);
     if (refusal != NULL) {
-        *message = arena_format(call->arena, "Invalid update version %d for feature %.*s. %s",
-                                level, (int)update->feature.size, update->feature.data, refusal);
+        bool unsafe = string_view_is(update->feature, "metadata.version") && level < current &&
+                      level >= METADATA_VERSION_OLDEST && update->upgrade_type >= 2 &&
+                      update->upgrade_type <= 3;
+        *message = unsafe ? arena_format(call->arena,
+                                         "Unsupported metadata.version downgrade from %d to %d. %s",
+                                         current, level, refusal)
+                          : arena_format(call->arena,
+                                         "Invalid update version %d for feature %.*s. %s", level,
+                                         (int)update->feature.size, update->feature.data, refusal);
         return KAFKA_INVALID_UPDATE_VERSION;
     }
     if (level != current) {
@@ -461,6 +482,7 @@ void controller_update_features(struct controller *controller, struct controller
         return;
     }
     update_features_response_default(response);
+    response->error_message = (struct string_view){NULL, 0};
     call->response = response;
     response->results.items = arena_array(call->arena, count, sizeof *response->results.items);
     for (size_t i = 0; response->results.items != NULL && i < count; i++) {
@@ -469,17 +491,21 @@ void controller_update_features(struct controller *controller, struct controller
         struct string_view message = {NULL, 0};
         int16_t error = update_feature(controller, call, update, &message);
         response->results.items[i] = (struct update_features_response_updatable_feature_result){
-            update->feature, error, message};
+            update->feature, error, error == 0 ? string_view_of("NONE") : message};
         response->results.count = (int32_t)i + 1;
         if (error != 0 && response->error_code == 0) {
             response->error_code = error;
-            response->error_message = message;
+            response->error_message =
+                arena_format(call->arena,
+                             "The update failed for all features since the following feature had "
+                             "an error: %.*s",
+                             (int)message.size, message.data);
         }
     }
     if (response->error_code != 0 || asked->validate_only) {
         controller_records_return(call->records, (struct records_mark){0, 0}); /* all or nothing */
     }
-    if (call->api_version >= 2) {
-        response->results.count = 0; /* one error for the whole request from here on */
+    if (call->api_version >= 2 || response->error_code != 0) {
+        response->results.count = 0; /* one error for the whole request */
     }
 }

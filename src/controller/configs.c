@@ -1,6 +1,7 @@
 /* IncrementalAlterConfigs and AlterConfigs. */
 #include "base/assert.h"
 #include "controller/controller_internal.h"
+#include "metadata/topic_name.h"
 
 #define TOPIC_RESOURCE 2
 #define BROKER_RESOURCE 4
@@ -53,8 +54,12 @@ static bool alteration_check_broker(struct alteration *alteration)
 
 static bool alteration_check_resource(struct alteration *alteration)
 {
+    struct err_message message = {{0}};
     switch (alteration->type) {
     case TOPIC_RESOURCE:
+        if (topic_name_check(alteration->resource, &message) != 0) {
+            return alteration_fail(alteration, KAFKA_INVALID_TOPIC_EXCEPTION, message.text);
+        }
         if (image_topic_by_name(alteration->controller->image, alteration->resource) == NULL) {
             alteration->error = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
             alteration->error_message =
@@ -137,6 +142,37 @@ static struct string_view list_change(struct arena *arena, struct string_view li
     return result;
 }
 
+/* Only lists grow and shrink; one that the resource does not have begins as that of the node. */
+static bool alteration_list(struct alteration *alteration,
+                            const struct incremental_alter_configs_request_alterable_config *config,
+                            struct string_view *current)
+{
+    const struct controller_options *options = &alteration->controller->options;
+    struct string_view otherwise = {NULL, 0};
+    if (!options->list_setting(options->context, alteration->type, config->name, &otherwise)) {
+        alteration->error = KAFKA_INVALID_CONFIG;
+        alteration->error_message = arena_format(
+            alteration->call->arena, "Can't %s to key %.*s because its type is not LIST.",
+            config->config_operation == ALTER_APPEND ? "APPEND" : "SUBTRACT",
+            (int)config->name.size, config->name.data);
+        return false;
+    }
+    *current = current->data == NULL ? otherwise : *current;
+    return true;
+}
+
+/* With eligible leader replicas the brokers must agree on what is in sync. */
+static bool alteration_may_remove(struct alteration *alteration, struct string_view name)
+{
+    bool held = alteration->type == BROKER_RESOURCE && alteration->resource.size == 0 &&
+                string_view_is(name, "min.insync.replicas") &&
+                image_feature_level(alteration->controller->image,
+                                    "eligible.leader.replicas.version") > 0;
+    return !held || alteration_fail(alteration, KAFKA_INVALID_CONFIG,
+                                    "Cluster-level min.insync.replicas cannot be removed while ELR "
+                                    "is enabled.");
+}
+
 static bool alter_one(struct alteration *alteration,
                       const struct incremental_alter_configs_request_alterable_config *config)
 {
@@ -146,12 +182,19 @@ static bool alter_one(struct alteration *alteration,
     case ALTER_SET:
         break;
     case ALTER_DELETE:
+        if (!alteration_may_remove(alteration, config->name)) {
+            return false;
+        }
         value = (struct string_view){NULL, 0};
         break;
     case ALTER_APPEND:
     case ALTER_SUBTRACT:
+        if (!alteration_list(alteration, config, &current)) {
+            return false;
+        }
         value = list_change(alteration->call->arena, current, value,
                             config->config_operation == ALTER_APPEND);
+        current = alteration_current(alteration, config->name);
         break;
     default:
         return alteration_fail(alteration, KAFKA_INVALID_REQUEST,
@@ -264,6 +307,9 @@ static bool alter_all(struct alteration *alteration,
         bool named = false;
         for (int32_t j = 0; j < resource->configs.count; j++) {
             named |= string_view_equal(resource->configs.items[j].name, settings.items[i].name);
+        }
+        if (!named && !alteration_may_remove(alteration, settings.items[i].name)) {
+            return false;
         }
         if (!named) {
             controller_add_config(alteration->call->records, alteration->type,

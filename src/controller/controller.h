@@ -43,6 +43,9 @@ struct controller_options {
     bool unstable_features;
     int16_t (*check_setting)(void *context, int8_t resource_type, struct string_view name,
                              struct string_view value, struct err_message *message);
+    /* Whether a setting is a list, and what it is where the resource says nothing. */
+    bool (*list_setting)(void *context, int8_t resource_type, struct string_view name,
+                         struct string_view *value);
     void *context;
 };
 struct controller;

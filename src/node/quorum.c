@@ -199,6 +199,7 @@ int quorum_open(const struct quorum_options *options, struct quorum **opened,
         .session_timeout_ms = options->session_timeout_ms,
         .unstable_features = options->unstable_features,
         .check_setting = options->check_setting,
+        .list_setting = options->list_setting,
         .context = options->check_context,
     };
     int error = controller_create(&controller, &quorum->controller);

@@ -43,7 +43,9 @@ struct quorum_options {
     /* The metadata log could not be written: the node must end. */
     void (*on_fatal)(void *context, const char *why);
     void *context;
-    void *check_context; /* of check_setting */
+    bool (*list_setting)(void *context, int8_t resource_type, struct string_view name,
+                         struct string_view *value);
+    void *check_context; /* of check_setting and list_setting */
     /* The kernel has not restarted since the directory was written to. */
     bool page_cache_intact;
 };

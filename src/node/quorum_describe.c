@@ -4,15 +4,15 @@
 
 #define DESCRIBE_ARENA_BYTES_MAX (16u << 20)
 
-static void describe_partition(const struct quorum *quorum, struct arena *arena, bool known,
-                               int32_t index, struct describe_quorum_response_partition_data *out)
+static void describe_partition(const struct quorum *quorum, struct arena *arena, int16_t version,
+                               bool known, int32_t index,
+                               struct describe_quorum_response_partition_data *out)
 {
     *out = (struct describe_quorum_response_partition_data){.partition_index = index,
-                                                            .leader_id = -1,
-                                                            .leader_epoch = -1,
-                                                            .high_watermark = -1};
+                                                            .error_code = 0};
     if (!known || index != 0) {
         out->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+        out->error_message = string_view_of("This server does not host this topic-partition.");
         return;
     }
     if (!raft_is_leader(&quorum->raft)) {
@@ -20,6 +20,7 @@ static void describe_partition(const struct quorum *quorum, struct arena *arena,
         return;
     }
     int64_t now_ms = loop_wall_ms(quorum->options.loop);
+    out->error_message = string_view_of("");
     out->leader_id = quorum->options.node_id;
     out->leader_epoch = quorum->raft.durable.epoch;
     out->high_watermark = quorum->raft.high_watermark;
@@ -28,8 +29,9 @@ static void describe_partition(const struct quorum *quorum, struct arena *arena,
         out->current_voters.count = 1;
         out->current_voters.items[0] = (struct describe_quorum_response_replica_state){
             .replica_id = quorum->options.node_id,
-            .replica_directory_id = quorum->voters.data != NULL ? quorum->options.directory_id
-                                                                : (struct uuid){{0}},
+            .replica_directory_id = version >= 2 && quorum->voters.data != NULL
+                                        ? quorum->options.directory_id
+                                        : (struct uuid){{0}}, /* older ones cannot carry it */
             .log_end_offset = quorum->raft.log_end_offset,
             .last_fetch_timestamp = now_ms,
             .last_caught_up_timestamp = now_ms,
@@ -74,13 +76,20 @@ void quorum_describe(struct quorum *quorum, struct quorum_request *request)
         out->topic_name = topic->topic_name;
         out->partitions.items = arena_array(&arena, count, sizeof *out->partitions.items);
         for (size_t j = 0; out->partitions.items != NULL && j < count; j++) {
-            describe_partition(quorum, &arena, known, topic->partitions.items[j].partition_index,
+            describe_partition(quorum, &arena, request->api_version, known,
+                               topic->partitions.items[j].partition_index,
                                &out->partitions.items[j]);
             out->partitions.count = (int32_t)j + 1;
         }
         response.topics.count = (int32_t)i + 1;
     }
-    if (request->api_version >= 2) {
+    bool any = false;
+    for (int32_t i = 0; i < response.topics.count; i++) {
+        for (int32_t j = 0; j < response.topics.items[i].partitions.count; j++) {
+            any |= response.topics.items[i].partitions.items[j].error_code == 0;
+        }
+    }
+    if (request->api_version >= 2 && any) {
         describe_nodes(quorum, &arena, &response);
     }
     request->done(request, arena.failed ? KAFKA_UNKNOWN_SERVER_ERROR : 0,

@@ -16,7 +16,7 @@ MASKED = {"host": "HOST", "port": "PORT", "clusterId": "CLUSTER", "logDir": "DIR
           "totalBytes": "BYTES", "usableBytes": "BYTES", "brokerEpoch": "EPOCH",
           "producerIdStart": "PRODUCER", "lastFetchTimestamp": "TIME", "lastCaughtUpTimestamp": "TIME",
           "logEndOffset": "OFFSET", "highWatermark@DescribeQuorum": "OFFSET",
-          "replicaDirectoryId": "DIRECTORY-ID", "finalizedFeaturesEpoch": "OFFSET"}
+          "replicaDirectoryId": "DIRECTORY-ID", "leaderEpoch@DescribeQuorum": "EPOCH", "finalizedFeaturesEpoch": "OFFSET"}
 
 
 class Side:

@@ -120,7 +120,7 @@ static void describe_configs__says_what_is_wrong_with_a_resource(void **state)
     assert_null(strstr(describe(2, "nope", NULL, 4), "cleanup"));
     assert_has(describe(4, "7", NULL, 4),
                "Unexpected broker id, expected 1 or empty string, but received 7");
-    assert_has(describe(4, "x", NULL, 4), "Node id must be an integer, but it is: x");
+    assert_has(describe(4, "x", NULL, 4), "Broker id must be an integer, but it is: x");
     assert_has(describe(32, "", NULL, 4), "Group name must not be empty");
     assert_has(describe(3, "", NULL, 4), "Unsupported resource type: 3");
 }

@@ -26,6 +26,13 @@ struct bench {
 };
 
 /* "bad" is a value that nothing may have, "unknown" a setting that is not there. */
+static bool list_setting(void *context, int8_t type, struct string_view name,
+                         struct string_view *value)
+{
+    (void)context, (void)type, (void)name, (void)value;
+    return true;
+}
+
 static int16_t check_setting(void *context, int8_t type, struct string_view name,
                              struct string_view value, struct err_message *message)
 {
@@ -116,7 +123,8 @@ static void setup(struct bench *bench, int32_t brokers)
                                          .default_partition_count = 2,
                                          .min_insync_replicas = 1,
                                          .session_timeout_ms = 9000,
-                                         .check_setting = check_setting};
+                                         .check_setting = check_setting,
+        .list_setting = list_setting};
     struct image_builder *builder;
     struct writer writer;
     struct bytes_view bootstrap[2];

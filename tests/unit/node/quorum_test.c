@@ -35,6 +35,13 @@ struct bench {
     struct uuid topic_id;
 };
 
+static bool list_setting(void *context, int8_t type, struct string_view name,
+                         struct string_view *value)
+{
+    (void)context, (void)type, (void)name, (void)value;
+    return true;
+}
+
 static int16_t any_setting(void *context, int8_t type, struct string_view name,
                            struct string_view value, struct err_message *message)
 {
@@ -94,6 +101,7 @@ static int try_open(struct bench *bench, struct err_message *message)
         .default_partition_count = 1,
         .min_insync_replicas = 1,
         .check_setting = any_setting,
+        .list_setting = list_setting,
         .on_image = on_image,
         .on_fatal = on_fatal,
         .context = bench,
