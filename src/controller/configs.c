@@ -149,6 +149,9 @@ static bool alteration_list(struct alteration *alteration,
 {
     const struct controller_options *options = &alteration->controller->options;
     struct string_view otherwise = {NULL, 0};
+    ASSERT(config->config_operation == ALTER_APPEND ||
+           config->config_operation == ALTER_SUBTRACT);
+    ASSERT(alteration->error == 0);
     if (!options->list_setting(options->context, alteration->type, config->name, &otherwise)) {
         alteration->error = KAFKA_INVALID_CONFIG;
         alteration->error_message = arena_format(
@@ -164,6 +167,7 @@ static bool alteration_list(struct alteration *alteration,
 /* With eligible leader replicas the brokers must agree on what is in sync. */
 static bool alteration_may_remove(struct alteration *alteration, struct string_view name)
 {
+    ASSERT(alteration->error == 0 && alteration->controller->image != NULL);
     bool held = alteration->type == BROKER_RESOURCE && alteration->resource.size == 0 &&
                 string_view_is(name, "min.insync.replicas") &&
                 image_feature_level(alteration->controller->image,

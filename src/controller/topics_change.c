@@ -178,6 +178,7 @@ static bool growth_check(struct growth *growth)
 static int16_t growth_check_assignments(struct growth *growth, int16_t width)
 {
     int16_t error = 0;
+    ASSERT(width > 0);
     for (int32_t i = 0; error == 0 && i < growth->asked->assignments.count; i++) {
         const struct create_partitions_request_create_partitions_assignment *given =
             &growth->asked->assignments.items[i];
