@@ -450,7 +450,7 @@ static int16_t update_feature(struct controller *controller, struct controller_c
     struct string_view name = arena_string(call->arena, update->feature);
     int16_t current = name.data == NULL ? 0 : image_feature_level(controller->image, name.data);
     const char *refusal = feature_refusal(controller, call->arena, update, current);
-    ASSERT(current >= 0);
+    ASSERT(message->data == NULL);
     if (refusal != NULL) {
         bool unsafe = string_view_is(update->feature, "metadata.version") && level < current &&
                       level >= METADATA_VERSION_OLDEST && update->upgrade_type >= 2 &&
