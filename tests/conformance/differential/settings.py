@@ -86,6 +86,8 @@ def steps(apis):
     for label, resources in TELLINGS.items():
         yield label, "DescribeConfigs", {"resources": resources, "includeSynonyms": True}, None
         yield f"{label}, no synonyms", "DescribeConfigs", {"resources": resources}, [4]
+    yield "every broker setting", "DescribeConfigs", \
+        {"resources": [told(BROKER, "1")], "includeSynonyms": True}, [4]
     yield "with documentation", "DescribeConfigs", \
         {"resources": [told(TOPIC, "settings", ["retention.ms"])], "includeDocumentation": True}, [3, 4]
     for label, resources in CHANGES.items():
