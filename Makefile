@@ -29,4 +29,4 @@ format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
 clean:
-	rm -rf build build-debug build-asan build-tsan build-hostile build.configure.log
+	rm -rf build build-debug build-asan build-tsan build-hostile build-fuzz build.configure.log

@@ -38,7 +38,10 @@ void arena_reset(struct arena *arena)
         mem_free(arena->chunks);
         arena->chunks = next;
     }
-    if (arena->chunks != NULL) {
+    if (arena->chunks != NULL && arena->chunks->capacity > ARENA_CHUNK_BYTES) {
+        mem_free(arena->chunks);
+        arena->chunks = NULL;
+    } else if (arena->chunks != NULL) {
         arena->chunks->used = 0;
     }
     arena->used_bytes = 0;

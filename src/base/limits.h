@@ -48,6 +48,8 @@
 #define REQUEST_ARENA_BYTES_MAX (512u << 20)
 /* Its size is a signed 32-bit number on the wire, and the file ranges of a fetch count in it. */
 #define RESPONSE_BYTES_MAX (1u << 30)
+/* Requests that a shard keeps for the next ones, each with a chunk of its arena: 1 MB. */
+#define REQUESTS_KEPT_MAX LIMIT(256u, 0u)
 /* A request that is copied for the controller, and its answer. */
 #define FORWARD_BYTES_MAX (256u << 20)
 /* A read that finds its way through index, batch headers and transaction index lacks something in

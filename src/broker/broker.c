@@ -14,6 +14,7 @@
 #include "broker/partition.h"
 #include "io/system.h"
 #include "broker/wake.h"
+#include "broker/request.h"
 
 #define DIR_NAME_BYTES 1024
 
@@ -101,6 +102,7 @@ static int shard_init(struct broker *broker, int32_t index)
     shard->random = (options->random_seed + (uint64_t)index * 0x9e3779b97f4a7c15u) | 1;
     partition_table_init(&shard->partitions, broker_shard_random(shard));
     list_init(&shard->requests);
+    pool_init(&shard->request_pool, sizeof(struct broker_request), REQUESTS_KEPT_MAX);
     list_init(&shard->removals);
     for (size_t i = 0; i < BROKER_DIRS_MAX; i++) {
         list_init(&shard->flushes[i].due);

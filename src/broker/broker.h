@@ -13,6 +13,7 @@
 
 #include "base/limits.h"
 #include "base/map.h"
+#include "base/pool.h"
 #include "broker/config.h"
 #include "io/loop.h"
 #include "log/log_dir.h"
@@ -100,6 +101,7 @@ struct broker_shard {
     struct metrics_shard *metrics; /* of this shard; NULL in tests that count nothing */
     struct image *image; /* of this turn; NULL before the first */
     struct list requests; /* in processing */
+    struct pool request_pool;
     struct list removals; /* of deleted partitions' files, that are still to come */
     struct map partitions;
     struct fetch_sessions *sessions;

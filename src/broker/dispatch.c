@@ -98,8 +98,11 @@ static void request_free(struct broker_request *request)
         loop_timer_cancel(request->shard->loop, request->timer);
     }
     net_frame_free(&request->frame);
-    arena_release(&request->arena);
-    mem_free(request);
+    arena_reset(&request->arena);
+    if (!pool_give(&request->shard->request_pool, request)) {
+        arena_release(&request->arena);
+        mem_free(request);
+    }
 }
 
 void dispatch_forget_requests(struct broker_shard *shard)
@@ -107,6 +110,12 @@ void dispatch_forget_requests(struct broker_shard *shard)
     while (!list_empty(&shard->requests)) {
         request_free(CONTAINER_OF(shard->requests.next, struct broker_request, node));
     }
+    struct broker_request *kept;
+    while ((kept = pool_take_kept(&shard->request_pool)) != NULL) {
+        arena_release(&kept->arena);
+        mem_free(kept);
+    }
+    pool_release(&shard->request_pool);
 }
 
 /* Sends the encoded response, its size in front, and frees the request. The connection copies the
@@ -257,12 +266,15 @@ static int dispatch_decode(struct broker_request *request, const struct dispatch
 void dispatch_request(void *context, struct net_connection *connection, struct net_frame *frame)
 {
     struct broker_shard *shard = context;
-    struct broker_request *request = mem_calloc(1, sizeof *request);
+    struct broker_request *request = pool_take(&shard->request_pool);
     if (request == NULL) {
         net_frame_free(&frame);
         net_connection_close(connection);
         return;
     }
+    struct arena_chunk *chunk = request->arena.chunks; /* of the request that it was before */
+    *request = (struct broker_request){.arena = {.chunks = chunk,
+                                                 .max_bytes = REQUEST_ARENA_BYTES_MAX}};
     list_push_back(&shard->requests, &request->node);
     request->shard = shard;
     request->connection = connection;
@@ -271,7 +283,6 @@ void dispatch_request(void *context, struct net_connection *connection, struct n
     request->arrived_ms = loop_monotonic_ms(shard->loop);
     request->arrived_us = io_monotonic_us();
     request->header.request_api_key = -1;
-    arena_init(&request->arena, REQUEST_ARENA_BYTES_MAX);
     const struct dispatch_row *row = NULL;
     int error = dispatch_decode(request, &row);
     if (error == ERR_UNSUPPORTED) {
