@@ -38,20 +38,20 @@ static bool software_is_valid(struct string_view text)
 
 static void add_apis(struct broker_request *request, struct api_versions_response *response)
 {
-    response->api_keys.items = arena_array(&request->arena, dispatch_count(),
+    enum dispatch_listener listener = dispatch_listener_of(request);
+    const struct dispatch_table *table = dispatch_table(listener);
+    response->api_keys.items = arena_array(&request->arena, table->count,
                                            sizeof *response->api_keys.items);
-    for (size_t i = 0; response->api_keys.items != NULL && i < dispatch_count(); i++) {
-        const struct dispatch_row *row = dispatch_at(i);
-        const struct api_row *api = api_find(row->api_key);
-        int16_t max = (int16_t)(api->max_version - api->latest_unstable);
-        max = max < row->max_version ? max : row->max_version;
+    for (size_t i = 0; response->api_keys.items != NULL && i < table->count; i++) {
+        const struct api_row *api = api_find(table->rows[i].api_key);
+        int16_t max = dispatch_max_version(request, api);
         if (max < api->min_version) {
             continue;
         }
         /* Versions 0 to 2 of Produce are refused, yet named: old librdkafka wants to see them. */
         response->api_keys.items[response->api_keys.count++] =
             (struct api_versions_response_api_version){
-                row->api_key, row->api_key == API_PRODUCE ? 0 : api->min_version, max};
+                api->key, api->key == API_PRODUCE ? 0 : api->min_version, max};
     }
 }
 

@@ -215,6 +215,7 @@ int broker_create(const struct broker_options *options, struct broker **created,
         return ERR_NOMEM;
     }
     broker->options = *options;
+    broker->unstable_apis = config_boolean(options->config, "unstable.api.versions.enable");
     atomic_init(&broker->epoch, -1);
     int error = broker_find_partitions(broker, message);
     for (int32_t i = 0; error == 0 && i < options->shard_count; i++) {

@@ -132,6 +132,7 @@ struct broker {
     struct broker_found *found; /* sorted by name */
     size_t found_count;
     int32_t next_shard; /* for the next connection */
+    bool unstable_apis; /* unstable.api.versions.enable */
     _Atomic int64_t epoch;
     atomic_size_t partition_count;
     struct image_round *image_round; /* NULL: every shard has the newest image */

@@ -12,69 +12,103 @@
 
 #define RESPONSE_SIZE_BYTES 4
 
-#define ALL INT16_MAX
-#define ROW(api, name, max, handler) \
-    {API_##api, max, &name##_request_row, &name##_response_row, handler}
+#define ROW(api, name, handler) \
+    {API_##api, &name##_request_row, &name##_response_row, handler}
 
 /* An API that is not here is neither advertised nor answered. */
-static const struct dispatch_row rows[] = {
-    ROW(PRODUCE, produce, ALL, api_produce),
-    ROW(FETCH, fetch, ALL, api_fetch),
-    ROW(LIST_OFFSETS, list_offsets, ALL, api_list_offsets),
-    ROW(METADATA, metadata, ALL, api_metadata),
-    ROW(FIND_COORDINATOR, find_coordinator, ALL, api_find_coordinator),
-    ROW(API_VERSIONS, api_versions, ALL, api_api_versions),
-    ROW(CREATE_TOPICS, create_topics, ALL, api_create_topics),
-    ROW(DELETE_TOPICS, delete_topics, ALL, api_delete_topics),
-    ROW(DELETE_RECORDS, delete_records, ALL, api_delete_records),
-    ROW(INIT_PRODUCER_ID, init_producer_id, ALL, api_init_producer_id),
-    ROW(OFFSET_FOR_LEADER_EPOCH, offset_for_leader_epoch, ALL, api_offset_for_leader_epoch),
-    ROW(DESCRIBE_CONFIGS, describe_configs, ALL, api_describe_configs),
-    ROW(ALTER_CONFIGS, alter_configs, ALL, api_alter_configs),
-    ROW(DESCRIBE_LOG_DIRS, describe_log_dirs, ALL, api_describe_log_dirs),
-    ROW(CREATE_PARTITIONS, create_partitions, ALL, api_create_partitions),
-    ROW(ELECT_LEADERS, elect_leaders, ALL, api_elect_leaders),
-    ROW(INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, ALL, api_incremental_alter_configs),
-    ROW(LIST_PARTITION_REASSIGNMENTS, list_partition_reassignments, ALL,
-        api_list_partition_reassignments),
-    ROW(DESCRIBE_QUORUM, describe_quorum, ALL, api_describe_quorum),
-    ROW(UPDATE_FEATURES, update_features, ALL, api_update_features),
-    ROW(DESCRIBE_CLUSTER, describe_cluster, ALL, api_describe_cluster),
-    ROW(UNREGISTER_BROKER, unregister_broker, ALL, api_unregister_broker),
-    ROW(DESCRIBE_TOPIC_PARTITIONS, describe_topic_partitions, ALL, api_describe_topic_partitions),
+static const struct dispatch_row broker_rows[] = {
+    ROW(PRODUCE, produce, api_produce),
+    ROW(FETCH, fetch, api_fetch),
+    ROW(LIST_OFFSETS, list_offsets, api_list_offsets),
+    ROW(METADATA, metadata, api_metadata),
+    ROW(FIND_COORDINATOR, find_coordinator, api_find_coordinator),
+    ROW(API_VERSIONS, api_versions, api_api_versions),
+    ROW(CREATE_TOPICS, create_topics, api_create_topics),
+    ROW(DELETE_TOPICS, delete_topics, api_delete_topics),
+    ROW(DELETE_RECORDS, delete_records, api_delete_records),
+    ROW(INIT_PRODUCER_ID, init_producer_id, api_init_producer_id),
+    ROW(OFFSET_FOR_LEADER_EPOCH, offset_for_leader_epoch, api_offset_for_leader_epoch),
+    ROW(DESCRIBE_CONFIGS, describe_configs, api_describe_configs),
+    ROW(ALTER_CONFIGS, alter_configs, api_alter_configs),
+    ROW(DESCRIBE_LOG_DIRS, describe_log_dirs, api_describe_log_dirs),
+    ROW(CREATE_PARTITIONS, create_partitions, api_create_partitions),
+    ROW(ELECT_LEADERS, elect_leaders, api_elect_leaders),
+    ROW(INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, api_incremental_alter_configs),
+    ROW(ALTER_PARTITION_REASSIGNMENTS, alter_partition_reassignments, api_forward),
+    ROW(LIST_PARTITION_REASSIGNMENTS, list_partition_reassignments, api_forward),
+    ROW(DESCRIBE_QUORUM, describe_quorum, api_forward),
+    ROW(UPDATE_FEATURES, update_features, api_forward),
+    ROW(DESCRIBE_CLUSTER, describe_cluster, api_describe_cluster),
+    ROW(UNREGISTER_BROKER, unregister_broker, api_forward),
+    ROW(DESCRIBE_TOPIC_PARTITIONS, describe_topic_partitions, api_describe_topic_partitions),
+};
+/* The same on a controller's listener: what administrators and the brokers of a cluster ask. */
+static const struct dispatch_row controller_rows[] = {
+    ROW(API_VERSIONS, api_versions, api_api_versions),
+    ROW(CREATE_TOPICS, create_topics, api_create_topics),
+    ROW(DELETE_TOPICS, delete_topics, api_delete_topics),
+    ROW(DESCRIBE_CONFIGS, describe_configs, api_describe_configs),
+    ROW(ALTER_CONFIGS, alter_configs, api_alter_configs),
+    ROW(CREATE_PARTITIONS, create_partitions, api_create_partitions),
+    ROW(ELECT_LEADERS, elect_leaders, api_elect_leaders),
+    ROW(INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, api_incremental_alter_configs),
+    ROW(ALTER_PARTITION_REASSIGNMENTS, alter_partition_reassignments, api_forward),
+    ROW(LIST_PARTITION_REASSIGNMENTS, list_partition_reassignments, api_forward),
+    ROW(DESCRIBE_QUORUM, describe_quorum, api_forward),
+    ROW(ALTER_PARTITION, alter_partition, api_forward),
+    ROW(UPDATE_FEATURES, update_features, api_forward),
+    ROW(DESCRIBE_CLUSTER, describe_cluster, api_describe_controllers),
+    ROW(BROKER_REGISTRATION, broker_registration, api_forward),
+    ROW(BROKER_HEARTBEAT, broker_heartbeat, api_forward),
+    ROW(UNREGISTER_BROKER, unregister_broker, api_forward),
+    ROW(ALLOCATE_PRODUCER_IDS, allocate_producer_ids, api_forward),
+    ROW(CONTROLLER_REGISTRATION, controller_registration, api_forward),
+};
+#define ROWS_OF(rows) {rows, sizeof(rows) / sizeof(rows)[0]}
+static const struct dispatch_table tables[] = {
+    [DISPATCH_BROKER] = ROWS_OF(broker_rows),
+    [DISPATCH_CONTROLLER] = ROWS_OF(controller_rows),
 };
 
-size_t dispatch_count(void) { return sizeof rows / sizeof rows[0]; }
-
-const struct dispatch_row *dispatch_at(size_t index)
+const struct dispatch_table *dispatch_table(enum dispatch_listener listener)
 {
-    ASSERT(index < dispatch_count());
-    return &rows[index];
+    return &tables[listener];
 }
 
-const struct dispatch_row *dispatch_find(int16_t api_key)
+const struct dispatch_row *dispatch_find(enum dispatch_listener listener, int16_t api_key)
 {
-    for (size_t i = 0; i < dispatch_count(); i++) {
-        if (rows[i].api_key == api_key) {
-            return &rows[i];
+    const struct dispatch_table *table = &tables[listener];
+    for (size_t i = 0; i < table->count; i++) {
+        if (table->rows[i].api_key == api_key) {
+            return &table->rows[i];
         }
     }
     return NULL;
 }
 
+enum dispatch_listener dispatch_listener_of(const struct broker_request *request)
+{
+    const struct config *config = broker_config(request);
+    return config_listener_at(config, request->listener)->is_controller ? DISPATCH_CONTROLLER
+                                                                        : DISPATCH_BROKER;
+}
+
+int16_t dispatch_max_version(const struct broker_request *request, const struct api_row *api)
+{
+    return api->latest_unstable && !request->shard->broker->unstable_apis
+               ? (int16_t)(api->max_version - 1)
+               : api->max_version;
+}
+
 /* Whether the response says of the whole request that it failed. */
 static bool response_is_error(const struct codec_struct *row, const void *response)
 {
-    for (uint16_t i = 0; i < row->field_count; i++) {
-        const struct codec_field *field = &row->fields[i];
-        if (field->kind == CODEC_INT16 && (field->flags & CODEC_ARRAY) == 0 &&
-            strcmp(field->name, "error_code") == 0) {
-            int16_t error;
-            memcpy(&error, (const uint8_t *)response + field->offset, sizeof error);
-            return error != 0;
-        }
+    const struct codec_field *field = api_error_field(row);
+    int16_t error = 0;
+    if (field != NULL) {
+        memcpy(&error, (const uint8_t *)response + field->offset, sizeof error);
     }
-    return false;
+    return error != 0;
 }
 
 /* A request is counted when it ends. One whose header names no API is not. */
@@ -140,7 +174,7 @@ static void request_release_splices(struct writer *out)
 
 void broker_respond(struct broker_request *request, const void *response)
 {
-    const struct dispatch_row *row = dispatch_find(request->header.request_api_key);
+    const struct dispatch_row *row = request->row;
     struct writer out;
     writer_init(&out, RESPONSE_BYTES_MAX);
     (void)writer_reserve(&out, RESPONSE_SIZE_BYTES);
@@ -227,15 +261,16 @@ static void dispatch_old_api_versions(struct broker_request *request)
     request_send(request, &out);
 }
 
-static bool dispatch_is_served(const struct dispatch_row *row, int16_t version)
+static bool dispatch_is_served(const struct broker_request *request,
+                               const struct dispatch_row *row, int16_t version)
 {
     const struct api_row *api = row == NULL ? NULL : api_find(row->api_key);
-    return api != NULL && api->on_broker && version >= api->min_version &&
-           version <= api->max_version - api->latest_unstable && version <= row->max_version;
+    return api != NULL && version >= api->min_version &&
+           version <= dispatch_max_version(request, api);
 }
 
 /* Decodes header and body: 0; ERR_UNSUPPORTED for an unknown ApiVersions; ERR_CORRUPT. */
-static int dispatch_decode(struct broker_request *request, const struct dispatch_row **found)
+static int dispatch_decode(struct broker_request *request)
 {
     struct reader reader;
     reader_init(&reader, request->frame->data, request->frame->size);
@@ -246,9 +281,10 @@ static int dispatch_decode(struct broker_request *request, const struct dispatch
     if (error != 0) {
         return ERR_CORRUPT;
     }
-    const struct dispatch_row *row = dispatch_find(request->header.request_api_key);
+    const struct dispatch_row *row =
+        dispatch_find(dispatch_listener_of(request), request->header.request_api_key);
     int16_t version = request->header.request_api_version;
-    if (!dispatch_is_served(row, version)) {
+    if (!dispatch_is_served(request, row, version)) {
         bool is_versions = request->header.request_api_key == API_API_VERSIONS;
         return is_versions ? ERR_UNSUPPORTED : ERR_CORRUPT;
     }
@@ -257,7 +293,7 @@ static int dispatch_decode(struct broker_request *request, const struct dispatch
         return ERR_CORRUPT;
     }
     request->message = message;
-    *found = row;
+    request->row = row;
     return codec_decode(row->request, &reader, version, &request->arena, message) == 0
                ? 0
                : ERR_CORRUPT;
@@ -283,8 +319,7 @@ void dispatch_request(void *context, struct net_connection *connection, struct n
     request->arrived_ms = loop_monotonic_ms(shard->loop);
     request->arrived_us = io_monotonic_us();
     request->header.request_api_key = -1;
-    const struct dispatch_row *row = NULL;
-    int error = dispatch_decode(request, &row);
+    int error = dispatch_decode(request);
     if (error == ERR_UNSUPPORTED) {
         dispatch_old_api_versions(request);
     } else if (error != 0) {
@@ -293,6 +328,6 @@ void dispatch_request(void *context, struct net_connection *connection, struct n
     } else if (shard->image == NULL) {
         broker_respond_close(request);
     } else {
-        row->handle(request);
+        request->row->handle(request);
     }
 }

@@ -33,13 +33,13 @@ void api_create_topics(struct broker_request *request);
 void api_delete_topics(struct broker_request *request);
 void api_create_partitions(struct broker_request *request);
 
-/* api_cluster.c: all of these are the controller's to answer. */
-void api_update_features(struct broker_request *request);
-void api_describe_quorum(struct broker_request *request);
+/* api_cluster.c */
 void api_elect_leaders(struct broker_request *request);
-void api_list_partition_reassignments(struct broker_request *request);
-void api_alter_partition_reassignments(struct broker_request *request);
-void api_unregister_broker(struct broker_request *request);
-void api_allocate_producer_ids(struct broker_request *request);
+
+/* api_controller.c: DescribeCluster on a controller's listener. */
+void api_describe_controllers(struct broker_request *request);
+
+/* forward.c: any API that the controller answers, and whose response has one error for all. */
+void api_forward(struct broker_request *request);
 
 #endif

@@ -17,6 +17,7 @@
 struct broker;
 struct broker_shard;
 struct config;
+struct dispatch_row;
 
 struct broker_request {
     struct list node; /* in the shard's */
@@ -25,7 +26,8 @@ struct broker_request {
     struct net_frame *frame;
     struct arena arena;
     struct request_header header;
-    const void *message; /* the decoded request structure of the API */
+    const struct dispatch_row *row; /* of the API; NULL before the header is understood */
+    const void *message;            /* the decoded request structure of the API */
     int32_t listener;    /* index into the config's listeners */
     int64_t arrived_ms;  /* monotonic */
     struct timer *timer; /* of the handler, on the shard's loop; cancelled when the request goes */

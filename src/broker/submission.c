@@ -17,13 +17,10 @@ struct forward {
     struct writer encoded; /* of the response, when it has to change shards */
 };
 
-/* Structure of an API's response; also of those that only the controller serves. */
+/* Structure of the response of an API that the controller serves. */
 static const struct codec_struct *forward_response_row(int16_t api_key)
 {
-    if (api_key == API_ALLOCATE_PRODUCER_IDS) {
-        return &allocate_producer_ids_response_row;
-    }
-    const struct dispatch_row *row = dispatch_find(api_key);
+    const struct dispatch_row *row = dispatch_find(DISPATCH_CONTROLLER, api_key);
     return row == NULL ? NULL : row->response;
 }
 

@@ -162,12 +162,12 @@ void controller_alter_partition(struct controller *controller, struct controller
     alter_partition_response_default(response);
     call->response = response;
     ASSERT(call->records->count == 0);
+    size_t count = asked->topics.count > 0 ? (size_t)asked->topics.count : 0;
     const struct image_broker *broker = image_broker_by_id(controller->image, asked->broker_id);
-    if (broker == NULL || broker->epoch != asked->broker_epoch) {
+    if (count > 0 && (broker == NULL || broker->epoch != asked->broker_epoch)) {
         response->error_code = KAFKA_STALE_BROKER_EPOCH;
         return;
     }
-    size_t count = asked->topics.count > 0 ? (size_t)asked->topics.count : 0;
     response->topics.items = arena_array(call->arena, count, sizeof *response->topics.items);
     for (size_t i = 0; response->topics.items != NULL && i < count; i++) {
         alter_partitions(controller, call, &asked->topics.items[i], &response->topics.items[i]);
@@ -183,16 +183,18 @@ static int16_t reassign(struct controller *controller, struct controller_call *c
                         struct string_view *message)
 {
     const struct image_topic *topic = image_topic_by_name(controller->image, name);
-    if (topic == NULL || asked->partition_index < 0 ||
-        asked->partition_index >= topic->partition_count) {
-        *message = arena_format(call->arena, "Unable to find a topic-partition named %.*s-%d.",
+    if (topic == NULL) {
+        *message = arena_format(call->arena, "Unable to find a topic named %.*s.", (int)name.size,
+                                name.data);
+        return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    }
+    if (asked->partition_index < 0 || asked->partition_index >= topic->partition_count) {
+        *message = arena_format(call->arena, "Unable to find partition %.*s:%d.",
                                 (int)name.size, name.data, asked->partition_index);
         return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     }
     const struct image_partition *partition = &topic->partitions[asked->partition_index];
     if (asked->replicas.count < 0) {
-        *message = arena_string(call->arena, string_view_of("No partition reassignment is in "
-                                                            "progress."));
         return KAFKA_NO_REASSIGNMENT_IN_PROGRESS;
     }
     int16_t error = controller_check_replicas(controller, call, asked->replicas.items,
@@ -242,6 +244,7 @@ void controller_alter_reassignments(struct controller *controller, struct contro
         return;
     }
     alter_partition_reassignments_response_default(response);
+    response->error_message = (struct string_view){NULL, 0};
     response->allow_replication_factor_change = asked->allow_replication_factor_change;
     call->response = response;
     size_t count = asked->topics.count > 0 ? (size_t)asked->topics.count : 0;

@@ -273,10 +273,16 @@ void controller_create_partitions(struct controller *controller, struct controll
 
 /* With the leader being one of few, an election is never needed here unless there is no leader. */
 static int16_t elect(struct controller *controller, struct controller_call *call,
-                     struct string_view name, int32_t index)
+                     struct string_view name, int32_t index, struct string_view *message)
 {
     const struct image_topic *topic = image_topic_by_name(controller->image, name);
-    if (topic == NULL || index < 0 || index >= topic->partition_count) {
+    if (topic == NULL) {
+        *message = arena_format(call->arena, "No such topic as %.*s", (int)name.size, name.data);
+        return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    }
+    if (index < 0 || index >= topic->partition_count) {
+        *message = arena_format(call->arena, "No such partition as %.*s-%d", (int)name.size,
+                                name.data, index);
         return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     }
     const struct elect_leaders_request *asked = call->request;
@@ -284,6 +290,7 @@ static int16_t elect(struct controller *controller, struct controller_call *call
     bool preferred = asked->election_type == 0;
     int32_t wanted = partition->replicas.count > 0 ? partition->replicas.ids[0] : -1;
     if (preferred ? partition->leader == wanted : partition->leader >= 0) {
+        *message = string_view_of("Leader election not needed for topic partition.");
         return KAFKA_ELECTION_NOT_NEEDED;
     }
     const struct image_broker *broker = image_broker_by_id(controller->image, wanted);
@@ -292,6 +299,9 @@ static int16_t elect(struct controller *controller, struct controller_call *call
         in_sync |= partition->isr.ids[i] == wanted;
     }
     if (broker == NULL || broker->fenced || (preferred && !in_sync)) {
+        *message = string_view_of(preferred ? "The preferred leader was not available."
+                                            : "Eligible topic partition leaders are not "
+                                              "available.");
         return preferred ? KAFKA_PREFERRED_LEADER_NOT_AVAILABLE
                          : KAFKA_ELIGIBLE_LEADERS_NOT_AVAILABLE;
     }
@@ -300,6 +310,8 @@ static int16_t elect(struct controller *controller, struct controller_call *call
     return 0;
 }
 
+/* Without a list of partitions, all of them: then those that have the leader they should are not
+ * worth a word. */
 static void elect_topic(struct controller *controller, struct controller_call *call,
                         struct string_view name, const int32_t *partitions, int32_t count,
                         struct elect_leaders_response_replica_election_result *result)
@@ -309,9 +321,13 @@ static void elect_topic(struct controller *controller, struct controller_call *c
         arena_array(call->arena, (size_t)count, sizeof *result->partition_result.items);
     for (int32_t i = 0; result->partition_result.items != NULL && i < count; i++) {
         int32_t index = partitions == NULL ? i : partitions[i];
-        result->partition_result.items[i] = (struct elect_leaders_response_partition_result){
-            .partition_id = index, .error_code = elect(controller, call, name, index)};
-        result->partition_result.count = i + 1;
+        struct string_view message = {NULL, 0};
+        int16_t error = elect(controller, call, name, index, &message);
+        if (error == KAFKA_ELECTION_NOT_NEEDED && partitions == NULL) {
+            continue;
+        }
+        result->partition_result.items[result->partition_result.count++] =
+            (struct elect_leaders_response_partition_result){index, error, message};
     }
 }
 
@@ -352,6 +368,7 @@ void controller_list_reassignments(struct controller *controller, struct control
         arena_alloc(call->arena, sizeof *response);
     if (response != NULL) {
         list_partition_reassignments_response_default(response);
+        response->error_message = (struct string_view){NULL, 0};
         call->response = response;
     }
 }

@@ -137,9 +137,6 @@ static int node_open_listeners(struct node *node, struct err_message *message)
     }
     for (int32_t i = 0; i < count; i++) {
         const struct config_listener *listener = config_listener_at(config, i);
-        if (listener->is_controller) {
-            continue; /* nobody calls there before there are other nodes */
-        }
         char host[256];
         snprintf(host, sizeof host, "%.*s", (int)listener->host.size, listener->host.data);
         node->ports[i] = (struct node_port){node, i};

@@ -1,5 +1,7 @@
 #include "protocol/api.h"
 
+#include <string.h>
+
 #include "base/err.h"
 
 const struct api_row *api_find(int16_t key)
@@ -7,6 +9,18 @@ const struct api_row *api_find(int16_t key)
     for (size_t i = 0; i < API_COUNT; i++) {
         if (protocol_apis[i].key == key) {
             return &protocol_apis[i];
+        }
+    }
+    return NULL;
+}
+
+const struct codec_field *api_error_field(const struct codec_struct *response)
+{
+    for (uint16_t i = 0; i < response->field_count; i++) {
+        const struct codec_field *field = &response->fields[i];
+        if (field->kind == CODEC_INT16 && (field->flags & CODEC_ARRAY) == 0 &&
+            strcmp(field->name, "error_code") == 0) {
+            return field;
         }
     }
     return NULL;

@@ -20,6 +20,7 @@ import codec  # noqa: E402
 import sides  # noqa: E402
 
 FAMILIES = ("topics", "data", "settings", "cluster")
+CONTROLLER_FAMILIES = ("controller",)  # asked on the listener of controllers
 LISTED = HERE.parent.parent / "docs" / "compatibility.md"
 SHOWN_DIFFERENCES = 6
 # Said to both, since the harness says some of them to Apache Kafka only.
@@ -48,11 +49,10 @@ class Listed:
                 if i not in self.used and name in apis]
 
 
-def start(apis, peer):
+def start(peer):
     broker = harness.Broker(overrides=SETTINGS)
     broker.peer = peer
-    broker.start()
-    return sides.Side(apis, broker)
+    return broker.start()
 
 
 def compare(step, version, theirs, ours, listed):
@@ -71,9 +71,9 @@ def compare(step, version, theirs, ours, listed):
     return [line for line in found if not listed.covers(api, line)]
 
 
-def run(apis, theirs, ours, listed, words):
+def run(apis, families, theirs, ours, listed, words):
     counts, found = {}, {}
-    for family in FAMILIES:
+    for family in families:
         for step in importlib.import_module(family).steps(apis):
             label, api, _, versions = step
             fixture = label == "fixture"
@@ -93,14 +93,19 @@ def main():
     words = sys.argv[1:]
     try:
         apis = codec.Apis(harness.peer("java") / "lib")
-        theirs, ours = start(apis, "apache"), start(apis, "barnabas")
+        brokers = start("apache"), start("barnabas")
     except harness.Skip as reason:
         print(f"SKIP differential: {reason}")
         return
     listed = Listed(LISTED.read_text() if LISTED.exists() else "")
     failed = False
+    theirs, ours = (sides.Side(apis, broker) for broker in brokers)
+    controllers = [sides.Side(apis, broker, broker.controller_port) for broker in brokers]
     try:
-        counts, found = run(apis, theirs, ours, listed, words)
+        counts, found = run(apis, FAMILIES, theirs, ours, listed, words)
+        for kind, more in zip((counts, found), run(apis, CONTROLLER_FAMILIES, *controllers, listed,
+                                                   words)):
+            kind.update({f"{api} of a controller": value for api, value in more.items()})
         for api, count in counts.items():
             lines = found[api]
             failed |= bool(lines)
@@ -113,7 +118,8 @@ def main():
             print(f"FAIL compatibility: {line} is listed, but no case differs so")
         if not failed:
             print(f"PASS differential: {sum(counts.values())} answers compared in all")
-        ours.close()
+        for side in (ours, controllers[1]):
+            side.close()
         ours.broker.end_in_order()
     except Exception:
         failed = True
@@ -121,9 +127,10 @@ def main():
         print("FAIL differential: it ended early")
         print(ours.broker.log()[-2000:], file=sys.stderr)
     finally:
-        for side in (theirs, ours):
+        for side in (theirs, ours, *controllers):
             side.close()
-            side.broker.remove()
+        for broker in brokers:
+            broker.remove()
     sys.exit(1 if failed else 0)
 
 

@@ -15,12 +15,7 @@ LINE_SECONDS = 20
 
 
 def settings(port):
-    return ["--override", f"listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{port + 1}"]
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
+    return ["--override", f"listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{harness.free_port()}"]
 
 
 class Started:
@@ -28,7 +23,7 @@ class Started:
 
     def __init__(self, directory, *more, port=None):
         self.command = [harness.BINARY, "start", "--directory", str(directory),
-                        *settings(port or free_port()), *more]
+                        *settings(port or harness.free_port()), *more]
 
     def __enter__(self):
         self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)
@@ -106,11 +101,11 @@ def names_the_directory_of_another_node(root):
 
 def refuses_an_unformatted_directory(root):
     properties = root / "server.properties"
-    port = free_port()
+    port, controller_port = harness.free_port(), harness.free_port()
     properties.write_text(f"process.roles=broker,controller\nnode.id=1\nlog.dirs={root}/unformatted\n"
                           f"controller.listener.names=CONTROLLER\n"
-                          f"controller.quorum.voters=1@localhost:{port + 1}\n"
-                          f"listeners=PLAINTEXT://:{port},CONTROLLER://:{port + 1}\n")
+                          f"controller.quorum.voters=1@localhost:{controller_port}\n"
+                          f"listeners=PLAINTEXT://:{port},CONTROLLER://:{controller_port}\n")
     line = refused(root, command=[harness.BINARY, "server-start", str(properties)])
     assert "meta.properties" in line and "storage format" in line, line
 

@@ -22,8 +22,8 @@ MASKED = {"host": "HOST", "port": "PORT", "clusterId": "CLUSTER", "logDir": "DIR
 class Side:
     """One broker: its connection, and the names that it gave to ids."""
 
-    def __init__(self, apis, broker):
-        self.apis, self.broker = apis, broker
+    def __init__(self, apis, broker, port=None):
+        self.apis, self.broker, self.port = apis, broker, port or broker.port
         self.socket = None
         self.correlation_id = 0
         self.ids = {ZERO_ID: ZERO_ID}      # id -> the topic's name
@@ -55,7 +55,7 @@ class Side:
         """The answer to a frame, CLOSED or SILENT."""
         try:
             if self.socket is None:
-                self.socket = socket.create_connection(("127.0.0.1", self.broker.port), ANSWER_SECONDS)
+                self.socket = socket.create_connection(("127.0.0.1", self.port), ANSWER_SECONDS)
             self.socket.sendall(struct.pack(">i", len(data)) + data)
             if not answers:
                 return SILENT

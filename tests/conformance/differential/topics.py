@@ -70,6 +70,26 @@ GROWTHS = {
 }
 
 
+def placements():
+    """Elections and reassignments of partitions that cannot go anywhere."""
+    for label, topics in (("everything", None), ("nothing", []),
+                          ("some", [{"topic": "wide", "partitions": [0, 2, 9, -1]},
+                                    {"topic": "unknown-topic", "partitions": [0]}])):
+        for kind in (0, 1):
+            yield f"{label}, type {kind}", "ElectLeaders", \
+                {"electionType": kind, "topicPartitions": topics, "timeoutMs": 10000}, \
+                range(0 if kind == 0 else 1, 99)
+    for label, name, index, replicas in (
+            ("same place", "wide", 0, [1]), ("unknown topic", "unknown-topic", 0, [1]), ("no partition", "wide", 7, [1]),
+            ("cancel nothing", "wide", 0, None), ("unknown broker", "wide", 0, [9]), ("nobody", "wide", 1, []),
+            ("twice", "wide", 1, [1, 1]), ("negative", "wide", 1, [-1])):
+        moved = [{"name": name, "partitions": [{"partitionIndex": index, "replicas": replicas}]}]
+        yield label, "AlterPartitionReassignments", {"timeoutMs": 10000, "topics": moved}, None
+    for label, topics in (("all", None), ("nothing", []), ("one", [{"name": "wide", "partitionIndexes": [0, 8]}]),
+                          ("unknown", [{"name": "unknown-topic", "partitionIndexes": [0]}])):
+        yield label, "ListPartitionReassignments", {"timeoutMs": 10000, "topics": topics}, None
+
+
 def steps(apis):
     yield "fixture", "CreateTopics", {"topics": [topic("fixed"), topic("wide", 3)]}, [7]
     for label, topics in CREATIONS.items():
@@ -94,6 +114,7 @@ def steps(apis):
         for check in (True, False):
             yield f"{label}{', only checked' if check else ''}", "CreatePartitions", \
                 {"topics": topics, "timeoutMs": 10000, "validateOnly": check}, None
+    yield from placements()
     for version in apis.versions("DeleteTopics"):
         yield "fixture", "CreateTopics", {"topics": [topic(f"gone-{version}"),
                                                      topic(f"goneid-{version}")]}, [7]

@@ -270,23 +270,23 @@ static void forward__says_that_the_controller_cannot_be_asked(void **state)
     (void)state;
     fake.forward_error = KAFKA_NOT_CONTROLLER;
     fake.forward_response = NULL;
-#define FAILS(lower, upper) \
+#define FAILS(lower, upper, handler) \
     do { \
         struct lower##_request request; \
         lower##_request_default(&request); \
         for (int16_t v = upper##_REQUEST_MIN_VERSION; v <= upper##_REQUEST_MAX_VERSION; v++) { \
-            fake_handle(api_##lower, upper##_REQUEST_KEY, v, &request); \
+            fake_handle(handler, upper##_REQUEST_KEY, v, &request); \
             assert_false(fake.closed); \
         } \
         assert_has(fake.response, "\"error_code\":41"); \
     } while (0)
-    FAILS(update_features, UPDATE_FEATURES);
-    FAILS(describe_quorum, DESCRIBE_QUORUM);
-    FAILS(elect_leaders, ELECT_LEADERS);
-    FAILS(list_partition_reassignments, LIST_PARTITION_REASSIGNMENTS);
-    FAILS(alter_partition_reassignments, ALTER_PARTITION_REASSIGNMENTS);
-    FAILS(unregister_broker, UNREGISTER_BROKER);
-    FAILS(allocate_producer_ids, ALLOCATE_PRODUCER_IDS);
+    FAILS(update_features, UPDATE_FEATURES, api_forward);
+    FAILS(describe_quorum, DESCRIBE_QUORUM, api_forward);
+    FAILS(elect_leaders, ELECT_LEADERS, api_elect_leaders);
+    FAILS(list_partition_reassignments, LIST_PARTITION_REASSIGNMENTS, api_forward);
+    FAILS(alter_partition_reassignments, ALTER_PARTITION_REASSIGNMENTS, api_forward);
+    FAILS(unregister_broker, UNREGISTER_BROKER, api_forward);
+    FAILS(allocate_producer_ids, ALLOCATE_PRODUCER_IDS, api_forward);
 #undef FAILS
     struct create_partitions_request_create_partitions_topic topic = {.name = string_view_of("a")};
     struct create_partitions_request partitions_request;

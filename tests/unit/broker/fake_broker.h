@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "broker/config.h"
+#include "broker/dispatch.h"
 #include "broker/handlers.h"
 #include "broker/request.h"
 #include "protocol/messages.h"
@@ -258,7 +259,8 @@ static inline void fake_set(int8_t type, const char *resource, const char *name,
 static inline void fake_handle(void (*handler)(struct broker_request *request), int16_t key,
                         int16_t version, const void *message)
 {
-    struct broker_request request = {.message = message};
+    const struct dispatch_row row = {.api_key = key, .response = fake_response_row(key)};
+    struct broker_request request = {.message = message, .row = &row};
     request.header.request_api_key = key;
     request.header.request_api_version = version;
     free(fake.response);

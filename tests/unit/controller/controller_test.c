@@ -607,14 +607,22 @@ static void elect_leaders__says_when_an_election_is_not_needed(void **state)
     struct elect_leaders_request request;
     elect_leaders_request_default(&request);
     request.topic_partitions.count = -1;
+    /* Of all partitions only those are named that want a leader. */
     const struct elect_leaders_response *response = ask(&bench, API_ELECT_LEADERS, 2, &request);
     assert_int_equal(bench.error, 0);
     assert_int_equal(bench.record_count, 0);
-    for (int32_t i = 0; i < response->replica_election_results.count; i++) {
-        assert_int_equal(
-            response->replica_election_results.items[i].partition_result.items[0].error_code,
-            KAFKA_ELECTION_NOT_NEEDED);
-    }
+    assert_int_equal(response->replica_election_results.count, 1);
+    assert_int_equal(response->replica_election_results.items[0].partition_result.count, 0);
+    int32_t numbers[] = {0, 3};
+    struct elect_leaders_request_topic_partitions asked = {string_view_of("a"), {numbers, 2}};
+    request.topic_partitions.items = &asked;
+    request.topic_partitions.count = 1;
+    response = ask(&bench, API_ELECT_LEADERS, 2, &request);
+    const struct elect_leaders_response_partition_result *results =
+        response->replica_election_results.items[0].partition_result.items;
+    assert_int_equal(bench.record_count, 0);
+    assert_int_equal(results[0].error_code, KAFKA_ELECTION_NOT_NEEDED);
+    assert_int_equal(results[1].error_code, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
     cleanup(&bench);
 }
 
