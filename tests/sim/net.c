@@ -8,6 +8,7 @@
 #include "io/loop.h"
 #include "io/socket.h"
 
+#define NET_CLIENT_PORT 9092 /* as world.c tells the node */
 #define NET_DESCRIPTOR_FIRST 1000
 #define NET_ROOM_BYTES 8192
 #define NET_DELAY_MAX_MS 8
@@ -40,7 +41,8 @@ struct net {
     struct sim *sim;
     struct list sockets;
     int next_descriptor;
-    int listener; /* -1: none */
+    int listener;            /* of clients; -1: none */
+    int controller_listener; /* in a cluster of one nobody calls there; -1: none */
 };
 
 static struct net *net_world;
@@ -141,7 +143,9 @@ static void socket_schedule_notice(struct net_socket *socket, int64_t delay_ms)
 struct net *net_create(struct sim *sim)
 {
     struct net *net = mem_need(sizeof *net);
-    *net = (struct net){.sim = sim, .next_descriptor = NET_DESCRIPTOR_FIRST, .listener = -1};
+    *net = (struct net){.sim = sim, .next_descriptor = NET_DESCRIPTOR_FIRST,
+                         .listener = -1,
+                         .controller_listener = -1};
     list_init(&net->sockets);
     net_world = net;
     return net;
@@ -169,7 +173,7 @@ void net_destroy(struct net **net)
 
 void net_reset(struct net *net)
 {
-    net->listener = -1;
+    net->listener = net->controller_listener = -1;
     LIST_FOR_EACH_SAFE(item, &net->sockets)
     {
         struct net_socket *socket = CONTAINER_OF(item, struct net_socket, node);
@@ -183,7 +187,7 @@ void net_reset(struct net *net)
 
 size_t net_open_count(const struct net *net)
 {
-    size_t count = net->listener >= 0 ? 1 : 0;
+    size_t count = (net->listener >= 0) + (net->controller_listener >= 0);
     LIST_FOR_EACH(item, &net->sockets)
     {
         const struct net_socket *socket = CONTAINER_OF(item, struct net_socket, node);
@@ -278,6 +282,9 @@ static struct net_socket *net_next_to_accept(const struct net *net)
 
 unsigned net_readiness(const struct net *net, int descriptor, unsigned interest)
 {
+    if (descriptor == net->controller_listener) {
+        return 0;
+    }
     if (descriptor == net->listener) {
         return net_next_to_accept(net) != NULL ? interest & LOOP_READABLE : 0;
     }
@@ -296,8 +303,9 @@ int io_socket_listen(const char *host, uint16_t port, int32_t backlog, int *desc
 {
     (void)host, (void)backlog, (void)message;
     struct net *net = net_world;
-    ASSERT(net->listener < 0);
-    net->listener = *descriptor = net->next_descriptor++;
+    int *listener = port == NET_CLIENT_PORT ? &net->listener : &net->controller_listener;
+    ASSERT(*listener < 0);
+    *listener = *descriptor = net->next_descriptor++;
     *bound = port;
     return 0;
 }
@@ -380,8 +388,8 @@ int64_t io_socket_send_file(int descriptor, struct io_file *file, int64_t positi
 void io_socket_close(int descriptor)
 {
     struct net *net = net_world;
-    if (descriptor == net->listener) {
-        net->listener = -1;
+    if (descriptor == net->listener || descriptor == net->controller_listener) {
+        *(descriptor == net->listener ? &net->listener : &net->controller_listener) = -1;
         return;
     }
     struct net_socket *socket = net_find(net, descriptor);
