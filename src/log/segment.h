@@ -83,6 +83,9 @@ bool segment_index_full(struct segment *segment, int32_t segment_index_bytes);
 int segment_seal(struct segment *segment);
 /* Largest timestamp and its offset; -1 and base_offset when no record has one. */
 int segment_max_timestamp(struct segment *segment, int64_t *timestamp_ms, int64_t *offset);
+/* Makes sure of it before something is given up because of it: the index that told may be damaged.
+ * Where no batch has it, all of them are looked at. */
+int segment_confirm_max_timestamp(struct segment *segment);
 int segment_first_timestamp(struct segment *segment, int64_t *timestamp_ms);
 /* Cuts the record file at position and the indexes with it; next_offset is the new end. */
 int segment_truncate(struct segment *segment, int64_t position, int64_t next_offset);

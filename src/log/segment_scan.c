@@ -112,40 +112,52 @@ static int64_t time_key(const uint8_t *entry)
     return reader_i64(&reader);
 }
 
-/* Where to start a walk towards offset. */
-static int segment_floor_position(struct segment *segment, int64_t offset, int64_t *position)
+/* Sets the scan to the newest index entry at or below offset, or to the start of the segment. The
+ * index has no checksum, so it is believed only where it points at a batch that begins at or below
+ * offset: all in front of that one lies below too, and nothing is passed over. */
+static int segment_scan_towards(struct segment_scan *scan, struct segment *segment, int64_t offset)
 {
-    *position = 0;
+    segment_scan_init(scan, segment, 0, segment->size_bytes);
     if (offset < segment->base_offset) {
         return 0;
     }
     uint8_t entry[OFFSET_ENTRY_BYTES];
     int64_t found = index_file_floor(&segment->offsets, offset - segment->base_offset, offset_key,
                                      entry);
-    if (found < -1) {
-        return (int)(found + 1);
+    if (found < 0) {
+        return found < -1 ? (int)(found + 1) : 0;
     }
-    if (found >= 0) {
-        struct reader reader;
-        reader_init(&reader, entry, sizeof entry);
-        (void)reader_i32(&reader);
-        int64_t at = reader_i32(&reader);
-        /* An index from elsewhere may point past the end; the walk then starts at the beginning. */
-        *position = at >= 0 && at < segment->size_bytes ? at : 0;
+    struct reader reader;
+    reader_init(&reader, entry, sizeof entry);
+    (void)reader_i32(&reader);
+    int64_t at = reader_i32(&reader);
+    if (at <= 0 || at >= segment->size_bytes) {
+        return 0;
+    }
+    struct batch batch;
+    int64_t position;
+    segment_scan_init(scan, segment, at, segment->size_bytes);
+    int seen = segment_scan_next(scan, &batch, &position);
+    if (seen < 0 && seen != ERR_CORRUPT) {
+        return seen;
+    }
+    bool holds = seen == 1 && batch.base_offset >= segment->base_offset &&
+                 batch.base_offset <= offset && batch_last_offset(&batch) >= batch.base_offset;
+    if (holds) {
+        scan->position = at; /* its header is still in the buffer */
+    } else {
+        segment_scan_init(scan, segment, 0, segment->size_bytes);
     }
     return 0;
 }
 
 int segment_find(struct segment *segment, int64_t offset, struct batch *batch, int64_t *position)
 {
-    int64_t from;
-    int error = segment_floor_position(segment, offset, &from);
-    if (error != 0) {
-        return error;
-    }
     struct segment_scan scan;
-    segment_scan_init(&scan, segment, from, segment->size_bytes);
-    int found;
+    int found = segment_scan_towards(&scan, segment, offset);
+    if (found != 0) {
+        return found;
+    }
     while ((found = segment_scan_next(&scan, batch, position)) == 1) {
         if (batch_last_offset(batch) >= offset) {
             return 1;
@@ -224,22 +236,71 @@ static int segment_search_batch(struct segment *segment, const struct batch *hea
     return error;
 }
 
+/* Whether a batch with exactly this largest timestamp holds offset: 1 with where it lies, 0, or an
+ * error. */
+static int segment_confirm_time(struct segment *segment, int64_t timestamp_ms, int64_t offset,
+                                int64_t *position)
+{
+    struct batch batch;
+    int found = offset < segment->base_offset ? 0
+                                              : segment_find(segment, offset, &batch, position);
+    if (found == ERR_CORRUPT) {
+        return 0;
+    }
+    return found == 1 ? batch.max_timestamp_ms == timestamp_ms : found;
+}
+
+int segment_confirm_max_timestamp(struct segment *segment)
+{
+    int64_t position;
+    int confirmed = segment->max_timestamp_ms < 0
+                        ? 1
+                        : segment_confirm_time(segment, segment->max_timestamp_ms,
+                                               segment->max_timestamp_offset, &position);
+    if (confirmed != 0) {
+        return confirmed < 0 ? confirmed : 0;
+    }
+    struct segment_scan scan;
+    struct batch batch;
+    int found;
+    segment->max_timestamp_ms = -1;
+    segment->max_timestamp_offset = segment->base_offset;
+    segment_scan_init(&scan, segment, 0, segment->size_bytes);
+    while ((found = segment_scan_next(&scan, &batch, &position)) == 1) {
+        if (batch.max_timestamp_ms > segment->max_timestamp_ms) {
+            segment->max_timestamp_ms = batch.max_timestamp_ms;
+            segment->max_timestamp_offset = batch_last_offset(&batch);
+        }
+    }
+    return found;
+}
+
+/* Where the time index lets a walk towards timestamp_ms begin, if the log agrees with it. */
+static int segment_time_position(struct segment *segment, int64_t timestamp_ms, int64_t *from)
+{
+    uint8_t entry[TIME_ENTRY_BYTES];
+    *from = 0;
+    int64_t floor = index_file_floor(&segment->times, timestamp_ms - 1, time_key, entry);
+    if (floor < 0) {
+        return floor < -1 ? (int)(floor + 1) : 0;
+    }
+    struct reader reader;
+    reader_init(&reader, entry, sizeof entry);
+    int64_t entry_ms = reader_i64(&reader);
+    int64_t position;
+    int confirmed = segment_confirm_time(segment, entry_ms,
+                                         segment->base_offset + reader_i32(&reader), &position);
+    if (confirmed == 1) {
+        *from = position;
+    }
+    return confirmed < 0 ? confirmed : 0;
+}
+
 int segment_find_time(struct segment *segment, int64_t timestamp_ms, int64_t start_offset,
                       int64_t *offset, int64_t *found_ms)
 {
-    uint8_t entry[TIME_ENTRY_BYTES];
-    int64_t from = 0;
-    int64_t floor = index_file_floor(&segment->times, timestamp_ms - 1, time_key, entry);
-    int error = 0;
-    if (floor < -1) {
-        return (int)(floor + 1);
-    }
-    if (floor >= 0) {
-        struct reader reader;
-        reader_init(&reader, entry, sizeof entry);
-        (void)reader_i64(&reader);
-        error = segment_floor_position(segment, segment->base_offset + reader_i32(&reader), &from);
-    }
+    int64_t from;
+    int error = segment_time_position(segment, timestamp_ms, &from);
     struct segment_scan scan;
     struct batch batch;
     int64_t position;

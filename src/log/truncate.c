@@ -78,6 +78,10 @@ static int log_may_delete(struct log *log, size_t i, int64_t high_watermark, int
     }
     int64_t age_ms;
     int error = log_segment_age(segment, now_ms, &age_ms);
+    if (error == 0 && log->config.retention_ms >= 0 && age_ms > log->config.retention_ms) {
+        error = segment_confirm_max_timestamp(segment);
+        error = error == 0 ? log_segment_age(segment, now_ms, &age_ms) : error;
+    }
     if (error != 0) {
         return error;
     }

@@ -1,9 +1,0 @@
-#include "targets.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
-    fuzz_request(data, size);
-    return 0;
-}
