@@ -230,6 +230,9 @@ int log_roll(struct log *log)
         added->timestamps_known = true;
         error = segment_reset_indexes(added);
     }
+    if (error == 0) {
+        error = segment_reset_aborted(added);
+    }
     log->directory_dirty = true;
     log_forget_recent(log);
     return error;
@@ -305,7 +308,7 @@ int log_account_producer(struct log *log, struct segment *segment,
     int64_t last_stable_offset;
     int ended = producer_state_complete(&log->producers, &batch, &marker, &completed,
                                         &last_stable_offset);
-    if (ended == 1 && !marker.commit && segment != NULL) {
+    if (ended == 1 && !marker.commit) {
         struct segment_aborted aborted = {completed.producer_id, completed.first_offset,
                                           completed.last_offset, last_stable_offset};
         return segment_append_aborted(segment, &aborted);

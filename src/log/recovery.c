@@ -469,7 +469,8 @@ static int log_load_newest_snapshot(struct log *log, struct log_files *files, in
     return 0;
 }
 
-/* Takes the producers of one segment's batches in [from, to) in; its indexes stay as they are. */
+/* Takes the producers of one segment's batches in [from, to) in. What the process died too early to
+ * write of an aborted transaction is written now. */
 static int log_replay_segment(struct log *log, struct segment *segment, int64_t from, int64_t to)
 {
     struct batch batch;
@@ -487,7 +488,7 @@ static int log_replay_segment(struct log *log, struct segment *segment, int64_t 
         }
         int error = recovery_batch_is_sound(&walk, segment, &batch, position);
         if (error == 1) {
-            error = log_account_producer(log, NULL, &batch, walk.buffer);
+            error = log_account_producer(log, segment, &batch, walk.buffer);
         }
         if (error != 0) {
             found = error;
@@ -550,6 +551,9 @@ static int recovery_whole(struct log *log, struct log_files *files, int64_t reco
         int64_t valid;
         walk.next_offset = segment->base_offset;
         error = segment_reset_indexes(segment);
+        if (error == 0) {
+            error = segment_reset_aborted(segment);
+        }
         if (error == 0) {
             error = recovery_walk_segment(log, &walk, segment, 0, &valid);
         }

@@ -231,8 +231,16 @@ int segment_append_aborted(struct segment *segment, const struct segment_aborted
     writer_i64(&writer, aborted->last_offset);
     writer_i64(&writer, aborted->last_stable_offset);
     ASSERT(!writer.failed && aborted->first_offset <= aborted->last_offset);
-    /* Rare, and nothing else could tell after a crash: written at once. */
-    int error = index_file_append(&segment->aborted, entry);
+    struct segment_aborted last;
+    int64_t count = index_file_count(&segment->aborted);
+    if (count > 0) {
+        int found = segment_read_aborted(segment, (uint32_t)(count - 1), &last);
+        if (found < 0 || last.last_offset >= aborted->last_offset) {
+            return found < 0 ? found : 0;
+        }
+    }
+    int error = count < 0 ? (int)count : index_file_append(&segment->aborted, entry);
+    /* Rare, and read by whoever opens the log next: written at once. */
     return error == 0 ? index_file_write_pending(&segment->aborted) : error;
 }
 
@@ -418,9 +426,6 @@ int segment_reset_indexes(struct segment *segment)
     if (error == 0) {
         error = index_file_truncate(&segment->times, 0);
     }
-    if (error == 0) {
-        error = index_file_truncate(&segment->aborted, 0);
-    }
     segment->indexed_offset = -1;
     segment->max_timestamp_ms = -1;
     segment->max_timestamp_offset = segment->base_offset;
@@ -428,6 +433,11 @@ int segment_reset_indexes(struct segment *segment)
     segment->first_timestamp_known = false;
     segment->bytes_since_index = 0;
     return error;
+}
+
+int segment_reset_aborted(struct segment *segment)
+{
+    return index_file_truncate(&segment->aborted, 0);
 }
 
 int segment_idle(struct segment *segment)

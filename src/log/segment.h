@@ -73,6 +73,7 @@ int segment_write(struct segment *segment, const uint8_t *data, size_t size);
 /* Index rule of Apache Kafka for a batch that lies at position. */
 int segment_account(struct segment *segment, const struct batch *batch, int64_t position,
                     int32_t index_interval_bytes);
+/* Unless the entry is there already. */
 int segment_append_aborted(struct segment *segment, const struct segment_aborted *aborted);
 /* 1 with entry number i, 0 past the end. */
 int segment_read_aborted(struct segment *segment, uint32_t i, struct segment_aborted *aborted);
@@ -89,8 +90,11 @@ int segment_confirm_max_timestamp(struct segment *segment);
 int segment_first_timestamp(struct segment *segment, int64_t *timestamp_ms);
 /* Cuts the record file at position and the indexes with it; next_offset is the new end. */
 int segment_truncate(struct segment *segment, int64_t position, int64_t next_offset);
-/* Empties the indexes, before they are made anew. */
+/* Empties the offset and time index, before they are made anew. */
 int segment_reset_indexes(struct segment *segment);
+/* Empties the index of aborted transactions: a walk from the segment's start fills it again, if the
+ * producers' state below it is known. */
+int segment_reset_aborted(struct segment *segment);
 /* Writes pending entries and closes what is open. */
 int segment_idle(struct segment *segment);
 int segment_sync(struct segment *segment);

@@ -542,6 +542,78 @@ static void log__writes_epochs_again_that_changed_during_a_sync(void **state)
     mem_free(text);
 }
 
+/* An ABORT marker of the producer, as a transaction coordinator appends it. */
+static void append_abort(struct fixture *fixture, int64_t producer_id)
+{
+    static const uint8_t key[4] = {0, 0, 0, 0};
+    static const uint8_t value[6] = {0};
+    struct writer writer;
+    struct batch header = batch_header_empty(0);
+    struct batch_builder builder;
+    struct log_append_result result;
+    header.producer_id = producer_id;
+    header.producer_epoch = 0;
+    header.attributes = BATCH_CONTROL | BATCH_TRANSACTIONAL;
+    header.base_timestamp_ms = NOW_MS;
+    writer_init(&writer, 1 << 16);
+    batch_builder_init(&builder, &writer, &header);
+    struct record record = {
+        .timestamp_ms = NOW_MS, .key = {key, sizeof key}, .value = {value, sizeof value}};
+    batch_builder_add(&builder, &record);
+    assert_int_equal(batch_builder_finish(&builder), 0);
+    struct log_append_options options = {
+        .origin = LOG_ORIGIN_COORDINATOR, .leader_epoch = 5, .now_ms = NOW_MS};
+    assert_int_equal(log_append(fixture->log, &options, writer.data, writer.size, &result), 0);
+    writer_release(&writer);
+}
+
+/* Whether the log names the one transaction that was aborted, which began at offset 2. */
+static void assert_aborted(struct fixture *fixture)
+{
+    struct arena arena;
+    struct log_aborted *aborted;
+    int32_t count;
+    arena_init(&arena, 1 << 16);
+    assert_int_equal(log_aborted_transactions(fixture->log, 0, 1 << 20, &arena, &aborted, &count),
+                     0);
+    assert_int_equal(count, 1);
+    assert_int_equal(aborted[0].producer_id, 9);
+    assert_int_equal(aborted[0].first_offset, 2);
+    arena_release(&arena);
+}
+
+/* A reader of committed records must know of an aborted transaction after every kind of stop, also
+ * where the log is too short for an index, and where the process died before it wrote the entry. */
+static void log__knows_aborted_transactions_after_every_kind_of_stop(void **state)
+{
+    struct fixture *fixture = *state;
+    struct log_append_result result;
+    char path[256];
+    struct sample sample = plain(3);
+    sample.producer_id = 9;
+    sample.producer_epoch = 0;
+    sample.base_sequence = 0;
+    sample.attributes = BATCH_TRANSACTIONAL;
+    assert_int_equal(open_log(fixture, START_CLEAN, 0, 0), 0);
+    append_many(fixture, 1);
+    assert_int_equal(append(fixture, sample, &result), 0);
+    append_abort(fixture, 9);
+    append_many(fixture, 1);
+    assert_aborted(fixture);
+    assert_int_equal(log_close(&fixture->log), 0);
+    for (enum start start = START_CLEAN; start <= START_POWER_LOST; start++) {
+        assert_int_equal(open_log(fixture, start, 0, 0), 0);
+        assert_aborted(fixture);
+        assert_int_equal(log_close(&fixture->log), 0);
+    }
+    snprintf(path, sizeof path, "%s/%020d.txnindex", fixture->directory, 0);
+    assert_int_equal(truncate(path, 0), 0);
+    snprintf(path, sizeof path, "%s/%020d.snapshot", fixture->directory, 8);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(open_log(fixture, START_KILLED, 0, 0), 0);
+    assert_aborted(fixture);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -555,6 +627,7 @@ int main(void)
         CASE(log__answers_a_retry_with_its_first_offsets_also_after_restart),
         CASE(log__finds_offsets_by_time),
         CASE(log__writes_epochs_again_that_changed_during_a_sync),
+        CASE(log__knows_aborted_transactions_after_every_kind_of_stop),
         CASE(log__learns_epochs_that_a_dead_process_did_not_write),
         CASE(log__retention_gives_up_old_segments_only),
         CASE(log__truncates_to_an_offset),
