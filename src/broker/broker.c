@@ -183,9 +183,12 @@ static int broker_find_partitions(struct broker *broker, struct err_message *mes
     struct find_dirs find = {.broker = broker};
     for (int32_t i = 0; i < broker->options.dir_count; i++) {
         broker->dirs[i].dir = broker->options.dirs[i];
+        atomic_init(&broker->dirs[i].offline, broker->options.dirs[i]->offline);
         find.dir = &broker->dirs[i];
-        int error = io_list(broker->options.fs, broker->options.dirs[i]->path, find_dirs_visit,
-                            &find);
+        int error = broker->options.dirs[i]->offline
+                        ? 0
+                        : io_list(broker->options.fs, broker->options.dirs[i]->path,
+                                  find_dirs_visit, &find);
         if (error != 0) {
             return err_set(message, error, "cannot read log directory %s: %s",
                            broker->options.dirs[i]->path, err_text(error));
@@ -220,6 +223,10 @@ int broker_create(const struct broker_options *options, struct broker **created,
     int error = broker_find_partitions(broker, message);
     for (int32_t i = 0; error == 0 && i < options->shard_count; i++) {
         error = shard_init(broker, i);
+    }
+    for (int32_t i = 0; error == 0 && i < options->dir_count; i++) {
+        metrics_add(broker->shards[0].metrics, METRIC_OFFLINE_DIRECTORIES,
+                    options->dirs[i]->offline);
     }
     if (error == 0) {
         checkpoints_start(broker);
@@ -286,9 +293,39 @@ void broker_destroy(struct broker **destroyed, bool clean)
         mem_free(broker->found[i].name);
     }
     mem_free(broker->found);
+    for (int32_t i = 0; i < broker->options.dir_count; i++) {
+        if (atomic_load(&broker->dirs[i].offline) && !broker->options.dirs[i]->offline) {
+            log_dir_fail(broker->options.dirs[i]); /* while it was closed */
+        }
+    }
     images_release(broker);
     mem_free(broker);
     *destroyed = NULL;
+}
+
+void broker_dir_fail(struct broker_shard *shard, struct broker_dir *dir, int error)
+{
+    struct broker *broker = shard->broker;
+    const char *path = dir->dir->path;
+    if (atomic_exchange(&dir->offline, true)) {
+        return;
+    }
+    metrics_add(shard->metrics, METRIC_OFFLINE_DIRECTORIES, 1);
+    fprintf(stderr, "log directory %s failed (%s): its partitions are offline\n", path,
+            err_text(error));
+    log_dir_fail(dir->dir);
+    bool any = false;
+    for (int32_t i = 0; i < broker->options.dir_count; i++) {
+        any |= !atomic_load(&broker->dirs[i].offline);
+    }
+    const char *metadata = broker->options.metadata_directory;
+    char why[DIR_NAME_BYTES + 64];
+    if (metadata != NULL && strcmp(path, metadata) == 0) {
+        snprintf(why, sizeof why, "the metadata log directory %s has failed", path);
+        broker->options.on_fatal(broker->options.context, why);
+    } else if (!any) {
+        broker->options.on_fatal(broker->options.context, "every log directory has failed");
+    }
 }
 
 void broker_set_epoch(struct broker *broker, int64_t broker_epoch)

@@ -42,6 +42,7 @@ struct broker_options {
     int32_t shard_count;
     struct log_dir *const *dirs;
     int32_t dir_count;
+    const char *metadata_directory; /* the one without which the node cannot be; NULL: none of them */
     uint64_t random_seed;
     struct metrics_registry *metrics; /* with a block a shard; outlives the broker */
     /* On shard 0. */
@@ -145,6 +146,10 @@ struct broker {
     unsigned checkpoints_missed; /* their time came during a round */
 };
 
+/* The disk below a log directory failed: its partitions are offline until the next start, the other
+ * directories serve on. Ends the node when none is left, or when it holds the metadata log.
+ * Thread: the shard's. */
+void broker_dir_fail(struct broker_shard *shard, struct broker_dir *dir, int error);
 /* Renames the directory of a partition that no topic of the cluster claims. Thread: any. */
 int broker_set_aside(struct broker *broker, const struct broker_found *found);
 /* Which shard owns a partition. Thread: any. */

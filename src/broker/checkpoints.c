@@ -1,8 +1,7 @@
 #include "broker/checkpoints.h"
 
-#include <stdio.h>
-
 #include "base/arena.h"
+#include "base/err.h"
 #include "base/mem.h"
 #include "broker/partition.h"
 
@@ -18,6 +17,7 @@ static const char *const checkpoint_intervals[LOG_CHECKPOINT_KINDS] = {
 struct checkpoint_set {
     struct log_checkpoint kinds[LOG_CHECKPOINT_KINDS];
     uint64_t begun;
+    int error; /* of writing them */
 };
 /* One round: a part for each shard, which lists its partitions there. */
 struct checkpoint_part {
@@ -75,20 +75,13 @@ static void checkpoint_list(struct checkpoint_part *part)
     }
 }
 
-static void checkpoint_write_set(struct broker_dir *dir, const struct checkpoint_set *set,
+static void checkpoint_write_set(struct broker_dir *dir, struct checkpoint_set *set,
                                  unsigned kinds)
 {
-    if (atomic_load(&dir->offline)) {
-        return;
-    }
-    for (int kind = 0; kind < LOG_CHECKPOINT_KINDS; kind++) {
-        int error = (kinds & 1u << kind) != 0
-                        ? log_dir_write_checkpoint(dir->dir, (enum log_checkpoint_kind)kind,
-                                                   &set->kinds[kind], set->begun)
-                        : 0;
-        if (error != 0) {
-            fprintf(stderr, "cannot write a checkpoint file of %s: %s\n", dir->dir->path,
-                    err_text(error));
+    for (int kind = 0; kind < LOG_CHECKPOINT_KINDS && set->error == 0; kind++) {
+        if ((kinds & 1u << kind) != 0 && !atomic_load(&dir->offline)) {
+            set->error = log_dir_write_checkpoint(dir->dir, (enum log_checkpoint_kind)kind,
+                                                  &set->kinds[kind], set->begun);
         }
     }
 }
@@ -121,9 +114,22 @@ static void checkpoint_work(struct loop_job *job)
 
 static void checkpoints_begin(struct broker *broker, unsigned kinds);
 
+/* As for Apache Kafka's LogManager, a directory whose checkpoint cannot be written has failed. */
+static void checkpoint_round_fail_dirs(struct checkpoint_round *round)
+{
+    struct broker *broker = round->broker;
+    for (int32_t i = 0; i < broker->options.dir_count; i++) {
+        int error = round->sets[i].error;
+        if (error != 0 && error != ERR_NOMEM) {
+            broker_dir_fail(&broker->shards[0], &broker->dirs[i], error);
+        }
+    }
+}
+
 static void checkpoint_round_end(struct checkpoint_round *round)
 {
     struct broker *broker = round->broker;
+    checkpoint_round_fail_dirs(round);
     unsigned missed = broker->checkpoints_missed;
     broker->checkpoints_missed = 0;
     checkpoint_round_free(round);
@@ -269,7 +275,8 @@ void checkpoints_write_closing(struct broker *broker)
         size_t cursor = 0;
         struct partition *partition;
         while ((partition = map_next(&broker->shards[i].partitions, &cursor)) != NULL) {
-            if (partition->log != NULL && log_flush(partition->log) != 0) {
+            if (partition->log != NULL && !atomic_load(&partition->dir->offline) &&
+                log_flush(partition->log) != 0) {
                 atomic_store(&partition->dir->offline, true);
             }
             if (partition->log != NULL) {
@@ -279,5 +286,10 @@ void checkpoints_write_closing(struct broker *broker)
         checkpoint_list(&round->parts[i]);
     }
     checkpoint_round_write(round);
+    for (int32_t i = 0; i < broker->options.dir_count; i++) {
+        if (round->sets[i].error != 0) {
+            atomic_store(&broker->dirs[i].offline, true);
+        }
+    }
     checkpoint_round_free(round);
 }

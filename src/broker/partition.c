@@ -72,19 +72,7 @@ int16_t partition_fault(struct partition *partition, int error)
                 partition->topic, partition->key.partition);
         return KAFKA_CORRUPT_MESSAGE;
     }
-    struct broker *broker = partition->shard->broker;
-    if (!atomic_exchange(&partition->dir->offline, true)) {
-        metrics_add(partition->shard->metrics, METRIC_OFFLINE_DIRECTORIES, 1);
-        fprintf(stderr, "log directory %s failed (%s): its partitions are offline\n",
-                partition->dir->dir->path, err_text(error));
-        bool any = false;
-        for (int32_t i = 0; i < broker->options.dir_count; i++) {
-            any |= !atomic_load(&broker->dirs[i].offline);
-        }
-        if (!any) {
-            broker->options.on_fatal(broker->options.context, "every log directory has failed");
-        }
-    }
+    broker_dir_fail(partition->shard, partition->dir, error);
     partition_release_waiters(partition, KAFKA_KAFKA_STORAGE_ERROR);
     return KAFKA_KAFKA_STORAGE_ERROR;
 }
@@ -206,6 +194,17 @@ static struct broker_found *partition_claim(struct broker *broker, const char *n
     return NULL;
 }
 
+/* A directory that does not work, or NULL. */
+static struct broker_dir *partition_offline_dir(struct broker *broker)
+{
+    for (int32_t i = 0; i < broker->options.dir_count; i++) {
+        if (atomic_load(&broker->dirs[i].offline)) {
+            return &broker->dirs[i];
+        }
+    }
+    return NULL;
+}
+
 /* The directory that new partitions go to: the one with the fewest that works. */
 static struct broker_dir *partition_emptiest_dir(struct broker *broker)
 {
@@ -304,6 +303,14 @@ static void partition_open(struct partition *partition, const struct image *imag
         }
     }
     bool was_there = partition->dir != NULL;
+    if (partition->dir == NULL && partition->shard->image == NULL) {
+        /* It is older than this start, and nowhere: it lies in a directory that cannot be read. An
+         * empty log in another one would pass for it (Apache Kafka's LogManager.getOrCreateLog). */
+        partition->dir = partition_offline_dir(broker);
+        if (partition->dir != NULL) {
+            return;
+        }
+    }
     if (partition->dir == NULL) {
         partition->dir = partition_emptiest_dir(broker);
     }
@@ -516,6 +523,10 @@ void partition_close(struct partition *partition)
     }
     while (!list_empty(&partition->watches)) {
         list_remove(partition->watches.next);
+    }
+    /* A sync that comes after one that failed would succeed, and mean nothing. */
+    if (partition->log != NULL && atomic_load(&partition->dir->offline)) {
+        log_abandon(&partition->log);
     }
     if (partition->log != NULL && log_close(&partition->log) != 0) {
         atomic_store(&partition->dir->offline, true);

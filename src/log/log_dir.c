@@ -108,19 +108,51 @@ static int dir_lock(struct log_dir *dir, struct err_message *message)
                       : 0;
 }
 
-int log_dir_open(struct io_fs *fs, const char *path, struct log_dir **opened,
-                 struct err_message *message)
+static int dir_create(struct io_fs *fs, const char *path, struct log_dir **created)
 {
     struct log_dir *dir = mem_calloc(1, sizeof *dir);
-    *opened = NULL;
+    *created = dir;
     if (dir == NULL) {
         return ERR_NOMEM;
     }
     dir->fs = fs;
     log_dir_init_checkpoints(dir);
     dir->path = mem_strndup(path, strlen(path));
-    int error = dir->path == NULL ? ERR_NOMEM
-                                  : log_dir_read_properties(fs, path, &dir->properties, message);
+    if (dir->path == NULL) {
+        log_dir_release(created);
+        return ERR_NOMEM;
+    }
+    return 0;
+}
+
+int log_dir_open_offline(struct io_fs *fs, const char *path, struct log_dir **dir)
+{
+    int error = dir_create(fs, path, dir);
+    if (error == 0) {
+        (*dir)->offline = true;
+    }
+    return error;
+}
+
+void log_dir_fail(struct log_dir *dir)
+{
+    char path[DIR_PATH_BYTES];
+    dir->offline = true;
+    if (dir_path(dir->path, BOOT_MARKER, path) == 0) {
+        (void)io_remove(dir->fs, path);
+    }
+}
+
+int log_dir_open(struct io_fs *fs, const char *path, struct log_dir **opened,
+                 struct err_message *message)
+{
+    struct log_dir *dir;
+    *opened = NULL;
+    int error = dir_create(fs, path, &dir);
+    if (error != 0) {
+        return error;
+    }
+    error = log_dir_read_properties(fs, path, &dir->properties, message);
     if (error == 0) {
         error = dir_lock(dir, message);
     }

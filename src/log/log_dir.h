@@ -63,7 +63,7 @@ struct log_dir {
     struct io_file lock;
     bool clean_shutdown;    /* the last owner closed it in order */
     bool page_cache_intact; /* the kernel has not restarted since they were recovered */
-    bool offline;
+    bool offline; /* it failed, or could not be opened: nothing in it may be trusted or written */
     int64_t previous_broker_epoch; /* -1: not known */
     struct log_checkpoint checkpoints[LOG_CHECKPOINT_KINDS]; /* as they were at the start */
 
@@ -77,6 +77,11 @@ struct log_dir {
  * it; ERR_NOT_FOUND: not formatted. */
 int log_dir_open(struct io_fs *fs, const char *path, struct log_dir **dir,
                  struct err_message *message);
+/* One that cannot be opened, kept for its path: offline from the start. */
+int log_dir_open_offline(struct io_fs *fs, const char *path, struct log_dir **dir);
+/* The disk below it failed: the next start takes nothing for granted, as after a loss of power,
+ * since what the kernel has in memory may never have reached the disk. Thread: any, once. */
+void log_dir_fail(struct log_dir *dir);
 /* Checkpoints name a partition by its topic's name, and a name may come again. So before a
  * partition's directory is made, what the files say of an earlier one goes: log_dir_forget when one
  * is deleted, log_dir_settle when one is made. Thread: any. */

@@ -161,16 +161,19 @@ static void lifecycle_fill(struct lifecycle *lifecycle)
                     listener->security_protocol};
         }
     }
-    for (int32_t i = 0; i < lifecycle->options.dir_count; i++) {
-        lifecycle->directories[i] = lifecycle->options.dirs[i]->properties.directory_id;
-    }
     registration->log_dirs.items = lifecycle->directories;
-    registration->log_dirs.count = lifecycle->options.dir_count;
-    qsort(lifecycle->directories, (size_t)lifecycle->options.dir_count,
-          sizeof lifecycle->directories[0], uuid_order);
-    if (lifecycle->options.dirs[0]->clean_shutdown) {
-        registration->previous_broker_epoch = lifecycle->options.dirs[0]->previous_broker_epoch;
+    for (int32_t i = 0; i < lifecycle->options.dir_count; i++) {
+        const struct log_dir *dir = lifecycle->options.dirs[i];
+        if (dir->offline) {
+            continue;
+        }
+        lifecycle->directories[registration->log_dirs.count++] = dir->properties.directory_id;
+        if (dir->clean_shutdown) {
+            registration->previous_broker_epoch = dir->previous_broker_epoch;
+        }
     }
+    qsort(lifecycle->directories, (size_t)registration->log_dirs.count,
+          sizeof lifecycle->directories[0], uuid_order);
 }
 
 int lifecycle_create(const struct lifecycle_options *options, struct lifecycle **created)

@@ -43,7 +43,11 @@ void node_stop(struct node *node) { loop_stop(node->loops[0]); }
 
 struct string_view node_cluster_id(const struct node *node)
 {
-    return node->dirs[0]->properties.cluster_id;
+    int32_t first = 0; /* the metadata directory, at least, is not left out */
+    while (first + 1 < node->dir_count && node->dirs[first]->offline) {
+        first++;
+    }
+    return node->dirs[first]->properties.cluster_id;
 }
 
 uint16_t node_listener_port(const struct node *node, int32_t index)
@@ -58,11 +62,29 @@ static void node_fatal(void *context, const char *why)
     loop_stop(node->loops[0]);
 }
 
+/* The metadata log cannot be written. */
+static void node_quorum_failed(void *context, const char *why)
+{
+    struct node *node = context;
+    for (int32_t i = 0; i < node->dir_count; i++) {
+        if (strcmp(node->dirs[i]->path, config_metadata_directory(node->options.config)) == 0) {
+            log_dir_fail(node->dirs[i]);
+        }
+    }
+    node_fatal(node, why);
+}
+
+static int node_count_entry(void *context, const char *name, bool is_directory)
+{
+    (void)name, (void)is_directory;
+    ++*(size_t *)context;
+    return 0;
+}
+
 /* All directories must be of this node and of one cluster. */
 static int node_check_dir(const struct node *node, const struct log_dir *dir,
                           struct err_message *message)
 {
-    const struct log_dir_properties *first = &node->dirs[0]->properties;
     const struct log_dir_properties *properties = &dir->properties;
     int32_t node_id = config_node_id(node->options.config);
     if (properties->node_id != node_id) {
@@ -70,11 +92,46 @@ static int node_check_dir(const struct node *node, const struct log_dir *dir,
                        "%s belongs to node %d, but node.id is %d: use the directory of this node",
                        dir->path, properties->node_id, node_id);
     }
-    if (!string_view_equal(properties->cluster_id, first->cluster_id)) {
-        return err_set(message, ERR_INVALID, "%s belongs to another cluster than %s", dir->path,
-                       node->dirs[0]->path);
+    for (int32_t i = 0; i < node->dir_count; i++) {
+        const struct log_dir *other = node->dirs[i];
+        if (!other->offline &&
+            !string_view_equal(properties->cluster_id, other->properties.cluster_id)) {
+            return err_set(message, ERR_INVALID, "%s belongs to another cluster than %s",
+                           dir->path, other->path);
+        }
     }
     return 0;
+}
+
+/* A directory that cannot be read, or says nothing that can be understood, is left out, as Apache
+ * Kafka does; but not one that was never formatted, is somebody else's, or holds the metadata. */
+static bool node_can_do_without(const struct node *node, const char *path, int error)
+{
+    struct io_file file;
+    if (error == ERR_NOT_FOUND && io_file_open(node->options.fs, path, IO_OPEN_READ, &file) == 0) {
+        io_file_close(&file);
+        size_t unused = 0;
+        error = io_list(node->options.fs, path, node_count_entry, &unused); /* is it a file? */
+        error = error == 0 ? ERR_NOT_FOUND : ERR_INVALID;
+    }
+    return error != ERR_NOMEM && error != ERR_NOT_FOUND && error != ERR_BUSY &&
+           strcmp(path, config_metadata_directory(node->options.config)) != 0;
+}
+
+static int node_open_dir(struct node *node, const char *path, struct err_message *message)
+{
+    struct log_dir **dir = &node->dirs[node->dir_count];
+    int error = log_dir_open(node->options.fs, path, dir, message);
+    if (error != 0 && node_can_do_without(node, path, error)) {
+        fprintf(stderr, "log directory %s is offline: %s\n", path,
+                message->text[0] != '\0' ? message->text : err_text(error));
+        error = log_dir_open_offline(node->options.fs, path, dir);
+    }
+    if (error == 0) {
+        node->dir_count++;
+        error = (*dir)->offline ? 0 : node_check_dir(node, *dir, message);
+    }
+    return error;
 }
 
 static int node_open_dirs(struct node *node, struct err_message *message)
@@ -85,12 +142,7 @@ static int node_open_dirs(struct node *node, struct err_message *message)
         return err_set(message, ERR_RANGE, "log.dirs: at most %d directories", BROKER_DIRS_MAX);
     }
     for (int32_t i = 0; i < count; i++) {
-        int error = log_dir_open(node->options.fs, config_log_directory_at(config, i),
-                                 &node->dirs[i], message);
-        if (error == 0) {
-            node->dir_count++;
-            error = node_check_dir(node, node->dirs[i], message);
-        }
+        int error = node_open_dir(node, config_log_directory_at(config, i), message);
         if (error != 0) {
             return error;
         }
@@ -244,6 +296,7 @@ static int node_create_broker(struct node *node, struct err_message *message)
         .shard_count = node->shard_count,
         .dirs = node->dirs,
         .dir_count = node->dir_count,
+        .metadata_directory = config_metadata_directory(config),
         .random_seed = io_random_seed(),
         .metrics = node->metrics,
         .submit = node_submit,
@@ -307,7 +360,7 @@ static int node_open_quorum(struct node *node, struct err_message *message)
         .list_setting = config_list_setting,
         .check_context = (void *)config,
         .on_image = node_on_image,
-        .on_fatal = node_fatal,
+        .on_fatal = node_quorum_failed,
         .context = node,
         .page_cache_intact = dir->page_cache_intact,
     };

@@ -225,10 +225,12 @@ void quorum_close(struct quorum **closed)
         loop_drain(quorum->options.loop);
     }
     ASSERT(!quorum->flush_running && !quorum->snapshot_running);
+    bool is_bad = quorum->failed;
     quorum->failed = true; /* whoever asks again while being answered is told to look elsewhere */
     quorum_give_up(quorum);
     raft_resign(&quorum->raft);
-    if (quorum->log != NULL && log_close(&quorum->log) != 0 && quorum->log != NULL) {
+    /* A sync that comes after one that failed would succeed, and mean nothing. */
+    if (is_bad || log_close(&quorum->log) != 0) {
         log_abandon(&quorum->log);
     }
     controller_destroy(&quorum->controller);

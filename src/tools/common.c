@@ -54,6 +54,7 @@ const char *tools_exception(int code)
         {40, "InvalidConfigurationException"},
         {42, "InvalidRequestException"},
         {44, "PolicyViolationException"},
+        {56, "KafkaStorageException"},
         {60, "ReassignmentInProgressException"},
         {73, "TopicDeletionDisabledException"},
         {100, "UnknownTopicIdException"},

@@ -38,7 +38,7 @@ void fuzz_snappy(const uint8_t *data, size_t size);
 void fuzz_lz4(const uint8_t *data, size_t size);
 void fuzz_zstd(const uint8_t *data, size_t size);
 
-/* targets_log.c: the files of a partition. The log must open or say why not, and what it then serves
+/* targets_log.c: the files of a partition. The log must open or say why not, and what it serves
  * must be right, whatever the file says. The first byte says how the last process ended. */
 void fuzz_segment(const uint8_t *data, size_t size);
 void fuzz_offset_index(const uint8_t *data, size_t size);

@@ -105,6 +105,7 @@ static int setup(void **state)
     test.broker.options.on_fatal = on_fatal;
     test.broker.dirs[0].dir = &test.dir;
     test.dir.path = test.root;
+    test.dir.fs = &test.fs;
     test.shard->broker = &test.broker;
     list_init(&test.shard->flushes[0].due);
     writer_init(&test.shard->scratch, 1 << 20);
@@ -273,6 +274,7 @@ static void flush__a_failed_sync_takes_the_directory_offline(void **state)
     assert_int_equal(seen.error, KAFKA_KAFKA_STORAGE_ERROR);
     assert_int_equal(test.partitions[0].high_watermark, 0);
     assert_true(atomic_load(&test.broker.dirs[0].offline));
+    assert_true(test.dir.offline); /* so that no mark of a clean end is left in it */
     assert_true(test.fatal);
 }
 

@@ -1,0 +1,551 @@
+#!/usr/bin/env python3
+"""Disks that are full, fail, are read-only, gone, or hold what nobody wrote: real processes.
+
+A node has three log directories: m with the metadata, a and b. The topic of a case has one partition
+in each. Whatever happens to b, what a holds is served on, and what was acknowledged in b is there
+again once the directory is. Rows are those of the list of faults that systems of this kind had."""
+import contextlib
+import os
+import pathlib
+import shutil
+import signal
+import struct
+import subprocess
+import tempfile
+
+import harness
+import wirecodec as wire
+from wirecodec import Connection, batch
+
+STORAGE_ERROR = 56
+CLUSTER = "4L6g3nShT-eMCtK--X86sw"
+EIO, ENOSPC = 5, 28
+HERE = pathlib.Path(__file__).resolve().parent
+SECONDS = 20
+
+
+def check(got, wanted, what):
+    if got != wanted:
+        raise AssertionError(f"{what}: got {got!r:.300}, expected {wanted!r:.300}")
+
+
+class Node:
+    """A broker on the directories m, a and b of a folder."""
+
+    def __init__(self, root):
+        self.root = pathlib.Path(root)
+        self.port, self.controller_port = harness.free_port(), harness.free_port()
+        self.properties = self.root / "server.properties"
+        self.control = self.root / "control"
+        self.process = self.preload = None
+
+    def path(self, name):
+        return self.root / name
+
+    def format(self, names="mab", cluster=CLUSTER, node=1):
+        self.properties.write_text("\n".join([
+            "process.roles=broker,controller", f"node.id={node}",
+            "log.dirs=" + ",".join(str(self.path(name)) for name in names),
+            f"metadata.log.dir={self.path(names[0])}",
+            f"controller.quorum.bootstrap.servers=127.0.0.1:{self.controller_port}",
+            "controller.listener.names=CONTROLLER", "barnabas.shards=1",
+            f"listeners=PLAINTEXT://127.0.0.1:{self.port},"
+            f"CONTROLLER://127.0.0.1:{self.controller_port}",
+            "log.segment.bytes=1048576", "log.index.interval.bytes=64"]) + "\n")
+        done = subprocess.run([harness.BINARY, "storage", "format", "--standalone", "-t", cluster,
+                               "-c", str(self.properties)], capture_output=True, text=True)
+        check(done.returncode, 0, f"format: {done.stderr}")
+
+    def _launch(self):
+        environment = dict(os.environ)
+        if self.preload:
+            environment.update(LD_PRELOAD=str(self.preload), FAULTS_CONTROL=str(self.control),
+                               ASAN_OPTIONS="verify_asan_link_order=0")
+        self.errors = open(self.path("errors"), "a+")
+        self.process = subprocess.Popen(
+            [harness.BINARY, "server-start", str(self.properties)], stdout=subprocess.PIPE,
+            stderr=self.errors, text=True, env=environment)
+
+    def start(self):
+        self._launch()
+        line = self.process.stdout.readline()
+        if "ready" not in line:
+            raise AssertionError(f"it does not start: {self.log()[-2000:]}")
+        return self
+
+    def refused(self):
+        """The lines of a start that must fail."""
+        self._launch()
+        status = self.process.wait(SECONDS)
+        self.process.stdout.close()
+        check(status, 1, f"exit status ({self.log()[-500:]})")
+        return self.log().splitlines()
+
+    def log(self):
+        return self.path("errors").read_text(errors="replace")
+
+    def fail(self, call, part, number=EIO, times=1):
+        """From now on so many calls on files whose path has that part fail."""
+        fresh = self.path("control.new")
+        fresh.write_text(f"{call} {part} {number} {times}\n")
+        fresh.rename(self.control)
+
+    def stop(self, kill=False):
+        if self.process is None:
+            return None
+        self.process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
+        status = self.process.wait(SECONDS)
+        self.process.stdout.close()
+        self.process = None
+        self.errors.close()
+        self.control.unlink(missing_ok=True)
+        if harness.SANITIZER.search(self.log()):
+            raise AssertionError(self.log()[-3000:])
+        return status
+
+    def connect(self):
+        return Connection(self.port)
+
+    def place(self, topic="t", partitions=3):
+        """Which partition lies in which directory."""
+        return {name: partition for name in "mab" for partition in range(partitions)
+                if self.path(f"{name}/{topic}-{partition}").is_dir()}
+
+
+@contextlib.contextmanager
+def node(mount=None):
+    """A formatted node; mount: b is a tmpfs of that many bytes."""
+    if harness.PEER != "barnabas" or harness.BOOTSTRAP:
+        raise harness.Skip("concerns our own broker")
+    root = pathlib.Path(tempfile.mkdtemp(prefix="barnabas-faults-"))
+    made = Node(root)
+    mounted = False
+    try:
+        if mount:
+            (root / "b").mkdir()
+            done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mount}", "tmpfs",
+                                   str(root / "b")], capture_output=True, text=True)
+            if done.returncode != 0:
+                raise harness.Skip(f"mounting is not permitted: {done.stderr.strip()[:100]}")
+            mounted = True
+        made.format()
+        yield made
+    finally:
+        if made.process is not None:
+            made.process.kill()
+            made.process.wait()
+            made.process.stdout.close()
+        if mounted:
+            subprocess.run(["umount", "-l", str(root / "b")], capture_output=True)
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def build_preload(made):
+    library = made.path("preload.so")
+    done = subprocess.run(["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", str(library),
+                           str(HERE / "faults" / "preload.c"), "-ldl"],
+                          capture_output=True, text=True)
+    if done.returncode != 0:
+        raise harness.Skip(f"no C compiler: {done.stderr.strip()[:100]}")
+    made.preload = library
+
+
+def create(connection, configs=()):
+    connection.create_topic("t", 3, configs)
+
+
+def values_in(records):
+    """(offset, value) of each record of uncompressed batches whose CRC holds."""
+    found = []
+    while len(records) >= 61:
+        base, size = struct.unpack(">qi", records[:12])
+        whole = records[:12 + size]
+        if size < 49 or len(records) < 12 + size:
+            break
+        if wire.crc32c(whole[21:]) == struct.unpack(">I", whole[17:21])[0]:
+            reader = wire.Reader(whole[61:])
+            for _ in range(struct.unpack(">i", whole[57:61])[0]):
+                found.append(_record(reader, base))
+        records = records[12 + size:]
+    return found
+
+
+def _varint(reader):
+    value = shift = 0
+    while True:
+        byte = reader.take("B")
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            return value >> 1 ^ -(value & 1)
+
+
+def _record(reader, base):
+    end = _varint(reader) + reader.at
+    reader.take("b"), _varint(reader)
+    delta = _varint(reader)
+    key_size = _varint(reader)
+    reader.at += max(key_size, 0)
+    size = _varint(reader)
+    value = reader.data[reader.at:reader.at + size]
+    reader.at = end
+    return base + delta, value
+
+
+def read_partition(connection, partition, start=0):
+    """Everything from an offset on: ({offset: value}, error code at the end)."""
+    found, offset = {}, start
+    while True:
+        _, _, answer = connection.fetch([("t", partition, offset)])
+        code, high, records = answer["t", partition]
+        got = values_in(records)
+        if code != 0 or not got or got[-1][0] < offset:
+            return found, code
+        found.update(got)
+        offset = got[-1][0] + 1
+
+
+def fill(connection, partition, count, size=100, start=0):
+    """Produces and returns what was acknowledged."""
+    kept = {}
+    for i in range(start, start + count):
+        value = f"{partition}-{i}-".encode().ljust(size, b"x")
+        error, base = connection.produce("t", batch([value]), partition)
+        check(error, 0, f"produce {i} to {partition}")
+        kept[base] = value
+    return kept
+
+
+def others_serve(connection, places):
+    for name in "ma":
+        error, _ = connection.produce("t", batch([b"still"]), places[name])
+        check(error, 0, f"a produce to {name}")
+
+
+def until_storage_error(connection, partition, size=20000, tries=500):
+    """Produces until the disk refuses; what was acknowledged before."""
+    kept = {}
+    for i in range(tries):
+        value = f"big-{i}-".encode().ljust(size, b"y")
+        error, base = connection.produce("t", batch([value]), partition)
+        if error:
+            check(error, STORAGE_ERROR, "the error of a full disk")
+            return kept
+        kept[base] = value
+    raise AssertionError("the disk never filled up")
+
+
+def offline_answers(connection, partition):
+    check(connection.produce("t", batch([b"x"]), partition)[0], STORAGE_ERROR, "a produce")
+    check(connection.fetch([("t", partition, 0)])[2]["t", partition][0], STORAGE_ERROR, "a fetch")
+    check(connection.list_offset("t", -1, partition)[0], STORAGE_ERROR, "ListOffsets")
+
+
+def disk_full_takes_one_directory_offline_and_room_brings_it_back():
+    """Rows 18 and 31: ENOSPC on append."""
+    with node(mount="3m") as made:
+        made.start()
+        with made.connect() as connection:
+            create(connection)
+            places = made.place()
+            kept = fill(connection, places["b"], 20)
+            filler = made.path("b/filler")
+            filler.write_bytes(bytes(2 << 20))
+            kept.update(until_storage_error(connection, places["b"]))
+            offline_answers(connection, places["b"])
+            others_serve(connection, places)
+        status, out, _ = harness.Broker.tool(made, "log-dirs", "--describe", "--bootstrap-server",
+                                             f"127.0.0.1:{made.port}")
+        check((status, "STORAGE_ERROR" in out.upper() or "KafkaStorageException" in out),
+              (0, True), f"log-dirs tells: {out[-500:]}")
+        check(made.log().count("its partitions are offline"), 1, "one line says so")
+        check(made.stop(), 0, "exit status")
+        check(made.path("b/.kafka_cleanshutdown").exists(), False, "b was not closed in order")
+        filler.unlink()
+        made.start()
+        with made.connect() as connection:
+            check(read_partition(connection, places["b"])[0], kept, "what was acknowledged")
+            fill(connection, places["b"], 3, start=1000)
+        check(made.stop(), 0, "exit status")
+
+
+def disk_full_at_the_start_leaves_the_others_and_room_brings_it_back():
+    """Row 18: an error of the storage that passes is not the end of the node."""
+    with node(mount="3m") as made:
+        made.start()
+        with made.connect() as connection:
+            create(connection)
+            places = made.place()
+            kept = fill(connection, places["b"], 20)
+        made.stop(kill=True)
+        for name in os.listdir(made.path(f"b/t-{places['b']}")):
+            if name.endswith("index"):
+                made.path(f"b/t-{places['b']}/{name}").unlink()
+        made.path("b/.barnabas_boot").unlink()
+        with contextlib.suppress(OSError), open(made.path("b/filler"), "wb", 0) as filler:
+            while True:
+                filler.write(bytes(4096))
+        made.start()
+        with made.connect() as connection:
+            others_serve(connection, places)
+            code = connection.fetch([("t", places["b"], 0)])[2]["t", places["b"]][0]
+            check(code in (0, STORAGE_ERROR), True, f"error {code}")
+        check(made.stop(), 0, "exit status")
+        made.path("b/filler").unlink()
+        made.start()
+        with made.connect() as connection:
+            check(read_partition(connection, places["b"])[0], kept, "what was acknowledged")
+        check(made.stop(), 0, "exit status")
+
+
+def a_failed_sync_is_not_tried_again_as_if_it_had_worked():
+    """Rows 17 and 31: the second fsync succeeds, and means nothing."""
+    with node() as made:
+        build_preload(made)
+        made.start()
+        with made.connect() as connection:
+            create(connection, [("flush.messages", "1")])
+            places = made.place()
+            kept = fill(connection, places["b"], 20)
+            made.fail("sync", f"/b/t-{places['b']}/")
+            check(connection.produce("t", batch([b"lost"]), places["b"])[0], STORAGE_ERROR,
+                  "the produce whose sync failed")
+            offline_answers(connection, places["b"])
+            others_serve(connection, places)
+        check(made.stop(), 0, "exit status")
+        check(made.path("b/.kafka_cleanshutdown").exists(), False, "b was not closed in order")
+        check(made.path("b/.barnabas_boot").exists(), False, "what is in memory is not trusted")
+        check(made.path("a/.kafka_cleanshutdown").exists(), True, "a was closed in order")
+        made.start()
+        with made.connect() as connection:
+            found, code = read_partition(connection, places["b"])
+            check((code, {at: found.get(at) for at in kept}), (0, kept), "what was acknowledged")
+        check(made.stop(), 0, "exit status")
+
+
+def a_failed_sync_at_the_end_leaves_no_mark_of_a_clean_one():
+    """Row 31: EIO while the logs are closed."""
+    with node() as made:
+        build_preload(made)
+        made.start()
+        with made.connect() as connection:
+            create(connection)
+            places = made.place()
+            kept = fill(connection, places["b"], 5)
+        made.fail("sync", f"/b/t-{places['b']}/")
+        check(made.stop(), 0, "exit status")
+        check(made.path("b/.kafka_cleanshutdown").exists(), False, "b was not closed in order")
+        made.start()
+        with made.connect() as connection:
+            check(read_partition(connection, places["b"])[0], kept, "what was acknowledged")
+        made.stop()
+
+
+def a_failed_write_takes_the_directory_offline():
+    """Row 31: EIO on append; what was written before stays."""
+    with node() as made:
+        build_preload(made)
+        made.start()
+        with made.connect() as connection:
+            create(connection)
+            places = made.place()
+            kept = fill(connection, places["b"], 20)
+            made.fail("write", f"/b/t-{places['b']}/")
+            check(connection.produce("t", batch([b"x"]), places["b"])[0], STORAGE_ERROR, "produce")
+            offline_answers(connection, places["b"])
+            others_serve(connection, places)
+        check(made.stop(), 0, "exit status")
+        made.start()
+        with made.connect() as connection:
+            check(read_partition(connection, places["b"])[0], kept, "what was acknowledged")
+        made.stop()
+
+
+def a_checkpoint_that_cannot_be_written_takes_the_directory_offline():
+    with node() as made:
+        build_preload(made)
+        with open(made.properties, "a") as file:
+            file.write("log.flush.offset.checkpoint.interval.ms=100\nlog.initial.task.delay.ms=10\n")
+        made.start()
+        with made.connect() as connection:
+            create(connection)
+            places = made.place()
+            made.fail("write", "/b/recovery-point-offset-checkpoint", ENOSPC)
+            fill(connection, places["b"], 1)
+            harness.wait_for(lambda: "its partitions are offline" in made.log(), SECONDS,
+                             "the directory to be offline")
+            offline_answers(connection, places["b"])
+            others_serve(connection, places)
+        check(made.stop(), 0, "exit status")
+
+
+def a_failed_metadata_directory_ends_the_node_with_a_line():
+    with node() as made:
+        for call in ("sync", "write"):
+            build_preload(made)
+            made.control.unlink(missing_ok=True)
+            made.path("errors").write_text("")
+            made.start()
+            with made.connect() as connection:
+                made.fail(call, "/m/__cluster_metadata-0/")
+                with contextlib.suppress(EOFError, OSError, AssertionError):
+                    connection.create_topic(f"{call}-fails")
+            check(made.process.wait(SECONDS), 1, "exit status")
+            made.process.stdout.close()
+            lines = [line for line in made.log().splitlines() if line.startswith("barnabas: ")]
+            check((len(lines), "metadata log" in lines[0]), (1, True), f"one line: {lines}")
+        made.preload = None
+        made.start()
+        made.stop()
+
+
+def a_failed_log_beside_the_metadata_ends_the_node():
+    """As Apache Kafka: a broker whose metadata directory failed cannot go on."""
+    with node() as made:
+        build_preload(made)
+        made.start()
+        with made.connect() as connection:
+            create(connection)
+            places = made.place()
+            made.fail("write", f"/m/t-{places['m']}/")
+            with contextlib.suppress(EOFError, OSError):
+                connection.produce("t", batch([b"x"]), places["m"])
+        check(made.process.wait(SECONDS), 1, "exit status")
+        check("the metadata log directory" in made.log(), True, made.log())
+
+
+def a_read_only_remount_takes_the_directory_offline():
+    """Row 31."""
+    with node(mount="8m") as made:
+        made.start()
+        with made.connect() as connection:
+            create(connection)
+            places = made.place()
+            kept = fill(connection, places["b"], 20)
+            made.stop()
+            remount = ["mount", "-o", "remount,ro", str(made.path("b"))]
+            check(subprocess.run(remount, capture_output=True).returncode, 0, "remount")
+        made.start()
+        with made.connect() as connection:
+            offline_answers(connection, places["b"])
+            others_serve(connection, places)
+        check(made.stop(), 0, "exit status")
+        remount[2] = "remount,rw"
+        check(subprocess.run(remount, capture_output=True).returncode, 0, "remount")
+        made.start()
+        with made.connect() as connection:
+            check(read_partition(connection, places["b"])[0], kept, "what was acknowledged")
+            fill(connection, places["b"], 3, start=100)
+        check(made.stop(), 0, "exit status")
+
+
+def _without_b(spoil, mend):
+    with node() as made:
+        made.start()
+        with made.connect() as connection:
+            create(connection)
+            places = made.place()
+            kept = fill(connection, places["b"], 5)
+        made.stop()
+        spoil(made.path("b"))
+        made.start()
+        with made.connect() as connection:
+            offline_answers(connection, places["b"])
+            others_serve(connection, places)
+            connection.create_topic("new", 2)
+            for partition in range(2):
+                check(connection.produce("new", batch([b"x"]), partition)[0], 0, "a new topic")
+        check(made.stop(), 0, "exit status")
+        check(len(made.place()), 3 if made.path("b").is_dir() else 2, "nothing stands in for it")
+        mend(made.path("b"))
+        made.start()
+        with made.connect() as connection:
+            check(read_partition(connection, places["b"])[0], kept, "what was acknowledged")
+        check(made.stop(), 0, "exit status")
+
+
+def a_directory_that_is_a_file_is_left_out():
+    def spoil(path):
+        path.rename(path.with_name("away"))
+        path.write_text("no directory")
+
+    def mend(path):
+        path.unlink()
+        path.with_name("away").rename(path)
+
+    _without_b(spoil, mend)
+
+
+def a_directory_with_damaged_properties_is_left_out():
+    def spoil(path):
+        shutil.copy(path / "meta.properties", path.with_name("properties"))
+        (path / "meta.properties").write_text("version=1\n")
+
+    _without_b(spoil, lambda path: shutil.copy(path.with_name("properties"),
+                                               path / "meta.properties"))
+
+
+def an_unreadable_directory_is_left_out():
+    if os.geteuid() == 0:
+        raise harness.Skip("root may read everything")
+    _without_b(lambda path: path.chmod(0), lambda path: path.chmod(0o755))
+
+
+def a_directory_that_is_gone_or_not_formatted_refuses_the_start():
+    with node() as made:
+        made.start()
+        made.stop()
+        for spoil in (lambda: made.path("b").rename(made.path("away")),
+                      lambda: made.path("b").mkdir()):
+            spoil()
+            made.path("errors").write_text("")
+            lines = made.refused()
+            check((len(lines), "meta.properties" in lines[0] and "/b" in lines[0]), (1, True),
+                  f"one line: {lines}")
+
+
+def a_directory_of_another_cluster_or_node_refuses_the_start():
+    with node() as made:
+        text = made.path("b/meta.properties").read_text()
+        for before, after in ((CLUSTER, "AAAAAAAAAAAAAAAAAAAAAQ"), ("node.id=1", "node.id=2")):
+            made.path("b/meta.properties").write_text(text.replace(before, after))
+            made.path("errors").write_text("")
+            lines = made.refused()
+            check((len(lines), "belongs to" in lines[0]), (1, True), f"one line: {lines}")
+
+
+def two_brokers_on_one_directory():
+    with node() as made:
+        made.start()
+        other = Node(made.root)
+        other.control = made.control
+        text = made.properties.read_text()
+        other.properties = made.root / "other.properties"
+        other.properties.write_text(text.replace(str(made.port), str(other.port))
+                                    .replace(str(made.controller_port), str(other.controller_port)))
+        lines = other.refused()
+        other.process = None
+        check((len(lines), "another broker uses this directory" in lines[0]), (1, True), lines)
+        with made.connect() as connection:
+            create(connection)
+        check(made.stop(), 0, "exit status")
+
+
+CASES = (disk_full_takes_one_directory_offline_and_room_brings_it_back,
+         disk_full_at_the_start_leaves_the_others_and_room_brings_it_back,
+         a_failed_sync_is_not_tried_again_as_if_it_had_worked,
+         a_failed_sync_at_the_end_leaves_no_mark_of_a_clean_one,
+         a_failed_write_takes_the_directory_offline,
+         a_checkpoint_that_cannot_be_written_takes_the_directory_offline,
+         a_failed_metadata_directory_ends_the_node_with_a_line,
+         a_failed_log_beside_the_metadata_ends_the_node,
+         a_read_only_remount_takes_the_directory_offline,
+         a_directory_that_is_a_file_is_left_out,
+         a_directory_with_damaged_properties_is_left_out,
+         an_unreadable_directory_is_left_out,
+         a_directory_that_is_gone_or_not_formatted_refuses_the_start,
+         a_directory_of_another_cluster_or_node_refuses_the_start,
+         two_brokers_on_one_directory)
+
+if __name__ == "__main__":
+    harness.run([(f"faults__{case.__name__}", case) for case in CASES])
