@@ -36,6 +36,21 @@
 #define NET_SENDFILE_BYTES LIMIT(1u << 20, 1000u)
 /* New connections of one turn, so that a storm of them does not starve the old ones. */
 #define LISTENER_ACCEPTS_A_TURN LIMIT(64, 1)
+/* After a failed accept: descriptors or memory are out, and the connection waits in the backlog. */
+#define LISTENER_RETRY_MS 100
+/* Windows over which a rate is measured (quota.window.num is 11). */
+#define NET_RATE_SAMPLES_MAX 1000
+/* max.connections.per.ip.overrides, and the text of them. */
+#define CONNECTION_OVERRIDES_MAX 256
+#define CONNECTION_OVERRIDES_BYTES_MAX (1u << 20)
+/* While there are more connections than allowed, how often some that rest are closed. */
+#define CONNECTIONS_EXCESS_MS 100
+/* Descriptors for neither connections nor files of partitions: listeners, loops, metadata. */
+#define DESCRIPTORS_SPARE LIMIT(64, 2)
+/* A broker that can take fewer than this says so at its start. */
+#define CONNECTIONS_FEW 1000
+/* listeners */
+#define CONFIG_LISTENERS_MAX 16
 /* Small responses come to a client in one read; of larger ones only the first part is copied. */
 #define CHANNEL_STAGE_BYTES LIMIT(16384, 16)
 /* Requests that one call sends together. */

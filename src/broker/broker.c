@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "broker/checkpoints.h"
+#include "broker/connections.h"
 #include "broker/dispatch.h"
 #include "broker/fetch_session.h"
 #include "broker/images.h"
@@ -125,11 +126,11 @@ static int shard_init(struct broker *broker, int32_t index)
         .loop = shard->loop,
         .request_bytes_max = config_int(options->config, "socket.request.max.bytes"),
         .idle_max_ms = config_long(options->config, "connections.max.idle.ms"),
-        .connections_max = config_int(options->config, "max.connections"),
         .buffers = {config_int(options->config, "socket.send.buffer.bytes"),
                     config_int(options->config, "socket.receive.buffer.bytes")},
         .metrics = shard->metrics,
         .on_request = dispatch_request,
+        .on_closed = connections_left,
         .context = shard,
     };
     return error == 0 ? net_server_create(&server, &shard->server) : error;
@@ -229,6 +230,9 @@ int broker_create(const struct broker_options *options, struct broker **created,
                     options->dirs[i]->offline);
     }
     if (error == 0) {
+        error = connections_create(broker);
+    }
+    if (error == 0) {
         checkpoints_start(broker);
     }
     return error;
@@ -236,6 +240,7 @@ int broker_create(const struct broker_options *options, struct broker **created,
 
 void broker_stop(struct broker *broker)
 {
+    broker->stopped = true;
     for (int32_t i = 0; i < broker->options.shard_count; i++) {
         if (broker->shards[i].server != NULL) {
             net_server_stop(broker->shards[i].server);
@@ -278,6 +283,7 @@ void broker_destroy(struct broker **destroyed, bool clean)
     if (broker == NULL) {
         return;
     }
+    broker->stopped = true;
     if (clean) {
         checkpoints_write_closing(broker);
     }
@@ -285,6 +291,7 @@ void broker_destroy(struct broker **destroyed, bool clean)
     for (int32_t i = 0; i < broker->options.shard_count; i++) {
         shard_close(&broker->shards[i]);
     }
+    connections_destroy(broker);
     for (int32_t i = 0; i < broker->options.shard_count; i++) {
         shard_release(&broker->shards[i]);
     }
@@ -367,32 +374,4 @@ void broker_set_strays_aside(struct broker *broker)
             fprintf(stderr, "cannot set %s aside\n", broker->found[i].name);
         }
     }
-}
-
-struct adoption {
-    struct loop_mail mail;
-    struct broker_shard *shard;
-    int descriptor;
-    int32_t listener;
-};
-
-static void adoption_run(struct loop_mail *mail)
-{
-    struct adoption *adoption = CONTAINER_OF(mail, struct adoption, mail);
-    net_server_adopt(adoption->shard->server, adoption->descriptor, adoption->listener);
-    mem_free(adoption);
-}
-
-void broker_adopt(struct broker *broker, int descriptor, int32_t listener)
-{
-    struct broker_shard *shard = &broker->shards[broker->next_shard];
-    broker->next_shard = (broker->next_shard + 1) % broker->options.shard_count;
-    if (shard->index == 0) {
-        net_server_adopt(shard->server, descriptor, listener);
-        return;
-    }
-    struct adoption *adoption = mem_need(sizeof *adoption);
-    *adoption = (struct adoption){.mail.run = adoption_run, .shard = shard,
-                                  .descriptor = descriptor, .listener = listener};
-    loop_post(shard->loop, &adoption->mail);
 }

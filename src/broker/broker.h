@@ -51,6 +51,8 @@ struct broker_options {
     int32_t (*controller_id)(void *context);
     /* On shard 0, after every shard has applied an image. */
     void (*on_applied)(void *context);
+    /* On shard 0: a connection has gone, or may come sooner; listeners may ask again. */
+    void (*on_room)(void *context);
     /* Any thread: no log directory is left. */
     void (*on_fatal)(void *context, const char *why);
     void *context;
@@ -69,7 +71,9 @@ bool broker_is_applying(const struct broker *broker);
 void broker_set_epoch(struct broker *broker, int64_t broker_epoch);
 /* After the first image: sets directories aside that no topic of the cluster claims. */
 void broker_set_strays_aside(struct broker *broker);
-/* A client's connection: goes to one of the shards in turn. listener is its index in the config. */
+/* What the listener of that index in the config has to wait before it accepts (net_listener). */
+int64_t broker_accept_wait_ms(struct broker *broker, int32_t listener);
+/* A client's connection: to one of the shards in turn, or away when its address has too many. */
 void broker_adopt(struct broker *broker, int descriptor, int32_t listener);
 size_t broker_partition_count(const struct broker *broker);
 
@@ -134,6 +138,8 @@ struct broker {
     size_t found_count;
     int32_t next_shard; /* for the next connection */
     bool unstable_apis; /* unstable.api.versions.enable */
+    struct broker_connections *connections;
+    bool stopped; /* the loops have ended */
     _Atomic int64_t epoch;
     atomic_size_t partition_count;
     struct image_round *image_round; /* NULL: every shard has the newest image */

@@ -249,7 +249,8 @@ void config_visit_ignored(const struct config *config,
                                                  "config.providers."};
     for (size_t i = 0; i < config->setting_count; i++) {
         const struct config_setting *setting = &config->settings[i];
-        if (setting->row != NULL && setting->row->acts) {
+        if ((setting->row != NULL && setting->row->acts) ||
+            config_listener_row_acts(config_listener_row(setting->name))) {
             continue;
         }
         bool known = setting->row != NULL;

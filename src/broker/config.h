@@ -107,6 +107,11 @@ struct config_listener {
 };
 int32_t config_listener_count(const struct config *config);
 const struct config_listener *config_listener_at(const struct config *config, int32_t index);
+/* "listener.name.<its name in lower case>.<setting>", in text; cut when it is longer. */
+#define CONFIG_LISTENER_SETTING_BYTES 300
+struct string_view config_listener_setting(const struct config_listener *listener,
+                                           const char *setting,
+                                           char text[CONFIG_LISTENER_SETTING_BYTES]);
 bool config_is_broker(const struct config *config);
 bool config_is_controller(const struct config *config);
 int32_t config_node_id(const struct config *config);

@@ -338,6 +338,8 @@ int config_check(const struct config_row *row, struct string_view value,
         return config_check_voters(row, trimmed, message);
     case CONFIG_CHECK_SERVERS:
         return config_check_servers(row, trimmed, message);
+    case CONFIG_CHECK_HOST_COUNTS:
+        return config_check_host_counts(row, value, message);
     case CONFIG_CHECK_THROTTLED:
         return config_check_throttled(row, trimmed, message);
     case CONFIG_CHECK_OFFSET_RESET:

@@ -10,6 +10,19 @@ static int shown(struct string_view value)
     return value.size < 120 ? (int)value.size : 120;
 }
 
+static bool is_host(struct string_view text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        char c = text.data[i];
+        bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                    c == '-' || c == '.' || c == '_' || c == '%' || c == ':';
+        if (!fine) {
+            return false;
+        }
+    }
+    return true;
+}
+
 int config_parse_address(struct string_view text, struct string_view *host, int64_t *port)
 {
     size_t colon = text.size;
@@ -32,15 +45,7 @@ int config_parse_address(struct string_view text, struct string_view *host, int6
         }
         *host = (struct string_view){host->data + 1, host->size - 2};
     }
-    for (size_t i = 0; i < host->size; i++) {
-        char c = host->data[i];
-        bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                    c == '-' || c == '.' || c == '_' || c == '%' || c == ':';
-        if (!fine) {
-            return ERR_INVALID;
-        }
-    }
-    return 0;
+    return is_host(*host) ? 0 : ERR_INVALID;
 }
 
 int config_check_voters(const struct config_row *row, struct string_view value,
@@ -87,6 +92,44 @@ int config_check_servers(const struct config_row *row, struct string_view value,
                            "Failed to parse host name from %.*s for the configuration %s. Each "
                            "entry should be in the form \"{host}:{port}\"",
                            shown(entry), entry.data, row->name);
+        }
+    }
+    return 0;
+}
+
+int config_parse_host_count(struct string_view text, struct string_view *host, int32_t *count)
+{
+    size_t colon = text.size;
+    while (colon > 0 && text.data[colon - 1] != ':') {
+        colon--;
+    }
+    int64_t number = 0;
+    struct string_view digits = config_trim(
+        (struct string_view){text.data + colon, text.size - colon});
+    if (colon == 0 || config_parse_long(digits, INT32_MIN, INT32_MAX, &number) != 0) {
+        return ERR_INVALID;
+    }
+    *host = config_trim((struct string_view){text.data, colon - 1});
+    *count = (int32_t)number;
+    return 0;
+}
+
+int config_check_host_counts(const struct config_row *row, struct string_view value,
+                             struct err_message *message)
+{
+    struct string_view rest = config_list_start(value);
+    struct string_view entry;
+    while (config_list_next(&rest, &entry)) {
+        struct string_view host;
+        int32_t count;
+        if (config_parse_host_count(entry, &host, &count) != 0) {
+            return err_set(message, ERR_INVALID,
+                           "Error parsing configuration property '%s': %.*s", row->name,
+                           shown(entry), entry.data);
+        }
+        if (!is_host(host)) {
+            return err_set(message, ERR_INVALID, "%s contains invalid addresses : %.*s",
+                           row->name, shown(host), host.data);
         }
     }
     return 0;

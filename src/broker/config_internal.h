@@ -35,10 +35,19 @@ int config_check_servers(const struct config_row *row, struct string_view value,
                          struct err_message *message);
 int config_check_throttled(const struct config_row *row, struct string_view value,
                            struct err_message *message);
+int config_check_host_counts(const struct config_row *row, struct string_view value,
+                             struct err_message *message);
 int config_check_offset_reset(const struct config_row *row, struct string_view value,
                               struct err_message *message);
 /* host:port with [v6]:port too; an empty host is let through. 0 or ERR_INVALID. */
 int config_parse_address(struct string_view text, struct string_view *host, int64_t *port);
+
+/* "host:count", split at the last colon, both trimmed. 0 or ERR_INVALID. */
+int config_parse_host_count(struct string_view text, struct string_view *host, int32_t *count);
+/* Of "listener.name.<listener>.<setting>" the row of the setting; NULL for any other name. */
+const struct config_row *config_listener_row(struct string_view name);
+/* Whether this broker heeds the setting for one listener. */
+bool config_listener_row_acts(const struct config_row *row);
 
 /* config_properties.c: a Java properties file. Calls visit with each pair in the file's order; keys
  * and values are in the arena. 0, ERR_INVALID (a bad \u escape), ERR_NOMEM, or what visit returned

@@ -531,3 +531,39 @@ int config_listeners_resolve(struct config *config, struct err_message *message)
     }
     return code != 0 ? code : publish(&resolving);
 }
+
+struct string_view config_listener_setting(const struct config_listener *listener,
+                                           const char *setting,
+                                           char text[CONFIG_LISTENER_SETTING_BYTES])
+{
+    int size = snprintf(text, CONFIG_LISTENER_SETTING_BYTES, "listener.name.%.*s.%s",
+                        view_size(listener->name), listener->name.data, setting);
+    size_t name_at = sizeof "listener.name." - 1;
+    for (size_t i = name_at; i < name_at + listener->name.size && text[i] != '\0'; i++) {
+        text[i] = text[i] >= 'A' && text[i] <= 'Z' ? (char)(text[i] - 'A' + 'a') : text[i];
+    }
+    return size < CONFIG_LISTENER_SETTING_BYTES
+               ? (struct string_view){text, (size_t)size}
+               : (struct string_view){text, CONFIG_LISTENER_SETTING_BYTES - 1};
+}
+
+const struct config_row *config_listener_row(struct string_view name)
+{
+    static const char prefix[] = "listener.name.";
+    size_t at = sizeof prefix - 1;
+    if (name.size <= at || memcmp(name.data, prefix, at) != 0) {
+        return NULL;
+    }
+    const char *dot = memchr(name.data + at, '.', name.size - at);
+    if (dot == NULL) {
+        return NULL;
+    }
+    struct string_view setting = {dot + 1, name.size - (size_t)(dot + 1 - name.data)};
+    return config_row_find(CONFIG_SCOPE_BROKER, setting);
+}
+
+bool config_listener_row_acts(const struct config_row *row)
+{
+    return row != NULL && (strcmp(row->name, "max.connections") == 0 ||
+                           strcmp(row->name, "max.connection.creation.rate") == 0);
+}

@@ -117,6 +117,20 @@ static int check_log_times(const struct config *config, struct err_message *mess
     return 0;
 }
 
+/* Settings of single listeners that this broker heeds: checked as the settings they stand for. */
+static int check_listener_settings(const struct config *config, struct err_message *message)
+{
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < config->setting_count; i++) {
+        const struct config_setting *setting = &config->settings[i];
+        const struct config_row *row = config_listener_row(setting->name);
+        if (config_listener_row_acts(row)) {
+            code = config_check(row, setting->value, message);
+        }
+    }
+    return code;
+}
+
 static int check_network(const struct config *config, struct err_message *message)
 {
     int32_t wait_ms = config_int(config, "replica.fetch.wait.max.ms");
@@ -151,7 +165,7 @@ static int check_network(const struct config *config, struct err_message *messag
                        "max.connections.per.ip can be set to zero only if "
                        "max.connections.per.ip.overrides property is set.");
     }
-    return 0;
+    return check_listener_settings(config, message);
 }
 
 /* Settings of groups that must lie between two others, lower and upper. */

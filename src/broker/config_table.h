@@ -18,6 +18,7 @@ enum config_check {
     CONFIG_CHECK_VOTERS,       /* id@host:port, ... */
     CONFIG_CHECK_SERVERS,      /* host:port, ... */
     CONFIG_CHECK_THROTTLED,    /* partition:broker, ... or * */
+    CONFIG_CHECK_HOST_COUNTS,  /* host:count, ... */
     CONFIG_CHECK_OFFSET_RESET, /* latest, earliest, by_duration:PnDTnHnMn.nS */
 };
 

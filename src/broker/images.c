@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "broker/connections.h"
 #include "broker/partition.h"
 
 struct image_part {
@@ -113,6 +114,7 @@ static void image_round_free(struct image_round *round)
 static void image_round_end(struct image_round *round)
 {
     struct broker *broker = round->broker;
+    connections_configure(broker, round->image);
     struct image *next = broker->image_next;
     image_round_free(round);
     if (next != NULL) {

@@ -43,6 +43,42 @@ struct string_view broker_setting_in_force(const struct config *config, const st
     return config_string(config, row->name);
 }
 
+static struct string_view listener_setting_in_force(const struct config *config,
+                                                    const struct image *image,
+                                                    const struct config_row *row,
+                                                    struct string_view name, struct arena *arena)
+{
+    struct string_view id = arena_format(arena, "%d", config_node_id(config));
+    struct string_view value;
+    if (image != NULL &&
+        ((image_setting(image, RESOURCE_BROKER, id, name, &value) && usable(row, value)) ||
+         (image_setting(image, RESOURCE_BROKER, string_view_of(""), name, &value) &&
+          usable(row, value)))) {
+        return value;
+    }
+    const struct config_setting *setting = config_setting_find(config, name);
+    return setting != NULL ? setting->value : (struct string_view){NULL, 0};
+}
+
+int64_t broker_setting_long(const struct config *config, const struct image *image,
+                            struct string_view name)
+{
+    const struct config_row *row = config_row_find(CONFIG_SCOPE_BROKER, name);
+    const struct config_row *listener_row = config_listener_row(name);
+    int64_t number = -1;
+    struct arena arena;
+    ASSERT(row != NULL || listener_row != NULL);
+    arena_init(&arena, LOOKUP_BYTES_MAX);
+    struct string_view value =
+        row != NULL ? broker_setting_in_force(config, image, row, &arena)
+                    : listener_setting_in_force(config, image, listener_row, name, &arena);
+    if (value.data != NULL) {
+        (void)config_parse_long(config_trim(value), INT64_MIN, INT64_MAX, &number);
+    }
+    arena_release(&arena);
+    return number;
+}
+
 struct string_view topic_setting_in_force(const struct config *config, const struct image *image,
                                           struct string_view topic, const struct config_row *row,
                                           struct arena *arena)

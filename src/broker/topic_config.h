@@ -17,6 +17,9 @@ bool topic_is_internal(struct string_view name);
  * each of its names in turn. Null when there is none. */
 struct string_view broker_setting_in_force(const struct config *config, const struct image *image,
                                            const struct config_row *row, struct arena *arena);
+/* A number likewise, also one of a listener ("listener.name.x.max.connections"); -1: not set. */
+int64_t broker_setting_long(const struct config *config, const struct image *image,
+                            struct string_view name);
 /* The value of a topic setting in force; image may be NULL. Null when there is none. */
 struct string_view topic_setting_in_force(const struct config *config, const struct image *image,
                                           struct string_view topic, const struct config_row *row,

@@ -42,6 +42,7 @@ int io_socket_connect_result(int descriptor, const char **why);
 /* What every connection has: no delay, keep-alive, and its buffers. */
 void io_socket_prepare(int descriptor, const struct io_socket_buffers *buffers);
 /* "127.0.0.1"; "unknown" when it cannot be told. */
+void io_address_text(const struct io_address *address, char text[IO_PEER_BYTES]);
 void io_socket_peer(int descriptor, char peer[IO_PEER_BYTES]);
 
 /* Bytes received, at least 1. */

@@ -180,19 +180,28 @@ int io_socket_connect_result(int descriptor, const char **why)
     return err_from_errno(error);
 }
 
+void io_address_text(const struct io_address *address, char text[IO_PEER_BYTES])
+{
+    snprintf(text, IO_PEER_BYTES, "unknown");
+    if (address->address.ss_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)&address->address;
+        inet_ntop(AF_INET, &v4->sin_addr, text, IO_PEER_BYTES);
+    } else if (address->address.ss_family == AF_INET6) {
+        const struct in6_addr *v6 = &((const struct sockaddr_in6 *)&address->address)->sin6_addr;
+        /* A listener on every address sees IPv4 in its IPv6 form. */
+        bool mapped = IN6_IS_ADDR_V4MAPPED(v6);
+        inet_ntop(mapped ? AF_INET : AF_INET6, mapped ? &v6->s6_addr[12] : (const void *)v6, text,
+                  IO_PEER_BYTES);
+    }
+}
+
 void io_socket_peer(int descriptor, char peer[IO_PEER_BYTES])
 {
-    struct sockaddr_storage address;
-    socklen_t size = sizeof address;
-    snprintf(peer, IO_PEER_BYTES, "unknown");
-    if (getpeername(descriptor, (struct sockaddr *)&address, &size) != 0) {
-        return;
+    struct io_address address = {.size = sizeof address.address};
+    if (getpeername(descriptor, (struct sockaddr *)&address.address, &address.size) != 0) {
+        address.address.ss_family = AF_UNSPEC;
     }
-    if (address.ss_family == AF_INET) {
-        inet_ntop(AF_INET, &((struct sockaddr_in *)&address)->sin_addr, peer, IO_PEER_BYTES);
-    } else if (address.ss_family == AF_INET6) {
-        inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&address)->sin6_addr, peer, IO_PEER_BYTES);
-    }
+    io_address_text(&address, peer);
 }
 
 int64_t io_socket_receive(int descriptor, void *data, size_t size)

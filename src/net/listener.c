@@ -5,19 +5,49 @@
 struct net_listener {
     struct net_listener_options options;
     struct loop_watch watch;
+    struct timer timer; /* ends a pause */
     bool started;
     uint16_t port;
 };
+
+static void net_listener_pause(struct net_listener *listener, int64_t wait_ms)
+{
+    loop_watch_set(listener->options.loop, &listener->watch, 0);
+    if (wait_ms < INT64_MAX) {
+        loop_timer_arm(listener->options.loop, &listener->timer, wait_ms);
+    }
+}
+
+void net_listener_resume(struct net_listener *listener)
+{
+    if (listener->started) {
+        loop_timer_cancel(listener->options.loop, &listener->timer);
+        loop_watch_set(listener->options.loop, &listener->watch, LOOP_READABLE);
+    }
+}
+
+static void net_listener_pause_ends(struct timer *timer)
+{
+    net_listener_resume(CONTAINER_OF(timer, struct net_listener, timer));
+}
 
 static void net_listener_ready(struct loop_watch *watch, unsigned what)
 {
     (void)what;
     struct net_listener *listener = CONTAINER_OF(watch, struct net_listener, watch);
-    int descriptor;
-    for (int i = 0; i < LISTENER_ACCEPTS_A_TURN &&
-                    io_socket_accept(watch->descriptor, &descriptor) == 0;
-         i++) {
-        listener->options.accept(listener->options.context, descriptor);
+    const struct net_listener_options *options = &listener->options;
+    for (int i = 0; i < LISTENER_ACCEPTS_A_TURN; i++) {
+        int descriptor;
+        int64_t wait_ms = options->wait_ms == NULL ? 0 : options->wait_ms(options->context);
+        int error = wait_ms > 0 ? 0 : io_socket_accept(watch->descriptor, &descriptor);
+        if (wait_ms > 0 || (error != 0 && error != ERR_AGAIN)) {
+            net_listener_pause(listener, wait_ms > 0 ? wait_ms : LISTENER_RETRY_MS);
+            return;
+        }
+        if (error != 0) {
+            return;
+        }
+        options->accept(options->context, descriptor);
     }
 }
 
@@ -40,6 +70,7 @@ int net_listener_open(const struct net_listener_options *options, struct net_lis
     listener->options = *options;
     listener->port = port;
     listener->watch = (struct loop_watch){.descriptor = descriptor, .ready = net_listener_ready};
+    timer_init(&listener->timer, net_listener_pause_ends);
     *opened = listener;
     return 0;
 }
@@ -57,6 +88,7 @@ void net_listener_close(struct net_listener **listener)
 {
     if (*listener != NULL) {
         if ((*listener)->started) {
+            loop_timer_cancel((*listener)->options.loop, &(*listener)->timer);
             loop_watch_remove((*listener)->options.loop, &(*listener)->watch);
         }
         io_socket_close((*listener)->watch.descriptor);

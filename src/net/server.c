@@ -15,7 +15,7 @@ struct net_connection {
     bool closing;    /* to be freed once no request is in processing */
     bool processing; /* a handler owns a frame of it */
     bool in_ready;   /* net_connection_ready is on the stack */
-    int64_t used_ms;
+    int64_t used_ms; /* something was received or sent */
 
     /* The frame that is being received. */
     uint8_t size_bytes[NET_SIZE_BYTES];
@@ -41,7 +41,7 @@ struct net_connection {
 
 struct net_server {
     struct net_server_options options;
-    struct list connections;
+    struct list connections; /* the one used last at the end */
     size_t count;
     bool stopped;
     struct timer idle_timer;
@@ -288,16 +288,23 @@ static int net_hand_frame_over(struct net_connection *connection)
     connection->frame = NULL;
     connection->size_got = 0;
     connection->processing = true;
-    connection->used_ms = loop_monotonic_ms(connection->server->options.loop);
     metrics_add(connection->server->options.metrics, METRIC_INCOMING_BYTES,
                 (int64_t)(NET_SIZE_BYTES + frame->size));
     connection->server->options.on_request(connection->server->options.context, connection, frame);
     return 0;
 }
 
+static void net_connection_used(struct net_connection *connection)
+{
+    connection->used_ms = loop_monotonic_ms(connection->server->options.loop);
+    list_remove(&connection->node);
+    list_push_back(&connection->server->connections, &connection->node);
+}
+
 /* Goes on with sending, then receiving, until the socket or a handler makes it wait. */
 static void net_connection_advance(struct net_connection *connection)
 {
+    net_connection_used(connection);
     connection->in_ready = true;
     while (!connection->closing && !connection->processing) {
         int done = 1;
@@ -412,7 +419,10 @@ static void net_server_close_idle(struct timer *timer)
     LIST_FOR_EACH_SAFE(node, &server->connections)
     {
         struct net_connection *connection = CONTAINER_OF(node, struct net_connection, node);
-        if (!connection->processing && connection->used_ms <= used_before_ms) {
+        if (connection->used_ms > used_before_ms) {
+            break;
+        }
+        if (!connection->processing) {
             net_connection_end(connection);
             net_connection_free_if_done(connection);
         }
@@ -456,32 +466,47 @@ void net_server_destroy(struct net_server **server)
     *server = NULL;
 }
 
-void net_server_adopt(struct net_server *server, int descriptor, int32_t tag)
+size_t net_server_close_unused(struct net_server *server, size_t count, int32_t spared_tag)
 {
-    if (server->count >= (size_t)server->options.connections_max) {
-        metrics_add(server->options.metrics, METRIC_CONNECTIONS_REFUSED, 1);
-        io_socket_close(descriptor);
-        return;
+    size_t closed = 0;
+    LIST_FOR_EACH_SAFE(node, &server->connections)
+    {
+        struct net_connection *connection = CONTAINER_OF(node, struct net_connection, node);
+        if (closed == count) {
+            break;
+        }
+        if (!connection->processing && !connection->closing && connection->tag != spared_tag) {
+            net_connection_end(connection);
+            net_connection_free_if_done(connection);
+            closed++;
+        }
     }
+    return closed;
+}
+
+bool net_server_adopt(struct net_server *server, int descriptor, int32_t tag, void *context)
+{
     struct net_connection *connection = mem_calloc(1, sizeof *connection);
     if (connection == NULL) {
         io_socket_close(descriptor);
-        return;
+        return false;
     }
     io_socket_prepare(descriptor, &server->options.buffers);
     io_socket_peer(descriptor, connection->peer);
     connection->server = server;
     connection->tag = tag;
+    connection->context = context;
     connection->used_ms = loop_monotonic_ms(server->options.loop);
     connection->watch = (struct loop_watch){.descriptor = descriptor,
                                             .ready = net_connection_ready};
     if (loop_watch_add(server->options.loop, &connection->watch, LOOP_READABLE) != 0) {
         io_socket_close(descriptor);
         mem_free(connection);
-        return;
+        return false;
     }
     list_push_back(&server->connections, &connection->node);
     server->count++;
     metrics_set(server->options.metrics, METRIC_CONNECTIONS, (int64_t)server->count);
     metrics_add(server->options.metrics, METRIC_CONNECTIONS_OPENED, 1);
+    return true;
 }

@@ -32,13 +32,12 @@ struct net_server_options {
     struct loop *loop;
     int32_t request_bytes_max;      /* socket.request.max.bytes */
     int64_t idle_max_ms;            /* connections.max.idle.ms; -1: never */
-    int32_t connections_max;        /* max.connections */
     struct io_socket_buffers buffers;
     struct metrics_shard *metrics; /* of the loop; NULL: nothing is counted */
     /* A whole frame. The connection stays open at least until net_connection_respond or
      * net_connection_close is called for it, even when the peer has gone. */
     void (*on_request)(void *context, struct net_connection *connection, struct net_frame *frame);
-    /* The connection is gone, and no request of it is in processing. */
+    /* The connection is gone, and no request of it is in processing. NULL: nobody is told. */
     void (*on_closed)(void *context, struct net_connection *connection);
     void *context;
 };
@@ -48,8 +47,12 @@ void net_server_stop(struct net_server *server);
 /* Closes every connection; after loop_drain, since helpers may still read for one. */
 void net_server_destroy(struct net_server **server);
 
-/* Takes an accepted socket over; tag is the caller's (the listener's index). */
-void net_server_adopt(struct net_server *server, int descriptor, int32_t tag);
+/* Takes an accepted socket over; tag (the listener's index) and what net_connection_context gives
+ * are the caller's. False: no memory, the socket is closed, on_closed is not called. */
+bool net_server_adopt(struct net_server *server, int descriptor, int32_t tag, void *context);
+/* Closes up to count connections, those unused for longest first, with a tag other than spared_tag
+ * and no request in processing. How many. */
+size_t net_server_close_unused(struct net_server *server, size_t count, int32_t spared_tag);
 size_t net_server_connection_count(const struct net_server *server);
 
 int32_t net_connection_tag(const struct net_connection *connection);
@@ -73,6 +76,8 @@ struct net_listener_options {
     const char *host; /* "": every address */
     uint16_t port;    /* 0: any free one */
     int32_t backlog;
+    /* Before each accept: 0, or the wait; INT64_MAX: until net_listener_resume. May be NULL. */
+    int64_t (*wait_ms)(void *context);
     void (*accept)(void *context, int descriptor);
     void *context;
 };
@@ -80,6 +85,8 @@ struct net_listener_options {
 int net_listener_open(const struct net_listener_options *options, struct net_listener **listener,
                       struct err_message *message);
 int net_listener_start(struct net_listener *listener);
+/* Asks again whether one may be accepted. */
+void net_listener_resume(struct net_listener *listener);
 uint16_t net_listener_port(const struct net_listener *listener);
 void net_listener_close(struct net_listener **listener);
 

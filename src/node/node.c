@@ -12,7 +12,6 @@
 
 #define HELPERS_OF_FIRST_SHARD 2
 #define HELPERS_OF_OTHER_SHARDS 1
-#define LISTENERS_MAX 16
 
 /* One for each listener, since accept is told nothing but its context. */
 struct node_port {
@@ -28,9 +27,9 @@ struct node {
     int32_t started_count; /* loops with a thread of their own */
     struct quorum *quorum;
     struct broker *broker;
-    struct net_listener *listeners[LISTENERS_MAX];
-    struct node_port ports[LISTENERS_MAX];
-    struct image_endpoint controller_endpoints[LISTENERS_MAX];
+    struct net_listener *listeners[CONFIG_LISTENERS_MAX];
+    struct node_port ports[CONFIG_LISTENERS_MAX];
+    struct image_endpoint controller_endpoints[CONFIG_LISTENERS_MAX];
     struct lifecycle *lifecycle;
     struct metrics_registry *metrics;
     int64_t began_ms;
@@ -174,6 +173,22 @@ static int node_create_loops(struct node *node)
     return metrics_create(node->shard_count, API_COUNT, node_api_name, &node->metrics);
 }
 
+static int64_t node_accept_wait_ms(void *context)
+{
+    struct node_port *port = context;
+    return broker_accept_wait_ms(port->node->broker, port->index);
+}
+
+static void node_on_room(void *context)
+{
+    struct node *node = context;
+    for (int32_t i = 0; i < CONFIG_LISTENERS_MAX; i++) {
+        if (node->listeners[i] != NULL) {
+            net_listener_resume(node->listeners[i]);
+        }
+    }
+}
+
 static void node_accept(void *context, int descriptor)
 {
     struct node_port *port = context;
@@ -184,8 +199,8 @@ static int node_open_listeners(struct node *node, struct err_message *message)
 {
     const struct config *config = node->options.config;
     int32_t count = config_listener_count(config);
-    if (count > LISTENERS_MAX) {
-        return err_set(message, ERR_RANGE, "listeners: at most %d", LISTENERS_MAX);
+    if (count > CONFIG_LISTENERS_MAX) {
+        return err_set(message, ERR_RANGE, "listeners: at most %d", CONFIG_LISTENERS_MAX);
     }
     for (int32_t i = 0; i < count; i++) {
         const struct config_listener *listener = config_listener_at(config, i);
@@ -197,6 +212,7 @@ static int node_open_listeners(struct node *node, struct err_message *message)
             .host = host,
             .port = listener->port,
             .backlog = config_int(config, "socket.listen.backlog.size"),
+            .wait_ms = node_accept_wait_ms,
             .accept = node_accept,
             .context = &node->ports[i],
         };
@@ -264,7 +280,7 @@ static void node_serve_if_ready(struct node *node)
             log_dir_mark_recovered(node->dirs[i]);
         }
     }
-    for (int32_t i = 0; i < LISTENERS_MAX; i++) {
+    for (int32_t i = 0; i < CONFIG_LISTENERS_MAX; i++) {
         if (node->listeners[i] != NULL && net_listener_start(node->listeners[i]) != 0) {
             node_fatal(node, "cannot listen");
         }
@@ -302,6 +318,7 @@ static int node_create_broker(struct node *node, struct err_message *message)
         .submit = node_submit,
         .controller_id = node_controller_id,
         .on_applied = node_on_applied,
+        .on_room = node_on_room,
         .on_fatal = node_fatal,
         .context = node,
     };
@@ -408,7 +425,7 @@ static void node_close(struct node *node, bool clean)
             any |= loop_drain(node->loops[i]);
         }
     }
-    for (int32_t i = 0; i < LISTENERS_MAX; i++) {
+    for (int32_t i = 0; i < CONFIG_LISTENERS_MAX; i++) {
         net_listener_close(&node->listeners[i]);
     }
     int64_t broker_epoch = node->broker != NULL ? atomic_load(&node->broker->epoch) : -1;

@@ -328,6 +328,12 @@ void io_socket_prepare(int descriptor, const struct io_socket_buffers *buffers)
     (void)descriptor, (void)buffers;
 }
 
+void io_address_text(const struct io_address *address, char text[IO_PEER_BYTES])
+{
+    (void)address;
+    snprintf(text, IO_PEER_BYTES, "unknown");
+}
+
 void io_socket_peer(int descriptor, char peer[IO_PEER_BYTES])
 {
     snprintf(peer, IO_PEER_BYTES, "client-%d", descriptor);

@@ -102,7 +102,6 @@ static int setup(void **state)
     struct net_server_options options = {.loop = test.loop,
                                          .request_bytes_max = 1000,
                                          .idle_max_ms = -1,
-                                         .connections_max = 10,
                                          .metrics = metrics_shard_at(test.registry, 0),
                                          .on_request = on_request,
                                          .on_closed = on_closed};
@@ -126,7 +125,7 @@ static int connect_client(void)
     int pair[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     assert_int_equal(fcntl(pair[1], F_SETFL, O_NONBLOCK), 0);
-    net_server_adopt(test.server, pair[1], 0);
+    assert_true(net_server_adopt(test.server, pair[1], 0, NULL));
     return pair[0];
 }
 
