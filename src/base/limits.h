@@ -20,6 +20,8 @@
 
 /* Requests are small: one chunk holds most of them. */
 #define ARENA_CHUNK_BYTES LIMIT(4096u, 64u)
+/* A response that is small needs no second allocation. */
+#define WRITER_FIRST_BYTES LIMIT(256u, 1u)
 /* One turn of the timing wheel is 4 s, so that few timers ride around. */
 #define WHEEL_SLOTS LIMIT(4096, 8)
 /* Events of one epoll wait: what more there is comes with the next turn. */

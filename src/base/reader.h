@@ -3,6 +3,7 @@
 #ifndef BNB_BASE_READER_H
 #define BNB_BASE_READER_H
 
+#include "base/endian.h"
 #include "base/view.h"
 
 struct reader {
@@ -33,49 +34,57 @@ static inline const uint8_t *reader_take(struct reader *reader, size_t size)
     reader->cursor = size > 0 ? taken + size : taken;
     return taken;
 }
-static inline uint64_t reader_big_endian(struct reader *reader, size_t size)
+static inline uint8_t reader_u8(struct reader *reader)
 {
-    const uint8_t *bytes = reader_take(reader, size);
-    uint64_t value = 0;
-    for (size_t i = 0; bytes != NULL && i < size; i++) {
-        value = value << 8 | bytes[i];
-    }
-    return value;
-}
-static inline int8_t reader_i8(struct reader *reader)
-{
-    return (int8_t)reader_big_endian(reader, 1);
-}
-static inline int16_t reader_i16(struct reader *reader)
-{
-    return (int16_t)reader_big_endian(reader, 2);
+    const uint8_t *bytes = reader_take(reader, 1);
+    return bytes != NULL ? *bytes : 0;
 }
 static inline uint16_t reader_u16(struct reader *reader)
 {
-    return (uint16_t)reader_big_endian(reader, 2);
-}
-static inline int32_t reader_i32(struct reader *reader)
-{
-    return (int32_t)reader_big_endian(reader, 4);
+    const uint8_t *bytes = reader_take(reader, 2);
+    return bytes != NULL ? load_be16(bytes) : 0;
 }
 static inline uint32_t reader_u32(struct reader *reader)
 {
-    return (uint32_t)reader_big_endian(reader, 4);
+    const uint8_t *bytes = reader_take(reader, 4);
+    return bytes != NULL ? load_be32(bytes) : 0;
 }
-static inline int64_t reader_i64(struct reader *reader)
+static inline uint64_t reader_u64(struct reader *reader)
 {
-    return (int64_t)reader_big_endian(reader, 8);
+    const uint8_t *bytes = reader_take(reader, 8);
+    return bytes != NULL ? load_be64(bytes) : 0;
 }
-static inline bool reader_bool(struct reader *reader)
-{
-    return reader_big_endian(reader, 1) != 0;
-}
+static inline int8_t reader_i8(struct reader *reader) { return (int8_t)reader_u8(reader); }
+static inline int16_t reader_i16(struct reader *reader) { return (int16_t)reader_u16(reader); }
+static inline int32_t reader_i32(struct reader *reader) { return (int32_t)reader_u32(reader); }
+static inline int64_t reader_i64(struct reader *reader) { return (int64_t)reader_u64(reader); }
+static inline bool reader_bool(struct reader *reader) { return reader_u8(reader) != 0; }
 double reader_f64(struct reader *reader);
 struct uuid reader_uuid(struct reader *reader);
-/* LEB128, at most 5 bytes. */
-uint32_t reader_uvarint(struct reader *reader);
-/* Zig-zag LEB128: at most 5 and 10 bytes. */
-int32_t reader_varint(struct reader *reader);
-int64_t reader_varlong(struct reader *reader);
+/* LEB128 of at most max_bytes, of which the first is not the last. */
+uint64_t reader_leb128_long(struct reader *reader, unsigned max_bytes);
+static inline uint64_t reader_leb128(struct reader *reader, unsigned max_bytes)
+{
+    if (reader->cursor < reader->end && (*reader->cursor & 0x80) == 0) {
+        return *reader->cursor++; /* most are this short */
+    }
+    return reader_leb128_long(reader, max_bytes);
+}
+/* At most 5 bytes. */
+static inline uint32_t reader_uvarint(struct reader *reader)
+{
+    return (uint32_t)reader_leb128(reader, 5);
+}
+/* Zig-zag: at most 5 and 10 bytes. */
+static inline int32_t reader_varint(struct reader *reader)
+{
+    uint32_t value = (uint32_t)reader_leb128(reader, 5);
+    return (int32_t)(value >> 1 ^ -(value & 1));
+}
+static inline int64_t reader_varlong(struct reader *reader)
+{
+    uint64_t value = reader_leb128(reader, 10);
+    return (int64_t)(value >> 1 ^ -(value & 1));
+}
 
 #endif

@@ -1,6 +1,8 @@
 #include "base/writer.h"
 
 #include "base/assert.h"
+#include "base/endian.h"
+#include "base/limits.h"
 #include "base/mem.h"
 
 void writer_init(struct writer *writer, size_t max_bytes)
@@ -42,7 +44,8 @@ uint8_t *writer_reserve(struct writer *writer, size_t size)
     /* A place of no size is a place too: never NULL. */
     if (writer->data == NULL || size > writer->capacity - writer->size) {
         void *data = writer->data;
-        size_t wanted = writer->size + size > 0 ? writer->size + size : 1;
+        size_t wanted = writer->size + size > WRITER_FIRST_BYTES ? writer->size + size
+                                                                  : WRITER_FIRST_BYTES;
         if (writer->fixed || mem_grow(&data, &writer->capacity, wanted, 1) != 0) {
             writer->failed = true;
             return NULL;
@@ -75,41 +78,49 @@ void writer_splice(struct writer *writer, const void *source, size_t size)
     writer->splice_bytes += size;
 }
 
-static void writer_big_endian(struct writer *writer, uint64_t value, size_t size)
-{
-    uint8_t *place = writer_reserve(writer, size);
-    for (size_t i = 0; place != NULL && i < size; i++) {
-        place[i] = (uint8_t)(value >> (8 * (size - 1 - i)));
-    }
-}
-
 void writer_i8(struct writer *writer, int8_t value)
 {
-    writer_big_endian(writer, (uint8_t)value, 1);
+    uint8_t *place = writer_reserve(writer, 1);
+    if (place != NULL) {
+        *place = (uint8_t)value;
+    }
 }
 void writer_bool(struct writer *writer, bool value)
 {
-    writer_big_endian(writer, value ? 1 : 0, 1);
-}
-void writer_i16(struct writer *writer, int16_t value)
-{
-    writer_big_endian(writer, (uint16_t)value, 2);
+    writer_i8(writer, value ? 1 : 0);
 }
 void writer_u16(struct writer *writer, uint16_t value)
 {
-    writer_big_endian(writer, value, 2);
-}
-void writer_i32(struct writer *writer, int32_t value)
-{
-    writer_big_endian(writer, (uint32_t)value, 4);
+    uint8_t *place = writer_reserve(writer, 2);
+    if (place != NULL) {
+        store_be16(place, value);
+    }
 }
 void writer_u32(struct writer *writer, uint32_t value)
 {
-    writer_big_endian(writer, value, 4);
+    uint8_t *place = writer_reserve(writer, 4);
+    if (place != NULL) {
+        store_be32(place, value);
+    }
+}
+void writer_u64(struct writer *writer, uint64_t value)
+{
+    uint8_t *place = writer_reserve(writer, 8);
+    if (place != NULL) {
+        store_be64(place, value);
+    }
+}
+void writer_i16(struct writer *writer, int16_t value)
+{
+    writer_u16(writer, (uint16_t)value);
+}
+void writer_i32(struct writer *writer, int32_t value)
+{
+    writer_u32(writer, (uint32_t)value);
 }
 void writer_i64(struct writer *writer, int64_t value)
 {
-    writer_big_endian(writer, (uint64_t)value, 8);
+    writer_u64(writer, (uint64_t)value);
 }
 void writer_uuid(struct writer *writer, struct uuid id)
 {
@@ -120,7 +131,7 @@ void writer_f64(struct writer *writer, double value)
 {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
-    writer_big_endian(writer, bits, 8);
+    writer_u64(writer, bits);
 }
 
 static void writer_leb128(struct writer *writer, uint64_t value)
@@ -155,9 +166,7 @@ void writer_patch_i32(struct writer *writer, size_t position, int32_t value)
         return;
     }
     ASSERT(position + 4 <= writer->size);
-    for (size_t i = 0; i < 4; i++) {
-        writer->data[position + i] = (uint8_t)((uint32_t)value >> (24 - 8 * i));
-    }
+    store_be32(writer->data + position, (uint32_t)value);
 }
 
 size_t uvarint_bytes(uint32_t value)

@@ -44,6 +44,7 @@ void writer_u16(struct writer *writer, uint16_t value);
 void writer_i32(struct writer *writer, int32_t value);
 void writer_u32(struct writer *writer, uint32_t value);
 void writer_i64(struct writer *writer, int64_t value);
+void writer_u64(struct writer *writer, uint64_t value);
 void writer_f64(struct writer *writer, double value);
 void writer_uuid(struct writer *writer, struct uuid id);
 void writer_uvarint(struct writer *writer, uint32_t value);

@@ -19,6 +19,8 @@ struct loop {
     struct list hooks;
     int epoll;
     int wake; /* eventfd */
+    struct loop_watch wake_watch; /* only its address is used: it marks the event of wake */
+    bool woken;
     int64_t monotonic_ms;
     int64_t wall_ms;
     atomic_bool stopping;
@@ -102,7 +104,7 @@ int loop_create(unsigned helper_count, struct loop **created)
     loop->job_last = &loop->job_first;
     loop->epoll = epoll_create1(EPOLL_CLOEXEC);
     loop->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = &loop->wake_watch};
     int error = loop->epoll < 0 || loop->wake < 0 ||
                         epoll_ctl(loop->epoll, EPOLL_CTL_ADD, loop->wake, &event) != 0
                     ? err_from_errno(errno)
@@ -187,7 +189,8 @@ static bool loop_run_mail(struct loop *loop)
 {
     uint64_t count;
     ssize_t got = read(loop->wake, &count, sizeof count);
-    (void)got; /* nothing to read: the wake-up came before the last turn */
+    (void)got; /* nothing to read: somebody else's post emptied it */
+    loop->woken = false;
     pthread_mutex_lock(&loop->mail_lock);
     struct loop_mail *mail = loop->mail_first;
     loop->mail_first = NULL;
@@ -207,7 +210,9 @@ static void loop_run_events(struct loop *loop)
     for (int i = 0; i < loop->event_count; i++) {
         struct loop_watch *watch = loop->events[i].data.ptr;
         uint32_t flags = loop->events[i].events;
-        if (watch != NULL) {
+        if (watch == &loop->wake_watch) {
+            loop->woken = true;
+        } else if (watch != NULL) {
             bool broken = (flags & (EPOLLERR | EPOLLHUP)) != 0;
             unsigned what = (flags & EPOLLIN || broken ? LOOP_READABLE : 0u) |
                             (flags & EPOLLOUT || broken ? LOOP_WRITABLE : 0u);
@@ -225,7 +230,9 @@ void loop_run(struct loop *loop)
         loop->event_count = count > 0 ? count : 0;
         loop_read_clocks(loop);
         loop_run_events(loop);
-        (void)loop_run_mail(loop);
+        if (loop->woken) {
+            (void)loop_run_mail(loop);
+        }
         wheel_advance(&loop->wheel, loop->monotonic_ms);
         LIST_FOR_EACH_SAFE(node, &loop->hooks)
         {

@@ -2,8 +2,6 @@
 
 #include "base/assert.h"
 
-static const uint8_t codec_nothing[1];
-
 size_t codec_size_of(const struct codec_field *field)
 {
     switch ((enum codec_kind)field->kind) {
@@ -35,24 +33,6 @@ size_t codec_size_of(const struct codec_field *field)
     return 0;
 }
 
-void codec_store(const struct codec_field *field, void *value, int64_t number)
-{
-    switch (codec_size_of(field)) {
-    case 1:
-        *(int8_t *)value = (int8_t)number;
-        break;
-    case 2:
-        *(int16_t *)value = (int16_t)number;
-        break;
-    case 4:
-        *(int32_t *)value = (int32_t)number;
-        break;
-    default: /* 8: the only size left for numbers */
-        *(int64_t *)value = number;
-        break;
-    }
-}
-
 int64_t codec_load(const struct codec_field *field, const void *value)
 {
     switch ((enum codec_kind)field->kind) {
@@ -82,53 +62,9 @@ int64_t codec_load(const struct codec_field *field, const void *value)
     return 0;
 }
 
-static void codec_default_field(const struct codec_field *field, void *value)
-{
-    bool null = (field->flags & CODEC_DEFAULT_NULL) != 0;
-    if (field->flags & CODEC_ARRAY) {
-        *(struct codec_array *)value = (struct codec_array){NULL, null ? -1 : 0};
-        return;
-    }
-    switch ((enum codec_kind)field->kind) {
-    case CODEC_STRING:
-        *(struct string_view *)value =
-            (struct string_view){null ? NULL : (const char *)codec_nothing, 0};
-        break;
-    case CODEC_BYTES:
-        *(struct bytes_view *)value = (struct bytes_view){null ? NULL : codec_nothing, 0};
-        break;
-    case CODEC_RECORDS:
-        *(struct records_view *)value = (struct records_view){0};
-        break;
-    case CODEC_STRUCT:
-        if (field->flags & CODEC_POINTER) {
-            *(void **)value = NULL;
-        } else {
-            codec_default(field->element, value);
-        }
-        break;
-    case CODEC_FLOAT64:
-    case CODEC_UUID:
-        memset(value, 0, codec_size_of(field));
-        break;
-    case CODEC_BOOL:
-    case CODEC_INT8:
-    case CODEC_INT16:
-    case CODEC_UINT16:
-    case CODEC_INT32:
-    case CODEC_UINT32:
-    case CODEC_INT64:
-        codec_store(field, value, field->default_value);
-        break;
-    }
-}
-
 void codec_default(const struct codec_struct *row, void *message)
 {
-    memset(message, 0, row->size);
-    for (size_t i = 0; i < row->field_count; i++) {
-        codec_default_field(&row->fields[i], (uint8_t *)message + row->fields[i].offset);
-    }
+    memcpy(message, row->defaults, row->size);
 }
 
 static bool codec_struct_is_default(const struct codec_struct *row, const void *message)

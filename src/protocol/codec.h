@@ -62,10 +62,13 @@ struct codec_field {
 struct codec_struct {
     const char *name;
     const struct codec_field *fields;
+    const void *defaults; /* a message with all of them */
     uint16_t field_count;
     uint16_t size;
     struct codec_versions versions; /* of the message */
     int16_t flexible;               /* first flexible version; INT16_MAX: none */
+    bool has_tagged; /* in some version */
+    bool has_pointers;
 };
 /* The layout that every generated array field has. */
 struct codec_array {

@@ -194,7 +194,7 @@ static void codec_decode_struct(struct codec_decoder *decoder, const struct code
 {
     ASSERT(depth < CODEC_DEPTH_MAX);
     codec_default(row, message);
-    for (size_t i = 0; i < row->field_count; i++) {
+    for (size_t i = 0; row->has_pointers && i < row->field_count; i++) {
         codec_decode_absent(decoder, &row->fields[i],
                             (void **)((uint8_t *)message + row->fields[i].offset));
     }

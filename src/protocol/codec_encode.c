@@ -130,7 +130,7 @@ static void codec_encode_tags(struct codec_encoder *encoder, const struct codec_
 {
     const struct codec_field *by_tag[CODEC_TAGS_MAX] = {NULL};
     uint32_t count = 0;
-    for (size_t i = 0; i < row->field_count; i++) {
+    for (size_t i = 0; row->has_tagged && i < row->field_count; i++) {
         const struct codec_field *field = &row->fields[i];
         if (codec_is_tagged(field, encoder->version) &&
             !codec_is_default(field, (const uint8_t *)message + field->offset)) {

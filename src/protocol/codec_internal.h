@@ -23,8 +23,7 @@ static inline bool codec_is_flexible(const struct codec_struct *row, int16_t ver
 size_t codec_size_of(const struct codec_field *field);
 /* Whether the field holds what codec_default would put there. */
 bool codec_is_default(const struct codec_field *field, const void *value);
-/* Stores or loads a number of any kind but float64 and uuid. */
-void codec_store(const struct codec_field *field, void *value, int64_t number);
+/* A number of any kind but float64 and uuid. */
 int64_t codec_load(const struct codec_field *field, const void *value);
 
 #endif

@@ -63,6 +63,12 @@ static void random_blob(struct random_source *random, const struct codec_field *
     }
 }
 
+static void store_number(const struct codec_field *field, void *value, int64_t number)
+{
+    /* Least significant bytes first: what fits is stored. */
+    memcpy(value, &number, codec_size_of(field));
+}
+
 static void random_value(struct random_source *random, const struct codec_field *field,
                          int16_t version, struct arena *arena, bool may_be_null, void *value)
 {
@@ -76,7 +82,7 @@ static void random_value(struct random_source *random, const struct codec_field 
     case CODEC_INT32:
     case CODEC_UINT32:
     case CODEC_INT64:
-        codec_store(field, value, random_number(random));
+        store_number(field, value, random_number(random));
         break;
     case CODEC_FLOAT64:
         *(double *)value = (double)random_number(random) / 8;

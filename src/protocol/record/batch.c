@@ -9,46 +9,35 @@
 
 /* The smallest length that any format has; checked before the magic is even looked at. */
 #define BATCH_LENGTH_MIN 14
+#define BATCH_LEADER_EPOCH_POSITION 12
 #define BATCH_MAGIC_POSITION 16
 #define BATCH_CRC_POSITION 17
 #define BATCH_ATTRIBUTES_POSITION 21
 #define BATCH_MAX_TIMESTAMP_POSITION 35
 
-static void batch_store(uint8_t *place, uint64_t value, size_t size)
-{
-    for (size_t i = 0; i < size; i++) {
-        place[i] = (uint8_t)(value >> (8 * (size - 1 - i)));
-    }
-}
-
 int64_t batch_view_size(const uint8_t *data, size_t size)
 {
-    struct reader reader;
     if (size < BATCH_PREFIX_BYTES) {
         return 0;
     }
-    reader_init(&reader, data + 8, 4);
-    int32_t length = reader_i32(&reader);
+    int32_t length = (int32_t)load_be32(data + 8);
     return length < BATCH_LENGTH_MIN ? ERR_CORRUPT : (int64_t)length + BATCH_PREFIX_BYTES;
 }
 
 void batch_header_read(const uint8_t *data, struct batch *batch)
 {
-    struct reader reader;
-    reader_init(&reader, data, BATCH_HEADER_BYTES);
-    batch->base_offset = reader_i64(&reader);
-    batch->size_bytes = (uint32_t)reader_i32(&reader) + BATCH_PREFIX_BYTES;
-    batch->partition_leader_epoch = reader_i32(&reader);
-    (void)reader_i8(&reader);
-    batch->crc = reader_u32(&reader);
-    batch->attributes = reader_u16(&reader);
-    batch->last_offset_delta = reader_i32(&reader);
-    batch->base_timestamp_ms = reader_i64(&reader);
-    batch->max_timestamp_ms = reader_i64(&reader);
-    batch->producer_id = reader_i64(&reader);
-    batch->producer_epoch = reader_i16(&reader);
-    batch->base_sequence = reader_i32(&reader);
-    batch->record_count = reader_i32(&reader);
+    batch->base_offset = (int64_t)load_be64(data);
+    batch->size_bytes = load_be32(data + 8) + BATCH_PREFIX_BYTES;
+    batch->partition_leader_epoch = (int32_t)load_be32(data + BATCH_LEADER_EPOCH_POSITION);
+    batch->crc = load_be32(data + BATCH_CRC_POSITION);
+    batch->attributes = load_be16(data + BATCH_ATTRIBUTES_POSITION);
+    batch->last_offset_delta = (int32_t)load_be32(data + 23);
+    batch->base_timestamp_ms = (int64_t)load_be64(data + 27);
+    batch->max_timestamp_ms = (int64_t)load_be64(data + BATCH_MAX_TIMESTAMP_POSITION);
+    batch->producer_id = (int64_t)load_be64(data + 43);
+    batch->producer_epoch = (int16_t)load_be16(data + 51);
+    batch->base_sequence = (int32_t)load_be32(data + 53);
+    batch->record_count = (int32_t)load_be32(data + 57);
     batch->records = data + BATCH_HEADER_BYTES;
 }
 
@@ -102,29 +91,26 @@ int32_t batch_sequence_add(int32_t sequence, int32_t delta)
 
 void batch_patch_base_offset(uint8_t *data, int64_t base_offset)
 {
-    batch_store(data, (uint64_t)base_offset, 8);
+    store_be64(data, (uint64_t)base_offset);
 }
 
 void batch_patch_leader_epoch(uint8_t *data, int32_t partition_leader_epoch)
 {
-    batch_store(data + BATCH_PREFIX_BYTES, (uint32_t)partition_leader_epoch, 4);
+    store_be32(data + BATCH_LEADER_EPOCH_POSITION, (uint32_t)partition_leader_epoch);
 }
 
-void batch_patch_timestamp(uint8_t *data, bool log_append_time, int64_t max_timestamp_ms)
+void batch_patch_timestamp(uint8_t *data, const struct batch *batch, bool log_append_time,
+                           int64_t max_timestamp_ms)
 {
-    struct batch batch;
-    int64_t whole = batch_view_size(data, BATCH_HEADER_BYTES);
-    ASSERT(whole >= BATCH_HEADER_BYTES); /* the caller decoded it before */
-    int error = batch_decode(data, (size_t)whole, &batch);
-    ASSERT(error == 0);
-    uint16_t attributes = (uint16_t)(batch.attributes & ~BATCH_LOG_APPEND_TIME) |
+    ASSERT(batch->records == data + BATCH_HEADER_BYTES);
+    uint16_t attributes = (uint16_t)(batch->attributes & ~BATCH_LOG_APPEND_TIME) |
                           (log_append_time ? BATCH_LOG_APPEND_TIME : 0);
-    if (attributes == batch.attributes && max_timestamp_ms == batch.max_timestamp_ms) {
+    if (attributes == batch->attributes && max_timestamp_ms == batch->max_timestamp_ms) {
         return;
     }
-    batch_store(data + BATCH_ATTRIBUTES_POSITION, attributes, 2);
-    batch_store(data + BATCH_MAX_TIMESTAMP_POSITION, (uint64_t)max_timestamp_ms, 8);
-    batch_store(data + BATCH_CRC_POSITION, batch_crc(data, batch.size_bytes), 4);
+    store_be16(data + BATCH_ATTRIBUTES_POSITION, attributes);
+    store_be64(data + BATCH_MAX_TIMESTAMP_POSITION, (uint64_t)max_timestamp_ms);
+    store_be32(data + BATCH_CRC_POSITION, batch_crc(data, batch->size_bytes));
 }
 
 void batch_seal(uint8_t *data, size_t size, enum batch_codec codec)
@@ -133,9 +119,9 @@ void batch_seal(uint8_t *data, size_t size, enum batch_codec codec)
     struct batch batch;
     batch_header_read(data, &batch);
     uint16_t attributes = (uint16_t)((batch.attributes & ~BATCH_CODEC_MASK) | codec);
-    batch_store(data + 8, size - BATCH_PREFIX_BYTES, 4);
-    batch_store(data + BATCH_ATTRIBUTES_POSITION, attributes, 2);
-    batch_store(data + BATCH_CRC_POSITION, batch_crc(data, size), 4);
+    store_be32(data + 8, (uint32_t)(size - BATCH_PREFIX_BYTES));
+    store_be16(data + BATCH_ATTRIBUTES_POSITION, attributes);
+    store_be32(data + BATCH_CRC_POSITION, batch_crc(data, size));
 }
 
 struct batch batch_header_empty(int64_t base_offset)
@@ -245,6 +231,6 @@ int batch_builder_finish(struct batch_builder *builder)
     writer_i32(&fields, header->base_sequence);
     writer_i32(&fields, header->record_count);
     ASSERT(!fields.failed && fields.size == BATCH_HEADER_BYTES);
-    batch_store(data + BATCH_CRC_POSITION, batch_crc(data, size_bytes), 4);
+    store_be32(data + BATCH_CRC_POSITION, batch_crc(data, size_bytes));
     return 0;
 }

@@ -93,8 +93,10 @@ void batch_patch_leader_epoch(uint8_t *data, int32_t partition_leader_epoch);
 /* Finishes a header whose records were replaced by size - BATCH_HEADER_BYTES bytes of that codec:
  * sets length, codec and CRC. */
 void batch_seal(uint8_t *data, size_t size, enum batch_codec codec);
-/* Sets maximum and type of the timestamps, and the CRC anew when they change. */
-void batch_patch_timestamp(uint8_t *data, bool log_append_time, int64_t max_timestamp_ms);
+/* Sets maximum and type of the timestamps, and the CRC anew when they change. batch is what data
+ * says so far. */
+void batch_patch_timestamp(uint8_t *data, const struct batch *batch, bool log_append_time,
+                           int64_t max_timestamp_ms);
 
 struct record_header {
     struct string_view key;

@@ -124,9 +124,10 @@ static void batch__patches_keep_the_crc_valid(void **state)
     struct batch batch;
     writer_init(&writer, 10000);
     build(&writer);
+    assert_int_equal(batch_decode(writer.data, writer.size, &batch), 0);
     batch_patch_base_offset(writer.data, INT64_C(1) << 40);
     batch_patch_leader_epoch(writer.data, 9);
-    batch_patch_timestamp(writer.data, true, 777);
+    batch_patch_timestamp(writer.data, &batch, true, 777);
     assert_int_equal(batch_decode(writer.data, writer.size, &batch), 0);
     assert_true(batch_crc_holds(writer.data, &batch));
     assert_true(batch.base_offset == INT64_C(1) << 40);
