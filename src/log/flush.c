@@ -27,13 +27,17 @@ static int flush_add_segment(struct log *log, struct log_flush *flush, size_t in
 {
     struct segment *segment = log->segments[index];
     int error = segment_open(segment, segment->size_bytes == 0);
+    if (error == 0) {
+        log->directory_dirty |= !segment->indexes_made;
+        error = segment_make_indexes(segment);
+    }
     if (error != 0) {
         return error;
     }
     atomic_fetch_add_explicit(&segment->file->references, 1, memory_order_relaxed);
     flush->files[flush->file_count++] = (struct log_flush_file){segment->file, NULL};
     if (segment == log_active(log)) {
-        return 0; /* after a crash its indexes are made anew */
+        return 0; /* after a crash its indexes are filled anew */
     }
     error = flush_add_path(log, flush, segment->base_offset, ".index");
     if (error == 0) {

@@ -169,6 +169,17 @@ int index_file_read(struct index_file *index, uint32_t i, uint8_t *entry)
     return 0;
 }
 
+int index_file_make(struct index_file *index)
+{
+    bool was_open = index->is_open;
+    int open = index_file_open(index, true);
+    if (open == 1 && !was_open) {
+        io_file_close(&index->file);
+        index->is_open = false;
+    }
+    return open < 0 ? open : 0;
+}
+
 int index_file_write_pending(struct index_file *index)
 {
     if (index->pending_count == 0) {

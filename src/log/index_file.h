@@ -58,6 +58,8 @@ int index_file_read(struct index_file *index, uint32_t i, uint8_t *entry);
 int index_file_append(struct index_file *index, const uint8_t *entry);
 /* Keeps the first count entries. */
 int index_file_truncate(struct index_file *index, uint32_t count);
+/* Makes the file if it is not there; whether it is open stays as it was. */
+int index_file_make(struct index_file *index);
 /* Writes what is pending. */
 int index_file_write_pending(struct index_file *index);
 int index_file_sync(struct index_file *index);

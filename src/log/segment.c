@@ -285,6 +285,16 @@ static int segment_return_room(struct segment *segment)
     return error == 0 ? io_file_truncate(&segment->file->file, segment->size_bytes) : error;
 }
 
+int segment_make_indexes(struct segment *segment)
+{
+    int error = segment->indexes_made ? 0 : index_file_make(&segment->offsets);
+    if (error == 0 && !segment->indexes_made) {
+        error = index_file_make(&segment->times);
+    }
+    segment->indexes_made |= error == 0;
+    return error;
+}
+
 int segment_seal(struct segment *segment)
 {
     int64_t timestamp_ms = -1;

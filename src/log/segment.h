@@ -44,6 +44,7 @@ struct segment {
     int64_t max_timestamp_offset;
     bool timestamps_known;
     bool first_timestamp_known;
+    bool indexes_made; /* both files are there */
     int64_t first_timestamp_ms; /* max timestamp of the first batch; -1: none */
     int64_t created_ms;
     int64_t used_ms;
@@ -80,6 +81,9 @@ int segment_read_aborted(struct segment *segment, uint32_t i, struct segment_abo
 
 /* Whether there is no room for another index entry. */
 bool segment_index_full(struct segment *segment, int32_t segment_index_bytes);
+/* Makes offset and time index where an empty one has no file yet: Apache Kafka takes a segment below
+ * the recovery point for damaged without them. */
+int segment_make_indexes(struct segment *segment);
 /* The last time entry, as it is written when a segment is rolled or closed. */
 int segment_seal(struct segment *segment);
 /* Largest timestamp and its offset; -1 and base_offset when no record has one. */

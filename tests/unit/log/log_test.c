@@ -614,6 +614,34 @@ static void log__knows_aborted_transactions_after_every_kind_of_stop(void **stat
     assert_aborted(fixture);
 }
 
+static void assert_has_index(const struct fixture *fixture, int64_t base_offset, bool wanted)
+{
+    static const char *const suffixes[] = {".index", ".timeindex"};
+    for (int i = 0; i < 2; i++) {
+        char path[256];
+        snprintf(path, sizeof path, "%s/%020d%s", fixture->directory, (int)base_offset,
+                 suffixes[i]);
+        assert_int_equal(access(path, F_OK) == 0, wanted);
+    }
+}
+
+/* Apache Kafka repairs a segment below the recovery point that lacks an index, though an empty one
+ * says nothing: whatever was synced has both, and an untouched log costs no files. */
+static void log__a_synced_segment_has_its_indexes_also_where_they_are_empty(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(open_log(fixture, START_CLEAN, 0, 0), 0);
+    append_many(fixture, 1);
+    assert_has_index(fixture, 0, false);
+    assert_int_equal(log_flush(fixture->log), 0);
+    assert_has_index(fixture, 0, true);
+    log_abandon(&fixture->log);
+    assert_int_equal(log_dir_remove_tree(&fixture->fs, fixture->directory), 0);
+    assert_int_equal(open_log(fixture, START_CLEAN, 0, 0), 0);
+    assert_int_equal(log_close(&fixture->log), 0);
+    assert_has_index(fixture, 0, true);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -627,6 +655,7 @@ int main(void)
         CASE(log__answers_a_retry_with_its_first_offsets_also_after_restart),
         CASE(log__finds_offsets_by_time),
         CASE(log__writes_epochs_again_that_changed_during_a_sync),
+        CASE(log__a_synced_segment_has_its_indexes_also_where_they_are_empty),
         CASE(log__knows_aborted_transactions_after_every_kind_of_stop),
         CASE(log__learns_epochs_that_a_dead_process_did_not_write),
         CASE(log__retention_gives_up_old_segments_only),
