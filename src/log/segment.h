@@ -81,8 +81,8 @@ int segment_read_aborted(struct segment *segment, uint32_t i, struct segment_abo
 
 /* Whether there is no room for another index entry. */
 bool segment_index_full(struct segment *segment, int32_t segment_index_bytes);
-/* Makes offset and time index where an empty one has no file yet: Apache Kafka takes a segment below
- * the recovery point for damaged without them. */
+/* Makes offset and time index where an empty one has no file yet: without them Apache Kafka takes a
+ * segment below the recovery point for damaged. */
 int segment_make_indexes(struct segment *segment);
 /* The last time entry, as it is written when a segment is rolled or closed. */
 int segment_seal(struct segment *segment);

@@ -3,6 +3,7 @@
 #define BNB_TOOLS_DUMP_H
 
 #include "base/arena.h"
+#include "base/writer.h"
 #include "protocol/codec.h"
 #include "protocol/record/batch.h"
 
@@ -23,27 +24,41 @@ struct dump_options {
     int64_t max_bytes;
     enum dump_decoder decoder;
 };
-/* Entries of an index that do not agree with the log. */
-struct dump_mismatch {
-    const char *path;
-    int64_t index_offset;
-    int64_t log_offset;
+/* What is not as it should be, told at the end: in this order, and by file. */
+enum dump_problem_kind {
+    DUMP_INDEX_MISMATCH,   /* an index entry, the offset that the log has there */
+    DUMP_TIME_MISMATCH,    /* a time entry, the largest time in the batch */
+    DUMP_TIME_ORDER,       /* a time entry, the one before it */
+    DUMP_TIME_NOT_FOUND,   /* the offset of a time entry, the one that the log has; -1: none */
+    DUMP_NOT_CONSECUTIVE,  /* an offset (-1: none), the next one in the file */
+    DUMP_PROBLEM_KINDS,
 };
-#define DUMP_MISMATCHES_MAX 1024
+struct dump_problem {
+    enum dump_problem_kind kind;
+    const char *path; /* borrowed: as long as the dump */
+    int64_t first;
+    int64_t second;
+};
 struct dump {
     struct dump_options options;
     struct arena arena;
-    struct dump_mismatch mismatches[DUMP_MISMATCHES_MAX];
-    size_t mismatch_count;
+    struct dump_problem *problems;
+    size_t problem_count;
+    size_t problem_capacity;
 };
+/* Without memory for it a problem goes untold. */
+void dump_add_problem(struct dump *dump, enum dump_problem_kind kind, const char *path,
+                      int64_t first, int64_t second);
 
+/* Records of a batch, unpacked; 0, or an error. plain is the caller's, and to be released. */
+int dump_unpack(const struct batch *batch, struct writer *plain, struct bytes_view *records);
 /* Prints a message as Kafka's JSON converters do: camelCase, tagged fields only if not default. */
 void dump_json(const struct codec_struct *row, int16_t version, const void *message);
 /* " key: K payload: V" of a data record. */
 void dump_record_data(struct dump *dump, const struct record *record);
 /* " endTxnMarker: ..." and the like of a control record. */
 void dump_control(struct dump *dump, const struct record *record);
-/* The files by kind; data is the whole file. */
+/* The files by kind; data is the whole file, path as long-lived as the dump. */
 void dump_offset_index(struct dump *dump, const char *path, struct bytes_view data);
 void dump_time_index(struct dump *dump, const char *path, struct bytes_view data);
 void dump_txn_index(struct bytes_view data);

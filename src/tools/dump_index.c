@@ -12,12 +12,14 @@
 #include "base/mem.h"
 #include "base/reader.h"
 #include "io/file.h"
+#include "protocol/record/iter.h"
 #include "tools/dump.h"
 
 #define OFFSET_ENTRY_BYTES 8
 #define TIME_ENTRY_BYTES 12
 #define TXN_ENTRY_BYTES 34
 #define SNAPSHOT_CRC_END 6
+#define BATCH_MAGIC_AT 16
 #define PATH_BYTES 4096
 
 int64_t dump_base_offset(const char *path)
@@ -55,6 +57,10 @@ void dump_offset_index(struct dump *dump, const char *path, struct bytes_view da
     int64_t base = dump_base_offset(path);
     struct io_fs fs;
     struct io_file log;
+    if (data.size == 0) {
+        printf("%s is empty.\n", path);
+        return;
+    }
     if (dump->options.sanity_only) {
         printf("%s passed sanity check.\n", path);
         return;
@@ -69,9 +75,8 @@ void dump_offset_index(struct dump *dump, const char *path, struct bytes_view da
             break; /* the rest was allocated ahead */
         }
         int64_t found = has_log ? index_offset_at(&log, position) : offset;
-        if (found != offset && dump->mismatch_count < DUMP_MISMATCHES_MAX) {
-            dump->mismatches[dump->mismatch_count++] =
-                (struct dump_mismatch){path, offset, found};
+        if (found != offset) {
+            dump_add_problem(dump, DUMP_INDEX_MISMATCH, path, offset, found);
         }
         if (!dump->options.verify_only) {
             printf("offset: %" PRId64 " position: %d\n", offset, position);
@@ -82,13 +87,92 @@ void dump_offset_index(struct dump *dump, const char *path, struct bytes_view da
     }
 }
 
+/* The log that a time index belongs to, walked forwards. */
+struct time_walk {
+    struct io_file log;
+    int64_t position;
+    int64_t last_offset; /* of the batch before position; -1: none */
+};
+
+/* The first batch that ends at or behind offset, read whole (mem_free); NULL: there is none. */
+static uint8_t *time_batch(struct time_walk *walk, int64_t offset, struct batch *batch)
+{
+    uint8_t header[BATCH_HEADER_BYTES];
+    if (offset <= walk->last_offset) {
+        walk->position = 0;
+    }
+    while (io_file_read(&walk->log, header, sizeof header, walk->position) ==
+           BATCH_HEADER_BYTES) {
+        int64_t size = batch_view_size(header, sizeof header);
+        batch_header_read(header, batch);
+        if (size < BATCH_HEADER_BYTES || header[BATCH_MAGIC_AT] != BATCH_MAGIC) {
+            return NULL;
+        }
+        if (batch_last_offset(batch) >= offset) {
+            uint8_t *data = mem_alloc((size_t)size);
+            bool whole = data != NULL &&
+                         io_file_read(&walk->log, data, (size_t)size, walk->position) == size &&
+                         batch_decode(data, (size_t)size, batch) == 0;
+            if (!whole) {
+                mem_free(data);
+            }
+            return whole ? data : NULL;
+        }
+        walk->last_offset = batch_last_offset(batch);
+        walk->position += size;
+    }
+    return NULL;
+}
+
+/* The largest time of a record; -1: there is none. */
+static int64_t time_of_records(const struct batch *batch)
+{
+    struct writer plain;
+    struct bytes_view records;
+    struct record_iter iter;
+    struct record record;
+    int64_t max_ms = -1;
+    if (dump_unpack(batch, &plain, &records) == 0) {
+        record_iter_init(&iter, batch, records);
+        while (record_iter_next(&iter, &record) == 1) {
+            max_ms = record.timestamp_ms > max_ms ? record.timestamp_ms : max_ms;
+        }
+    }
+    writer_release(&plain);
+    return max_ms;
+}
+
+static void time_check(struct dump *dump, const char *path, struct time_walk *walk,
+                       int64_t timestamp_ms, int64_t offset, int64_t previous_ms)
+{
+    struct batch batch;
+    uint8_t *data = time_batch(walk, offset, &batch);
+    int64_t found = data == NULL ? -1 : batch_last_offset(&batch);
+    if (found != offset) {
+        dump_add_problem(dump, DUMP_TIME_NOT_FOUND, path, offset, found);
+    } else {
+        int64_t max_ms = time_of_records(&batch);
+        if (max_ms != timestamp_ms) {
+            dump_add_problem(dump, DUMP_TIME_MISMATCH, path, timestamp_ms, max_ms);
+        }
+        if (previous_ms >= timestamp_ms) {
+            dump_add_problem(dump, DUMP_TIME_ORDER, path, timestamp_ms, previous_ms);
+        }
+    }
+    mem_free(data);
+}
+
 void dump_time_index(struct dump *dump, const char *path, struct bytes_view data)
 {
     int64_t base = dump_base_offset(path);
+    struct io_fs fs;
+    struct time_walk walk = {.last_offset = -1};
     if (dump->options.sanity_only) {
         printf("%s passed sanity check.\n", path);
         return;
     }
+    bool has_log = index_log(path, &walk.log, &fs);
+    int64_t previous_ms = -1;
     struct reader reader;
     reader_init(&reader, data.data, data.size);
     for (size_t i = 0; i < data.size / TIME_ENTRY_BYTES; i++) {
@@ -97,9 +181,16 @@ void dump_time_index(struct dump *dump, const char *path, struct bytes_view data
         if (offset == base && i > 0) {
             break;
         }
+        if (has_log) {
+            time_check(dump, path, &walk, timestamp_ms, offset, previous_ms);
+        }
         if (!dump->options.verify_only) {
             printf("timestamp: %" PRId64 " offset: %" PRId64 "\n", timestamp_ms, offset);
         }
+        previous_ms = timestamp_ms;
+    }
+    if (has_log) {
+        io_file_close(&walk.log);
     }
 }
 

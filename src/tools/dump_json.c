@@ -1,7 +1,9 @@
 /* dump_json.c: messages as the JSON that Kafka's own converters write. */
 #include <ctype.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/uuid.h"
 #include "protocol/codec_internal.h"
@@ -12,10 +14,15 @@
 
 static void json_struct(const struct codec_struct *row, int16_t version, const void *message);
 
-/* snake_case to camelCase. */
+/* snake_case to camelCase; Kafka's KRaft is one word of ours. */
 static void json_name(const char *name)
 {
+    static const char word[] = "kraft";
     putchar('"');
+    if (strncmp(name, word, sizeof word - 1) == 0) {
+        printf("kRaft");
+        name += sizeof word - 1;
+    }
     for (bool upper = false; *name != '\0'; name++) {
         if (*name == '_') {
             upper = true;
@@ -87,6 +94,29 @@ static bool json_nested(const struct codec_field *field, struct bytes_view bytes
     return known;
 }
 
+/* As Java prints a double: the fewest digits that read back as the same number, at least one behind
+ * the point, and an exponent below 10^-3 and from 10^7 on. */
+static void json_double(double value)
+{
+    char text[32];
+    if (isnan(value) || isinf(value)) {
+        printf("\"%s\"", isnan(value) ? "NaN" : value < 0 ? "-Infinity" : "Infinity");
+        return;
+    }
+    int precision = 0;
+    do {
+        snprintf(text, sizeof text, "%.*e", precision, value);
+    } while (strtod(text, NULL) != value && ++precision < 17);
+    int exponent = (int)strtol(strchr(text, 'e') + 1, NULL, 10);
+    if (value == 0 || (exponent >= -3 && exponent < 7)) {
+        int behind = precision - exponent;
+        printf("%.*f", behind > 1 ? behind : 1, value);
+        return;
+    }
+    *strchr(text, 'e') = '\0';
+    printf("%s%sE%d", text, precision == 0 ? ".0" : "", exponent);
+}
+
 static void json_value(const struct codec_field *field, int16_t version, const void *value)
 {
     const struct bytes_view *bytes = value;
@@ -104,7 +134,7 @@ static void json_value(const struct codec_field *field, int16_t version, const v
         printf("%" PRId64, codec_load(field, value));
         return;
     case CODEC_FLOAT64:
-        printf("%.17g", *(const double *)value);
+        json_double(*(const double *)value);
         return;
     case CODEC_UUID:
         printf("\"%s\"", uuid_format(*(const struct uuid *)value, id));

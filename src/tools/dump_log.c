@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "io/file.h"
@@ -14,6 +15,7 @@
 
 #define DUMP_FILE_BYTES_MAX ((size_t)1 << 31)
 #define DUMP_BATCH_BYTES_MAX ((size_t)1 << 30)
+#define DUMP_PATH_BYTES 4096
 #define DUMP_ARENA_BYTES ((size_t)256 << 20)
 
 static const struct args_option dump_options[] = {
@@ -78,10 +80,10 @@ static void dump_batch_line(const struct batch *batch, const uint8_t *data, size
 }
 
 static void dump_record_line(struct dump *dump, const struct batch *batch,
-                             struct record_iter *iter, const struct record *record,
-                             int32_t index)
+                             struct record_iter *iter, const struct record *record)
 {
     bool control = batch_is_control(batch);
+    int64_t delta = record->offset - batch->base_offset; /* compaction leaves gaps */
     if (dump->options.skip_record_metadata) {
         if (control) {
             return;
@@ -94,7 +96,8 @@ static void dump_record_line(struct dump *dump, const struct batch *batch,
                append_time ? "LogAppendTime" : "CreateTime", record->timestamp_ms,
                record->key.data != NULL ? (int64_t)record->key.size : -1,
                record->value.data != NULL ? (int64_t)record->value.size : -1,
-               batch->base_sequence < 0 ? -1 : batch_sequence_add(batch->base_sequence, index));
+               batch->base_sequence < 0 ? -1
+                                        : batch_sequence_add(batch->base_sequence, (int32_t)delta));
         struct record_header header;
         for (bool first = true; record_iter_next_header(iter, &header) == 1; first = false) {
             printf("%s%.*s", first ? "" : ",", (int)header.key.size, header.key.data);
@@ -110,25 +113,47 @@ static void dump_record_line(struct dump *dump, const struct batch *batch,
     arena_reset(&dump->arena);
 }
 
-static void dump_records(struct dump *dump, const struct batch *batch)
+void dump_add_problem(struct dump *dump, enum dump_problem_kind kind, const char *path,
+                      int64_t first, int64_t second)
+{
+    if (mem_grow((void **)&dump->problems, &dump->problem_capacity, dump->problem_count + 1,
+                 sizeof *dump->problems) == 0) {
+        dump->problems[dump->problem_count++] = (struct dump_problem){kind, path, first, second};
+    }
+}
+
+int dump_unpack(const struct batch *batch, struct writer *plain, struct bytes_view *records)
+{
+    enum batch_codec codec = (enum batch_codec)(batch->attributes & BATCH_CODEC_MASK);
+    *records = (struct bytes_view){batch->records, batch->size_bytes - BATCH_HEADER_BYTES};
+    writer_init(plain, DUMP_BATCH_BYTES_MAX);
+    if (codec == BATCH_CODEC_NONE) {
+        return 0;
+    }
+    int error = decompress_append(codec, *records, plain);
+    *records = (struct bytes_view){plain->data, plain->size};
+    return error;
+}
+
+/* last_offset: of the record before, in this file; -1: none. */
+static void dump_records(struct dump *dump, const char *path, const struct batch *batch,
+                         int64_t *last_offset)
 {
     struct writer plain;
-    struct bytes_view records = {batch->records, batch->size_bytes - BATCH_HEADER_BYTES};
-    enum batch_codec codec = (enum batch_codec)(batch->attributes & BATCH_CODEC_MASK);
-    writer_init(&plain, DUMP_BATCH_BYTES_MAX);
-    int error = 0;
-    if (codec != BATCH_CODEC_NONE) {
-        error = decompress_append(codec, records, &plain);
-        records = (struct bytes_view){plain.data, plain.size};
-    }
+    struct bytes_view records;
     struct record_iter iter;
-    record_iter_init(&iter, batch, records);
     struct record record;
+    int error = dump_unpack(batch, &plain, &records);
+    record_iter_init(&iter, batch, records);
     int got = error == 0 ? 1 : error;
-    for (int32_t index = 0; got == 1; index++) {
+    while (got == 1) {
         got = record_iter_next(&iter, &record);
         if (got == 1) {
-            dump_record_line(dump, batch, &iter, &record, index);
+            if (record.offset != *last_offset + 1) {
+                dump_add_problem(dump, DUMP_NOT_CONSECUTIVE, path, *last_offset, record.offset);
+            }
+            *last_offset = record.offset;
+            dump_record_line(dump, batch, &iter, &record);
         }
     }
     if (got < 0) {
@@ -138,10 +163,15 @@ static void dump_records(struct dump *dump, const struct batch *batch)
     writer_release(&plain);
 }
 
-static void dump_log_title(const char *path)
+static const char *dump_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    const char *name = slash != NULL ? slash + 1 : path;
+    return slash != NULL ? slash + 1 : path;
+}
+
+static void dump_log_title(const char *path)
+{
+    const char *name = dump_name(path);
     long long offset;
     int epoch;
     if (strcmp(name, "bootstrap.checkpoint") == 0) {
@@ -157,6 +187,7 @@ static void dump_log_title(const char *path)
 void dump_batches(struct dump *dump, const char *path, struct bytes_view data)
 {
     size_t at = 0;
+    int64_t last_offset = -1;
     size_t max = (size_t)(dump->options.max_bytes > 0 ? dump->options.max_bytes : 0);
     dump_log_title(path);
     while (at < data.size && at < max) {
@@ -166,12 +197,13 @@ void dump_batches(struct dump *dump, const char *path, struct bytes_view data)
             return; /* the user's bound cuts it */
         }
         if (batch_decode(data.data + at, data.size - at, &batch) != 0) {
-            printf("Found %zu invalid bytes at the end of %s\n", data.size - at, path);
+            printf("Found %zu invalid bytes at the end of %s\n", data.size - at,
+                   dump_name(path));
             return;
         }
         dump_batch_line(&batch, data.data + at, at);
         if (dump->options.deep) {
-            dump_records(dump, &batch);
+            dump_records(dump, path, &batch, &last_offset);
         }
         at += batch.size_bytes;
     }
@@ -224,18 +256,57 @@ static bool dump_file(struct dump *dump, const char *path)
     return true;
 }
 
-static void dump_mismatches(const struct dump *dump)
+/* One file's problems of a kind, from `from` to before `to`. */
+static void dump_tell_file(const struct dump *dump, enum dump_problem_kind kind, size_t from,
+                           size_t to)
 {
-    const char *last = NULL;
-    for (size_t i = 0; i < dump->mismatch_count; i++) {
-        const struct dump_mismatch *one = &dump->mismatches[i];
-        if (last == NULL || strcmp(last, one->path) != 0) {
-            fprintf(stderr, "Mismatches in :%s\n", one->path);
-            last = one->path;
+    static const struct {
+        const char *title;
+        const char *first;
+        const char *second;
+    } words[DUMP_PROBLEM_KINDS] = {
+        [DUMP_INDEX_MISMATCH] = {"Mismatches in :", "  Index offset: ", ", log offset: "},
+        [DUMP_TIME_MISMATCH] = {"Found timestamp mismatch in :", "  Index timestamp: ",
+                                ", log timestamp: "},
+        [DUMP_TIME_ORDER] = {"Found out of order timestamp in :", "  Index timestamp: ",
+                             ", Previously indexed timestamp: "},
+        [DUMP_TIME_NOT_FOUND] = {"The following indexed offsets are not found in :",
+                                 "Indexed offset: ", ", found log offset: "},
+        [DUMP_NOT_CONSECUTIVE] = {"Non-consecutive offsets in ", "  ", " is followed by "},
+    };
+    bool titled = false;
+    for (size_t i = from; i < to; i++) {
+        /* Apache Kafka tells the last entry of an index first. */
+        size_t at = kind == DUMP_INDEX_MISMATCH ? to - 1 - (i - from) : i;
+        const struct dump_problem *one = &dump->problems[at];
+        if (one->kind != kind) {
+            continue;
         }
-        fprintf(stderr, "  Index offset: %" PRId64 ", log offset: %" PRId64 "\n",
-                one->index_offset, one->log_offset);
+        if (!titled) {
+            char here[DUMP_PATH_BYTES] = "";
+            bool relative = one->path[0] != '/' && getcwd(here, sizeof here) != NULL;
+            fprintf(stderr, "%s%s%s%s\n", words[kind].title, relative ? here : "",
+                    relative ? "/" : "", one->path);
+            titled = true;
+        }
+        fprintf(stderr, "%s%" PRId64 "%s%" PRId64 "\n", words[kind].first, one->first,
+                words[kind].second, one->second);
     }
+}
+
+static void dump_tell_problems(struct dump *dump)
+{
+    for (int kind = 0; kind < DUMP_PROBLEM_KINDS; kind++) {
+        size_t end;
+        for (size_t from = 0; from < dump->problem_count; from = end) {
+            const char *path = dump->problems[from].path;
+            for (end = from; end < dump->problem_count && dump->problems[end].path == path;) {
+                end++;
+            }
+            dump_tell_file(dump, (enum dump_problem_kind)kind, from, end);
+        }
+    }
+    mem_free(dump->problems);
 }
 
 static void dump_set_options(const struct args *args, struct dump_options *options)
@@ -291,7 +362,7 @@ int tool_dump_log(int argc, char **argv)
         status = dump_file(dump, path) ? 0 : 1;
     }
     fflush(stdout);
-    dump_mismatches(dump);
+    dump_tell_problems(dump);
     arena_release(&dump->arena);
     mem_free(copy);
     mem_free(dump);

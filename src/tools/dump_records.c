@@ -83,7 +83,7 @@ static void record_coordinator(struct dump *dump, const struct record *record,
         rows++;
     }
     if (record->key.data == NULL || reader.failed || rows->key_row == NULL) {
-        printf(" key: Unknown record type %d at offset %lld, skipping...", type,
+        printf(" key: Unknown record type %d at offset %lld, skipping.", type,
                (long long)record->offset);
         return;
     }
