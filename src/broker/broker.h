@@ -42,7 +42,7 @@ struct broker_options {
     int32_t shard_count;
     struct log_dir *const *dirs;
     int32_t dir_count;
-    const char *metadata_directory; /* the one without which the node cannot be; NULL: none of them */
+    const char *metadata_directory; /* the one that the node cannot be without; NULL: none */
     uint64_t random_seed;
     struct metrics_registry *metrics; /* with a block a shard; outlives the broker */
     /* On shard 0. */

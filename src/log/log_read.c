@@ -173,6 +173,16 @@ static int log_read_upper_bound(struct log *log, size_t index, int64_t start_off
     return found;
 }
 
+/* What every entry of a transaction index fulfils; one that does not is damaged. */
+static bool aborted_is_sound(const struct segment *segment, const struct segment_aborted *aborted)
+{
+    return aborted->producer_id >= 0 && aborted->first_offset >= 0 &&
+           aborted->first_offset <= aborted->last_offset &&
+           aborted->last_offset >= segment->base_offset &&
+           aborted->last_offset - segment->base_offset <= INT32_MAX &&
+           aborted->last_stable_offset >= 0;
+}
+
 int log_aborted_transactions(struct log *log, int64_t start_offset, size_t read_bytes,
                              struct arena *arena, struct log_aborted **aborted, int32_t *count)
 {
@@ -189,6 +199,10 @@ int log_aborted_transactions(struct log *log, int64_t start_offset, size_t read_
         int found;
         for (uint32_t j = 0; (found = segment_read_aborted(log->segments[i], j, &entry)) == 1;
              j++) {
+            if (!aborted_is_sound(log->segments[i], &entry)) {
+                found = ERR_CORRUPT;
+                break;
+            }
             if (entry.last_offset >= start_offset && entry.first_offset < upper) {
                 error = mem_grow((void **)&list, &capacity, (size_t)*count + 1, sizeof *list);
                 if (error != 0) {

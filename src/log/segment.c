@@ -332,6 +332,11 @@ int segment_max_timestamp(struct segment *segment, int64_t *timestamp_ms, int64_
             reader_init(&reader, entry, sizeof entry);
             segment->max_timestamp_ms = reader_i64(&reader);
             segment->max_timestamp_offset = segment->base_offset + reader_i32(&reader);
+        } else if (segment->size_bytes > 0) {
+            int error = segment_learn_max_timestamp(segment); /* the index is gone */
+            if (error != 0) {
+                return error;
+            }
         }
         segment->timestamps_known = true;
     }

@@ -88,6 +88,8 @@ int segment_make_indexes(struct segment *segment);
 int segment_seal(struct segment *segment);
 /* Largest timestamp and its offset; -1 and base_offset when no record has one. */
 int segment_max_timestamp(struct segment *segment, int64_t *timestamp_ms, int64_t *offset);
+/* The same from the batches. */
+int segment_learn_max_timestamp(struct segment *segment);
 /* Makes sure of it before something is given up because of it: the index that told may be damaged.
  * Where no batch has it, all of them are looked at. */
 int segment_confirm_max_timestamp(struct segment *segment);

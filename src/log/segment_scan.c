@@ -112,6 +112,45 @@ static int64_t time_key(const uint8_t *entry)
     return reader_i64(&reader);
 }
 
+/* Reads a whole batch into memory (mem_free). */
+static int segment_load_batch(struct segment *segment, int64_t position, uint32_t size,
+                              uint8_t **data)
+{
+    *data = mem_alloc(size);
+    if (*data == NULL) {
+        return ERR_NOMEM;
+    }
+    int error = segment_read(segment, *data, size, position);
+    if (error != 0) {
+        mem_free(*data);
+        *data = NULL;
+    }
+    return error;
+}
+
+/* Whether a batch lies where an index entry for entry_offset points, which begins at or below offset:
+ * 1, 0, or an error. Bytes out of the middle of a batch may look like one. Its last offset is that
+ * of the entry, unless an Apache Kafka of old indexed several batches at once: then its CRC tells. */
+static int segment_entry_holds(struct segment *segment, const struct batch *batch,
+                               int64_t position, int64_t entry_offset, int64_t offset)
+{
+    if (batch->base_offset < segment->base_offset || batch->base_offset > offset ||
+        batch_last_offset(batch) < batch->base_offset) {
+        return 0;
+    }
+    if (batch_last_offset(batch) == entry_offset) {
+        return 1;
+    }
+    uint8_t *data;
+    int error = segment_load_batch(segment, position, batch->size_bytes, &data);
+    if (error != 0) {
+        return error;
+    }
+    bool holds = batch_any_crc_holds(data, batch->size_bytes);
+    mem_free(data);
+    return holds;
+}
+
 /* Sets the scan to the newest index entry at or below offset, or to the start of the segment. The
  * index has no checksum, so it is believed only where it points at a batch that begins at or below
  * offset: all in front of that one lies below too, and nothing is passed over. */
@@ -129,7 +168,7 @@ static int segment_scan_towards(struct segment_scan *scan, struct segment *segme
     }
     struct reader reader;
     reader_init(&reader, entry, sizeof entry);
-    (void)reader_i32(&reader);
+    int64_t entry_offset = segment->base_offset + reader_i32(&reader);
     int64_t at = reader_i32(&reader);
     if (at <= 0 || at >= segment->size_bytes) {
         return 0;
@@ -137,13 +176,14 @@ static int segment_scan_towards(struct segment_scan *scan, struct segment *segme
     struct batch batch;
     int64_t position;
     segment_scan_init(scan, segment, at, segment->size_bytes);
-    int seen = segment_scan_next(scan, &batch, &position);
-    if (seen < 0 && seen != ERR_CORRUPT) {
-        return seen;
+    int holds = segment_scan_next(scan, &batch, &position);
+    if (holds == 1) {
+        holds = segment_entry_holds(segment, &batch, position, entry_offset, offset);
     }
-    bool holds = seen == 1 && batch.base_offset >= segment->base_offset &&
-                 batch.base_offset <= offset && batch_last_offset(&batch) >= batch.base_offset;
-    if (holds) {
+    if (holds < 0 && holds != ERR_CORRUPT) {
+        return holds;
+    }
+    if (holds == 1) {
         scan->position = at; /* its header is still in the buffer */
     } else {
         segment_scan_init(scan, segment, 0, segment->size_bytes);
@@ -164,22 +204,6 @@ int segment_find(struct segment *segment, int64_t offset, struct batch *batch, i
         }
     }
     return found;
-}
-
-/* Reads a whole batch into memory (mem_free). */
-static int segment_load_batch(struct segment *segment, int64_t position, uint32_t size,
-                              uint8_t **data)
-{
-    *data = mem_alloc(size);
-    if (*data == NULL) {
-        return ERR_NOMEM;
-    }
-    int error = segment_read(segment, *data, size, position);
-    if (error != 0) {
-        mem_free(*data);
-        *data = NULL;
-    }
-    return error;
 }
 
 /* The first record of the batch with a timestamp of at least timestamp_ms and an offset of at least
@@ -250,6 +274,29 @@ static int segment_confirm_time(struct segment *segment, int64_t timestamp_ms, i
     return found == 1 ? batch.max_timestamp_ms == timestamp_ms : found;
 }
 
+int segment_learn_max_timestamp(struct segment *segment)
+{
+    struct segment_scan scan;
+    struct batch batch;
+    int64_t position;
+    int found;
+    int64_t max_ms = -1;
+    int64_t max_offset = segment->base_offset;
+    segment_scan_init(&scan, segment, 0, segment->size_bytes);
+    while ((found = segment_scan_next(&scan, &batch, &position)) == 1) {
+        if (batch.max_timestamp_ms > max_ms) {
+            max_ms = batch.max_timestamp_ms;
+            max_offset = batch_last_offset(&batch);
+        }
+    }
+    if (found < 0 && found != ERR_CORRUPT) {
+        return found;
+    }
+    segment->max_timestamp_ms = max_ms;
+    segment->max_timestamp_offset = max_offset;
+    return 0;
+}
+
 int segment_confirm_max_timestamp(struct segment *segment)
 {
     int64_t position;
@@ -260,19 +307,7 @@ int segment_confirm_max_timestamp(struct segment *segment)
     if (confirmed != 0) {
         return confirmed < 0 ? confirmed : 0;
     }
-    struct segment_scan scan;
-    struct batch batch;
-    int found;
-    segment->max_timestamp_ms = -1;
-    segment->max_timestamp_offset = segment->base_offset;
-    segment_scan_init(&scan, segment, 0, segment->size_bytes);
-    while ((found = segment_scan_next(&scan, &batch, &position)) == 1) {
-        if (batch.max_timestamp_ms > segment->max_timestamp_ms) {
-            segment->max_timestamp_ms = batch.max_timestamp_ms;
-            segment->max_timestamp_offset = batch_last_offset(&batch);
-        }
-    }
-    return found;
+    return segment_learn_max_timestamp(segment);
 }
 
 /* Where the time index lets a walk towards timestamp_ms begin, if the log agrees with it. */

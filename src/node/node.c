@@ -117,6 +117,20 @@ static bool node_can_do_without(const struct node *node, const char *path, int e
            strcmp(path, config_metadata_directory(node->options.config)) != 0;
 }
 
+/* One that was formatted before directories had ids, or has lost its own, gets one for good. */
+static int node_give_directory_id(const struct node *node, struct log_dir *dir,
+                                  struct err_message *message)
+{
+    if (!uuid_is_zero(dir->properties.directory_id)) {
+        return 0;
+    }
+    dir->properties.directory_id = io_random_uuid();
+    int error = log_dir_write_properties(node->options.fs, dir->path, &dir->properties,
+                                         io_wall_ms());
+    return error == 0 ? 0 : err_set(message, error, "%s: cannot write meta.properties: %s",
+                                    dir->path, err_text(error));
+}
+
 static int node_open_dir(struct node *node, const char *path, struct err_message *message)
 {
     struct log_dir **dir = &node->dirs[node->dir_count];
@@ -130,7 +144,7 @@ static int node_open_dir(struct node *node, const char *path, struct err_message
         node->dir_count++;
         error = (*dir)->offline ? 0 : node_check_dir(node, *dir, message);
     }
-    return error;
+    return error != 0 || (*dir)->offline ? error : node_give_directory_id(node, *dir, message);
 }
 
 static int node_open_dirs(struct node *node, struct err_message *message)

@@ -1,5 +1,6 @@
 #include "node/quorum.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/assert.h"
@@ -84,39 +85,53 @@ static int quorum_replay_log(struct quorum *quorum, struct image_builder *builde
     return error;
 }
 
+/* Whether snapshot and log together leave nothing out. */
+static int quorum_check_loaded(const struct quorum *quorum, const struct quorum_loaded *loaded,
+                               struct err_message *message)
+{
+    int64_t start_offset = log_start_offset(quorum->log);
+    int64_t end_offset = log_end_offset(quorum->log);
+    if (start_offset > loaded->end_offset) {
+        return err_set(message, ERR_CORRUPT,
+                       "the log begins at offset %" PRId64 " and no snapshot reaches as far",
+                       start_offset);
+    }
+    if (loaded->damaged_end_offset >= 0 &&
+        (end_offset == 0 || end_offset < loaded->damaged_end_offset)) {
+        return err_set(message, ERR_CORRUPT,
+                       "the snapshot at offset %" PRId64 " is damaged, and the log ends at %" PRId64,
+                       loaded->damaged_end_offset, end_offset);
+    }
+    return 0;
+}
+
 static int quorum_load(struct quorum *quorum, struct err_message *message)
 {
     struct image_builder *builder = NULL;
-    int64_t snapshot_end = 0;
-    int32_t snapshot_epoch = 0;
+    struct quorum_loaded loaded = {0};
     int error = io_make_directory(&quorum->fs, quorum->directory);
     if (error == ERR_EXISTS) {
         error = 0;
     }
     if (error == 0) {
-        error = image_builder_create(NULL, &builder);
+        error = quorum_load_snapshot(quorum, &builder, &loaded, message);
     }
     if (error == 0) {
-        error = quorum_load_snapshot(quorum, builder, &snapshot_end, &snapshot_epoch, message);
+        error = quorum_open_log(quorum, loaded.end_offset, message);
     }
     if (error == 0) {
-        error = quorum_open_log(quorum, snapshot_end, message);
-    }
-    if (error == 0 && log_start_offset(quorum->log) > snapshot_end) {
-        error = err_set(message, ERR_CORRUPT,
-                        "the log begins at offset %lld and no snapshot reaches as far",
-                        (long long)log_start_offset(quorum->log));
+        error = quorum_check_loaded(quorum, &loaded, message);
     }
     if (error == 0) {
-        int64_t from = snapshot_end > log_start_offset(quorum->log)
-                           ? snapshot_end
+        int64_t from = loaded.end_offset > log_start_offset(quorum->log)
+                           ? loaded.end_offset
                            : log_start_offset(quorum->log);
         error = quorum_replay_log(quorum, builder, from, message);
     }
     if (error == 0) {
         int32_t epoch = log_latest_epoch(quorum->log);
         error = image_builder_finish(&builder, log_end_offset(quorum->log) - 1,
-                                     epoch >= 0 ? epoch : snapshot_epoch,
+                                     epoch >= 0 ? epoch : loaded.epoch,
                                      loop_wall_ms(quorum->options.loop), &quorum->newest);
     }
     image_builder_destroy(&builder);

@@ -106,7 +106,9 @@ static int replay_control(struct quorum *quorum, const struct record *record,
     switch (type) {
     case QUORUM_LEADER_CHANGE:
     case QUORUM_SNAPSHOT_HEADER:
+        return 0;
     case QUORUM_SNAPSHOT_FOOTER:
+        quorum->footer_seen = true;
         return 0;
     case QUORUM_KRAFT_VERSION:
         return keep_bytes(record->value, &quorum->kraft_version, &quorum->kraft_version_bytes);

@@ -71,6 +71,7 @@ struct quorum {
     struct bytes_view kraft_version;
     uint8_t *voters_bytes;
     uint8_t *kraft_version_bytes;
+    bool footer_seen;           /* of the snapshot that is being read */
     bool voters_from_bootstrap; /* the 0-0 checkpoint: the log must hear of them */
     int64_t snapshot_offset; /* end offset of the newest snapshot, 0: none */
     int64_t bytes_since_snapshot;
@@ -99,9 +100,15 @@ int quorum_build_control(struct writer *writer, int64_t base_offset, int32_t lea
                          size_t count);
 
 /* quorum_snapshot.c */
-/* Finds the newest snapshot and replays it; *end_offset 0: there is none. */
-int quorum_load_snapshot(struct quorum *quorum, struct image_builder *builder,
-                         int64_t *end_offset, int32_t *epoch, struct err_message *message);
+struct quorum_loaded {
+    int64_t end_offset; /* of the snapshot that was replayed; 0: none */
+    int32_t epoch;
+    /* End offset of a newer one that is damaged, which the log must make up for; -1: none. */
+    int64_t damaged_end_offset;
+};
+/* Finds the newest snapshot that is whole and replays it into a new *builder. */
+int quorum_load_snapshot(struct quorum *quorum, struct image_builder **builder,
+                         struct quorum_loaded *loaded, struct err_message *message);
 /* Starts one of the published image when enough was appended. */
 void quorum_maybe_snapshot(struct quorum *quorum);
 

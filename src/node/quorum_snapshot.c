@@ -35,6 +35,7 @@ static int snapshot_path(const struct quorum *quorum, struct snapshot_name name,
 }
 
 struct snapshot_search {
+    struct snapshot_name below; /* only those with an end offset below this one's */
     struct snapshot_name newest;
     bool found;
 };
@@ -44,6 +45,7 @@ static int snapshot_search_visit(void *context, const char *name, bool is_direct
     struct snapshot_search *search = context;
     struct snapshot_name parsed;
     if (!is_directory && snapshot_parse(name, &parsed) &&
+        parsed.end_offset < search->below.end_offset &&
         (!search->found || parsed.end_offset > search->newest.end_offset)) {
         search->newest = parsed;
         search->found = true;
@@ -51,37 +53,69 @@ static int snapshot_search_visit(void *context, const char *name, bool is_direct
     return 0;
 }
 
-int quorum_load_snapshot(struct quorum *quorum, struct image_builder *builder,
-                         int64_t *end_offset, int32_t *epoch, struct err_message *message)
+/* Replays one file into a new builder: 0; ERR_CORRUPT for one that is damaged or not whole. */
+static int snapshot_replay(struct quorum *quorum, struct snapshot_name name,
+                           struct image_builder **builder, struct err_message *message)
 {
-    struct snapshot_search search = {0};
-    char path[QUORUM_PATH_BYTES];
-    uint8_t *bytes;
-    size_t size;
+    char path[QUORUM_PATH_BYTES] = "a snapshot";
+    uint8_t *bytes = NULL;
+    size_t size = 0;
     size_t used = 0;
-    *end_offset = 0;
-    *epoch = 0;
-    int error = io_list(&quorum->fs, quorum->directory, snapshot_search_visit, &search);
-    if (error != 0 || !search.found) {
-        return error;
+    image_builder_destroy(builder);
+    int error = image_builder_create(NULL, builder);
+    if (error == 0) {
+        error = snapshot_path(quorum, name, path);
     }
-    error = snapshot_path(quorum, search.newest, path);
     if (error == 0) {
         error = io_read_whole(&quorum->fs, path, SNAPSHOT_BYTES_MAX, &bytes, &size);
     }
     if (error != 0) {
         return err_set(message, error, "cannot read %s: %s", path, err_text(error));
     }
-    error = quorum_replay_batches(quorum, builder, bytes, size, &used, message);
+    quorum->footer_seen = false;
+    quorum->voters = quorum->kraft_version = (struct bytes_view){NULL, 0};
+    error = quorum_replay_batches(quorum, *builder, bytes, size, &used, message);
     mem_free(bytes);
-    if (error == 0 && used != size) {
-        error = err_set(message, ERR_CORRUPT, "it is damaged");
+    if (error == 0 && (used != size || !quorum->footer_seen)) {
+        error = err_set(message, ERR_CORRUPT, "it is not whole");
     }
-    *end_offset = search.newest.end_offset;
-    *epoch = search.newest.epoch;
-    quorum->voters_from_bootstrap = search.newest.end_offset == 0 && quorum->voters.data != NULL;
-    quorum->snapshot_offset = search.newest.end_offset;
     return error == 0 ? 0 : err_wrap(message, error, "%s", path);
+}
+
+int quorum_load_snapshot(struct quorum *quorum, struct image_builder **builder,
+                         struct quorum_loaded *loaded, struct err_message *message)
+{
+    struct snapshot_search search = {.below = {INT64_MAX, 0}};
+    *loaded = (struct quorum_loaded){.damaged_end_offset = -1};
+    for (;;) {
+        search.found = false;
+        int error = io_list(&quorum->fs, quorum->directory, snapshot_search_visit, &search);
+        if (error != 0) {
+            return error;
+        }
+        if (!search.found) {
+            break;
+        }
+        error = snapshot_replay(quorum, search.newest, builder, message);
+        if (error == 0) {
+            loaded->end_offset = search.newest.end_offset;
+            loaded->epoch = search.newest.epoch;
+            quorum->voters_from_bootstrap = loaded->end_offset == 0 && quorum->voters.data != NULL;
+            quorum->snapshot_offset = loaded->end_offset;
+            return 0;
+        }
+        if (error != ERR_CORRUPT) {
+            return error;
+        }
+        fprintf(stderr, "a metadata snapshot is damaged and left out: %s\n", message->text);
+        loaded->damaged_end_offset = search.newest.end_offset > loaded->damaged_end_offset
+                                         ? search.newest.end_offset
+                                         : loaded->damaged_end_offset;
+        search.below = search.newest;
+    }
+    quorum->voters = quorum->kraft_version = (struct bytes_view){NULL, 0};
+    image_builder_destroy(builder);
+    return image_builder_create(NULL, builder);
 }
 
 /* The file as it is put together. */

@@ -7,6 +7,9 @@ again once the directory is. Rows are those of the list of faults that systems o
 import contextlib
 import os
 import pathlib
+import random
+import re
+import select
 import shutil
 import signal
 import struct
@@ -22,6 +25,14 @@ CLUSTER = "4L6g3nShT-eMCtK--X86sw"
 EIO, ENOSPC = 5, 28
 HERE = pathlib.Path(__file__).resolve().parent
 SECONDS = 20
+DAMAGES_A_FILE = 4
+# Whose damage may stop the node, with one line: who we are, and what the cluster is.
+MAY_REFUSE = re.compile(r"m/(meta\.properties|__cluster_metadata-0/(quorum-state|\d+\.log))|"
+                        r"[ab]/meta\.properties")
+# Whose damage may cost records, as it does for Apache Kafka: the records themselves (from there on),
+# where a log begins, of which topic it is, and which topics there are.
+MAY_LOSE = re.compile(r"t-\d/\d+\.log|log-start-offset-checkpoint|partition\.metadata|"
+                      r"m/__cluster_metadata-0/\d+\.log|[ab]/meta\.properties")
 
 
 def check(got, wanted, what):
@@ -66,9 +77,14 @@ class Node:
             [harness.BINARY, "server-start", str(self.properties)], stdout=subprocess.PIPE,
             stderr=self.errors, text=True, env=environment)
 
+    def ready_line(self):
+        """What it prints first; nothing when it does not within the time, or ends."""
+        readable, _, _ = select.select([self.process.stdout], [], [], SECONDS)
+        return self.process.stdout.readline() if readable else ""
+
     def start(self):
         self._launch()
-        line = self.process.stdout.readline()
+        line = self.ready_line()
         if "ready" not in line:
             raise AssertionError(f"it does not start: {self.log()[-2000:]}")
         return self
@@ -148,6 +164,23 @@ def build_preload(made):
     if done.returncode != 0:
         raise harness.Skip(f"no C compiler: {done.stderr.strip()[:100]}")
     made.preload = library
+
+
+def damages(size, random):
+    """Places of a file to flip a bit at, and to cut at (negative)."""
+    if size == 0:
+        return []
+    bits = sorted(random.sample(range(size * 8), min(DAMAGES_A_FILE, size * 8)))
+    return [(bit // 8, bit % 8) for bit in bits] + [(random.randrange(size), -1)]
+
+
+def spoil(path, at, bit):
+    content = bytearray(path.read_bytes())
+    if bit < 0:
+        del content[at:]
+    else:
+        content[at] ^= 1 << bit
+    path.write_bytes(content)
 
 
 def create(connection, configs=()):
@@ -531,7 +564,71 @@ def two_brokers_on_one_directory():
         check(made.stop(), 0, "exit status")
 
 
-CASES = (disk_full_takes_one_directory_offline_and_room_brings_it_back,
+def _damaged(made, kept, name, at, bit, lost_power):
+    """Starts over a data directory of which one file is damaged, and reads everything."""
+    what = f"{name} at {at} bit {bit}{' after a loss of power' if lost_power else ''}"
+    if lost_power:
+        for directory in "mab":
+            for mark in (".barnabas_boot", ".kafka_cleanshutdown"):
+                made.path(f"{directory}/{mark}").unlink(missing_ok=True)
+    if not made.path(name).exists():
+        return
+    spoil(made.path(name), at, bit)
+    made.path("errors").write_text("")
+    made._launch()
+    line = made.ready_line()
+    if "ready" not in line:
+        status = made.process.wait(SECONDS)
+        made.process.stdout.close()
+        told = [line for line in made.log().splitlines() if line.startswith("barnabas: ")]
+        check((bool(MAY_REFUSE.search(name)), status, len(told)), (True, 1, 1),
+              f"{what}: the end of the start: {made.log()[-300:]}")
+        return
+    with made.connect() as connection:
+        for partition, values in kept.items():
+            found, _ = read_partition(connection, partition)
+            others = {at: value for at, value in found.items() if values.get(at) != value}
+            check(others, {}, f"{what}: records that nobody wrote in {partition}")
+            if not MAY_LOSE.search(name):
+                check(len(found), len(values), f"{what}: records of {partition}")
+    check(made.stop(), 0, f"{what}: exit status: {made.log()[-300:]}")
+
+
+def any_damaged_file_is_made_good_or_told(seed=1):
+    """Row 16: bits flipped and files cut at rest, in every file of a data directory."""
+    with node() as made:
+        chance = random.Random(seed)
+        with open(made.properties, "a") as file:
+            file.write("metadata.log.max.record.bytes.between.snapshots=600\n")
+        for _ in range(3):  # for snapshots of the metadata
+            made.start()
+            with made.connect() as connection:
+                create(connection)
+                producer_id, epoch = connection.producer_id()
+                kept = {partition: fill(connection, partition, 10) for partition in range(3)}
+                connection.produce("t", batch([b"mine"], producer_id, epoch, 0))
+            made.stop()
+        made.start()
+        with made.connect() as connection:
+            kept = {partition: read_partition(connection, partition)[0] for partition in kept}
+        check(made.stop(), 0, "exit status")
+        good = made.path("good")
+        good.mkdir()
+        for name in "mab":
+            shutil.copytree(made.path(name), good / name)
+        files = sorted(str(path.relative_to(good)) for path in good.rglob("*") if path.is_file())
+        check(any(".checkpoint" in name and "bootstrap" not in name for name in files), True,
+              "there is a snapshot of the metadata")
+        for name in files:
+            for at, bit in damages((good / name).stat().st_size, chance):
+                for directory in "mab":
+                    shutil.rmtree(made.path(directory))
+                    shutil.copytree(good / directory, made.path(directory))
+                _damaged(made, kept, name, at, bit, chance.random() < 0.5)
+
+
+CASES = (any_damaged_file_is_made_good_or_told,
+         disk_full_takes_one_directory_offline_and_room_brings_it_back,
          disk_full_at_the_start_leaves_the_others_and_room_brings_it_back,
          a_failed_sync_is_not_tried_again_as_if_it_had_worked,
          a_failed_sync_at_the_end_leaves_no_mark_of_a_clean_one,
