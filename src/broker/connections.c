@@ -128,7 +128,7 @@ static struct net_admission *connections_admission(const struct broker *broker, 
 /* Half of the descriptors are for connections; partition_files.c has the other half. */
 static int32_t connections_descriptors(void)
 {
-    int64_t half = io_descriptors_max() / 2 - DESCRIPTORS_SPARE;
+    int64_t half = (io_descriptors_max() - DESCRIPTORS_SPARE) / 2;
     return half < 1 ? 1 : half < INT32_MAX ? (int32_t)half : INT32_MAX;
 }
 
@@ -142,7 +142,7 @@ static void say_if_descriptors_are_few(const struct config *config, int32_t poss
                 "-n, LimitNOFILE) to %lld\n",
                 (long long)io_descriptors_max(), possible,
                 set ? ", fewer than max.connections" : "",
-                ((long long)(set ? wanted : CONNECTIONS_FEW) + DESCRIPTORS_SPARE) * 2);
+                (long long)(set ? wanted : CONNECTIONS_FEW) * 2 + DESCRIPTORS_SPARE);
     }
 }
 

@@ -1,6 +1,7 @@
 /* Which partitions have files open: those used last, bounded in number and in age. A partition that
  * nobody uses has none, and costs no time. */
 #include "base/assert.h"
+#include "base/limits.h"
 #include "broker/partition_internal.h"
 #include "io/system.h"
 
@@ -14,7 +15,8 @@ static void files_fire(struct timer *timer);
 
 void partition_files_init(struct broker_shard *shard, int32_t shard_count)
 {
-    int64_t most = io_descriptors_max() / DESCRIPTORS_SHARE / FILES_A_PARTITION / shard_count;
+    int64_t most = (io_descriptors_max() - DESCRIPTORS_SPARE) / DESCRIPTORS_SHARE /
+                   FILES_A_PARTITION / shard_count;
     shard->open_max = most > OPEN_PARTITIONS_MIN ? (size_t)most : OPEN_PARTITIONS_MIN;
     list_init(&shard->open);
     timer_init(&shard->files_timer, files_fire);

@@ -1,6 +1,7 @@
 /* system_sim.c: clocks, randomness and the machine of io/system.h, from the seed. */
 #include <string.h>
 
+#include "base/limits.h"
 #include "io/system.h"
 #include "sim.h"
 
@@ -20,7 +21,7 @@ void io_random_bytes(void *data, size_t size)
 
 int32_t io_core_count(void) { return 1; }
 /* So few that partitions have to take turns with their files. */
-int64_t io_descriptors_max(void) { return 24; }
+int64_t io_descriptors_max(void) { return DESCRIPTORS_SPARE + 32; }
 
 int io_disk_space(const char *path, int64_t *total_bytes, int64_t *usable_bytes)
 {
