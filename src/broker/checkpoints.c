@@ -78,7 +78,8 @@ static void checkpoint_list(struct checkpoint_part *part)
 static void checkpoint_write_set(struct broker_dir *dir, struct checkpoint_set *set,
                                  unsigned kinds)
 {
-    for (int kind = 0; kind < LOG_CHECKPOINT_KINDS && set->error == 0; kind++) {
+    /* High watermarks come before log starts: none on the disk may be below its log's start. */
+    for (int kind = LOG_CHECKPOINT_KINDS - 1; kind >= 0 && set->error == 0; kind--) {
         if ((kinds & 1u << kind) != 0 && !atomic_load(&dir->offline)) {
             set->error = log_dir_write_checkpoint(dir->dir, (enum log_checkpoint_kind)kind,
                                                   &set->kinds[kind], set->begun);
@@ -221,6 +222,8 @@ static void checkpoints_begin(struct broker *broker, unsigned kinds)
         broker->checkpoints_missed |= kinds;
         return;
     }
+    kinds |= kinds & 1u << LOG_CHECKPOINT_LOG_START_OFFSET ? 1u << LOG_CHECKPOINT_HIGH_WATERMARK
+                                                           : 0;
     unsigned due = checkpoints_take_due(broker, kinds);
     if (due != 0) {
         broker->checkpoint_round = checkpoint_round_create(broker, due);

@@ -482,8 +482,12 @@ static void partition_rename_deleted(struct partition *partition)
     for (size_t i = 0; i < sizeof id.bytes; i++) {
         id.bytes[i] = (uint8_t)(broker_shard_random(partition->shard) >> 32);
     }
-    int error = log_dir_rename_deleted(dir, log_directory(partition->log), id,
+    /* Apache Kafka would open it once more before it removes it, and miss them. */
+    int error = log_make_indexes(partition->log);
+    if (error == 0) {
+        error = log_dir_rename_deleted(dir, log_directory(partition->log), id,
                                        &partition->renamed);
+    }
     if (error == 0) {
         error = log_dir_forget(dir, partition_topic(partition), partition->key.partition);
     }

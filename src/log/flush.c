@@ -23,6 +23,16 @@ static int flush_add_path(struct log *log, struct log_flush *flush, int64_t numb
     return 0;
 }
 
+int log_make_indexes(struct log *log)
+{
+    int error = 0;
+    for (size_t i = 0; error == 0 && i < log->segment_count; i++) {
+        log->directory_dirty |= !log->segments[i]->indexes_made;
+        error = segment_make_indexes(log->segments[i]);
+    }
+    return error;
+}
+
 static int flush_add_segment(struct log *log, struct log_flush *flush, size_t index)
 {
     struct segment *segment = log->segments[index];

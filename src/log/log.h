@@ -64,6 +64,9 @@ struct log_options {
 int log_open(const struct log_options *options, struct log **log, struct err_message *message);
 /* Syncs, writes the producer snapshot, closes. An error leaves it to recovery. */
 int log_close(struct log **log);
+/* Makes the index files that empty indexes do not have yet, as the next sync would: for a log whose
+ * directory stays behind. */
+int log_make_indexes(struct log *log);
 /* Closes the files without syncing: for a log whose directory is gone or bad. */
 void log_abandon(struct log **log);
 

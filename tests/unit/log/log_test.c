@@ -640,6 +640,10 @@ static void log__a_synced_segment_has_its_indexes_also_where_they_are_empty(void
     assert_int_equal(open_log(fixture, START_CLEAN, 0, 0), 0);
     assert_int_equal(log_close(&fixture->log), 0);
     assert_has_index(fixture, 0, true);
+    assert_int_equal(log_dir_remove_tree(&fixture->fs, fixture->directory), 0);
+    assert_int_equal(open_log(fixture, START_CLEAN, 0, 0), 0);
+    assert_int_equal(log_make_indexes(fixture->log), 0);
+    assert_has_index(fixture, 0, true);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
