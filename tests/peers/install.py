@@ -37,10 +37,12 @@ def _run(command, folder, **environment):
 
 
 def _java(folder):
-    """lib/: the jars of Apache Kafka; classes/: our Java programs."""
-    _run(["mvn", "-q", "-B", "-f", str(HERE / "java" / "pom.xml"),
-          "dependency:copy-dependencies", "-DincludeScope=runtime",
-          f"-DoutputDirectory={folder / 'lib'}"], folder)
+    """lib/: the jars of Apache Kafka; logging/: one that shows its log; classes/: our programs."""
+    copy = ["mvn", "-q", "-B", "-f", str(HERE / "java" / "pom.xml"),
+            "dependency:copy-dependencies"]
+    _run([*copy, "-DincludeScope=runtime", f"-DoutputDirectory={folder / 'lib'}"], folder)
+    _run([*copy, "-DincludeScope=provided", "-DexcludeTransitive=true",
+          f"-DoutputDirectory={folder / 'logging'}"], folder)
     sources = [str(path) for path in _sources("java") if path.suffix == ".java"]
     _run(["javac", "-nowarn", "-proc:none", "-cp", f"{folder / 'lib'}/*", "-d",
           str(folder / "classes"), *sources], folder)
