@@ -245,3 +245,13 @@ int16_t image_feature_level(const struct image *image, const char *name)
     }
     return 0;
 }
+
+bool image_has_record(const struct image *image, int16_t api_key)
+{
+    for (size_t i = 0; i < image->kept.count; i++) {
+        if (((const struct kept_object *)image->kept.items[i])->api_key == api_key) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -100,4 +100,8 @@ size_t image_feature_count(const struct image *image);
 struct image_feature image_feature_at(const struct image *image, size_t index);
 int16_t image_feature_level(const struct image *image, const char *name);
 
+/* Whether a record of that kind is in force, of those that are kept as they came (access rules,
+ * SCRAM users, quotas, delegation tokens, controllers). */
+bool image_has_record(const struct image *image, int16_t api_key);
+
 #endif

@@ -5,7 +5,9 @@
 #include "base/mem.h"
 #include "broker/broker.h"
 #include "broker/handlers.h"
+#include "io/socket.h"
 #include "io/system.h"
+#include "node/access.h"
 #include "node/lifecycle.h"
 #include "node/quorum.h"
 #include "protocol/api.h"
@@ -206,6 +208,10 @@ static void node_on_room(void *context)
 static void node_accept(void *context, int descriptor)
 {
     struct node_port *port = context;
+    if (!access_listener_is_served(config_listener_at(port->node->options.config, port->index))) {
+        io_socket_close(descriptor);
+        return;
+    }
     broker_adopt(port->node->broker, descriptor, port->index);
 }
 
@@ -216,6 +222,7 @@ static int node_open_listeners(struct node *node, struct err_message *message)
     if (count > CONFIG_LISTENERS_MAX) {
         return err_set(message, ERR_RANGE, "listeners: at most %d", CONFIG_LISTENERS_MAX);
     }
+    access_name_closed_listeners(config);
     for (int32_t i = 0; i < count; i++) {
         const struct config_listener *listener = config_listener_at(config, i);
         char host[256];
@@ -242,6 +249,13 @@ static void node_on_image(void *context, const struct image *older, const struct
 {
     (void)older;
     struct node *node = context;
+    if (!node->serving && node->error == 0) {
+        node->error = access_check(node->options.config, newer, node->message);
+        if (node->error != 0) {
+            loop_stop(node->loops[0]);
+            return;
+        }
+    }
     broker_apply_image(node->broker, newer);
     lifecycle_on_image(node->lifecycle, newer);
 }

@@ -115,7 +115,41 @@ def names_a_bad_setting(root):
     assert "num.partitions" in line, line
 
 
-CASES = (begins_and_finds_its_data_again, names_a_used_port, names_a_directory_in_use,
+def turns_away_whom_it_cannot_authenticate(root):
+    """A listener that asks for SASL must not be open to everybody."""
+    port, closed = harness.free_port(), harness.free_port()
+    listeners = (f"listeners=PLAINTEXT://127.0.0.1:{port},SASL_PLAINTEXT://127.0.0.1:{closed},"
+                 f"CONTROLLER://127.0.0.1:{harness.free_port()}")
+    words = [harness.BINARY, "start", "--directory", str(root / "data"), "--override", listeners,
+             "--override", "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,"
+             "SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT"]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert "ready on" in process.stdout.readline()
+        with socket.create_connection(("127.0.0.1", closed), LINE_SECONDS) as client:
+            client.sendall(bytes.fromhex("0000000a" "0012" "0000" "00000001" "0000"))
+            try:
+                assert client.recv(100) == b"", "an answer without a password"
+            except ConnectionResetError:
+                pass
+    finally:
+        process.terminate()
+    assert "listener SASL_PLAINTEXT: only PLAINTEXT" in process.communicate(timeout=LINE_SECONDS)[1]
+
+
+def does_not_ignore_an_authorizer(root):
+    standard = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
+    line = refused(root / "data", "--override", f"authorizer.class.name={standard}")
+    assert "allow.everyone.if.no.acl.found" in line, line
+    line = refused(root / "data", "--override", "authorizer.class.name=com.example.Own")
+    assert "com.example.Own" in line and standard in line, line
+    with Started(root / "data", "--override", f"authorizer.class.name={standard}",
+                 "--override", "allow.everyone.if.no.acl.found=true") as open_to_all:
+        assert "ready on" in open_to_all.line, open_to_all.line
+
+
+CASES = (turns_away_whom_it_cannot_authenticate, does_not_ignore_an_authorizer,
+         begins_and_finds_its_data_again, names_a_used_port, names_a_directory_in_use,
          names_a_foreign_directory, names_a_file_in_the_place_of_a_directory,
          names_an_unwritable_directory, names_the_directory_of_another_node,
          refuses_an_unformatted_directory, names_a_bad_setting)
