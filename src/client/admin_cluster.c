@@ -184,6 +184,44 @@ int bnb_admin_api_versions(struct bnb_admin *admin, struct bnb_memory *memory, i
     return result;
 }
 
+int bnb_admin_update_features(struct bnb_admin *admin, const struct bnb_feature_update *updates,
+                              int32_t count, bool validate_only, struct bnb_error *error)
+{
+    struct bnb_memory *memory = bnb_memory_create();
+    struct update_features_request request;
+    update_features_request_default(&request);
+    request.validate_only = validate_only;
+    request.timeout_ms = (int32_t)client_config(admin->client)->default_api_timeout_ms;
+    request.feature_updates.count = count;
+    request.feature_updates.items =
+        memory == NULL ? NULL
+                       : admin_array(memory, count, sizeof *request.feature_updates.items, error);
+    int result = request.feature_updates.items == NULL ? BNB_ERROR_NO_MEMORY : 0;
+    for (int32_t i = 0; result == 0 && i < count; i++) {
+        struct update_features_request_feature_update_key *item = &request.feature_updates.items[i];
+        item->feature = string_view_of(updates[i].name);
+        item->max_version_level = updates[i].level;
+        item->upgrade_type = updates[i].type;
+    }
+    struct update_features_response *response;
+    if (result == 0) {
+        result = admin_call(admin, memory, CLIENT_NODE_CONTROLLER, API_UPDATE_FEATURES,
+                            &update_features_request_row, &request, &update_features_response_row,
+                            &response, error);
+    }
+    if (result == 0 && response->error_code != 0) {
+        result = client_error_kafka(error, response->error_code, response->error_message);
+    }
+    for (int32_t i = 0; result == 0 && i < response->results.count; i++) {
+        if (response->results.items[i].error_code != 0) {
+            result = client_error_kafka(error, response->results.items[i].error_code,
+                                        response->results.items[i].error_message);
+        }
+    }
+    bnb_memory_destroy(&memory);
+    return result;
+}
+
 /* ---- quorum ---- */
 
 /* Joins the listeners of one voter. */
