@@ -158,6 +158,28 @@ static struct string_view resolve(struct config *config, const struct config_row
     return (struct string_view){NULL, 0};
 }
 
+/* What must be set and is not, in the order in which Apache Kafka looks for it. */
+static int check_required(const struct config *config, struct err_message *message)
+{
+    static const char *const first[] = {"process.roles", "node.id"};
+    const struct config_row *missing = NULL;
+    for (size_t i = config_row_count(CONFIG_SCOPE_BROKER); i-- > 0;) {
+        const struct config_row *row = config_row_at(CONFIG_SCOPE_BROKER, i);
+        missing = row->required && config->values[i].data == NULL ? row : missing;
+    }
+    for (size_t i = sizeof first / sizeof first[0]; i-- > 0;) {
+        const struct config_row *row = config_row_find(CONFIG_SCOPE_BROKER,
+                                                       string_view_of(first[i]));
+        if (row != NULL && row->required && config_string(config, first[i]).data == NULL) {
+            missing = row;
+        }
+    }
+    return missing == NULL
+               ? 0 : err_set(message, ERR_INVALID,
+                             "Missing required configuration \"%s\" which has no default value.",
+                             missing->name);
+}
+
 static int resolve_values(struct config *config, struct err_message *message)
 {
     size_t count = config_row_count(CONFIG_SCOPE_BROKER);
@@ -168,16 +190,11 @@ static int resolve_values(struct config *config, struct err_message *message)
     for (size_t i = 0; i < count; i++) {
         const struct config_row *row = config_row_at(CONFIG_SCOPE_BROKER, i);
         config->values[i] = resolve(config, row);
-        if (row->required && config->values[i].data == NULL) {
-            return err_set(message, ERR_INVALID,
-                           "Missing required configuration \"%s\" which has no default value.",
-                           row->name);
-        }
     }
     if (config->arena.failed) {
         return err_set(message, ERR_NOMEM, "out of memory");
     }
-    return 0;
+    return check_required(config, message);
 }
 
 static int load(struct loading *loading, struct io_fs *fs, const char *path,

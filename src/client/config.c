@@ -345,6 +345,23 @@ static int config_parse_word(const struct config_row *row, const struct config_w
     return config_invalid(error, row, value, list);
 }
 
+static int config_parse_reset(const struct config_row *row, const char *value, int64_t *number,
+                              struct bnb_error *error)
+{
+    static const struct config_word words[] = {{"latest", BNB_OFFSET_END},
+                                                   {"earliest", BNB_OFFSET_BEGINNING},
+                                                   {"none", BNB_OFFSET_RESET_POLICY},
+                                                   {NULL, 0}};
+    char why[256];
+    if (config_parse_word(row, words, value, number, NULL) == 0) {
+        return 0;
+    }
+    snprintf(why, sizeof why, "Invalid value `%s` for configuration %s. The value must be either "
+             "'earliest', 'latest', 'none' or of the format 'by_duration:<PnDTnHnMn.nS.>'.", value,
+             row->name);
+    return config_invalid(error, row, value, why);
+}
+
 static const struct config_word config_bools[] = {{"true", 1}, {"false", 0}, {NULL, 0}};
 static const struct config_word config_acks[] = {{"all", -1}, {"-1", -1}, {"0", 0}, {"1", 1},
                                                  {NULL, 0}};
@@ -353,10 +370,6 @@ static const struct config_word config_codecs[] = {
     {"lz4", BATCH_CODEC_LZ4},   {"zstd", BATCH_CODEC_ZSTD}, {NULL, 0}};
 static const struct config_word config_isolations[] = {
     {"read_committed", 1}, {"read_uncommitted", 0}, {NULL, 0}};
-static const struct config_word config_resets[] = {{"latest", BNB_OFFSET_END},
-                                                   {"earliest", BNB_OFFSET_BEGINNING},
-                                                   {"none", BNB_OFFSET_RESET_POLICY},
-                                                   {NULL, 0}};
 
 static int config_apply(const struct config_row *row, const char *value,
                         struct client_config *parsed, struct bnb_error *error)
@@ -394,7 +407,7 @@ static int config_apply(const struct config_row *row, const char *value,
     case CONFIG_CODEC:
         return config_parse_word(row, config_codecs, value, at, error);
     case CONFIG_RESET:
-        return config_parse_word(row, config_resets, value, at, error);
+        return config_parse_reset(row, value, at, error);
     case CONFIG_ACCEPTED:
         return 0;
     }

@@ -417,6 +417,10 @@ static const char *feature_refusal(struct controller *controller, struct arena *
                             controller->options.node_id, KRAFT_VERSION_MAX).data;
     }
     if (!feature_range(controller, update->feature, &min, &max)) {
+        if (level == 0) {
+            return arena_format(arena, "Feature %.*s not found.", (int)update->feature.size,
+                                update->feature.data).data;
+        }
         return arena_format(arena, "Local controller %d does not support this feature.",
                             controller->options.node_id).data;
     }
