@@ -242,56 +242,93 @@ int command_start(int argc, char **argv)
     return status;
 }
 
-static void server_start_usage(FILE *out)
+static int server_start_usage(const char *wrong, const char *detail)
 {
-    fprintf(out, "USAGE: barnabas server-start [-daemon] server.properties [--override "
-                 "property=value]*\n");
+    fprintf(stderr, wrong, detail);
+    fprintf(stderr, "Option               Description\n"
+                    "------               -----------\n"
+                    "--override <String>  key=value instead of what the properties file has\n"
+                    "--version            Print the version and end.\n");
+    return 1;
 }
 
-int command_server_start(int argc, char **argv)
+static int start_fails(const char *text)
 {
-    const char *properties = NULL;
-    struct overrides overrides = {.count = 0};
-    bool daemon_wanted = false;
+    fprintf(stderr, "barnabas: %s\n", text);
+    return 1;
+}
+
+struct server_arguments {
+    const char *properties;
+    struct overrides overrides;
+    bool daemon;
+};
+
+/* -1: go on; else the status to end with. */
+static int server_arguments_parse(struct server_arguments *arguments, int argc, char **argv)
+{
+    char text[PATH_BYTES];
+    const char *extra = NULL;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--version") == 0) {
             printf("%s\n", BNB_VERSION);
             return 0;
         }
+    }
+    for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) {
-            server_start_usage(stdout);
-            return 1;
+            arguments->properties = NULL;
+            break;
         }
         if (strcmp(argv[i], "-daemon") == 0) {
-            daemon_wanted = true;
-        } else if (strcmp(argv[i], "--override") == 0 && i + 1 < argc) {
-            if (!overrides_add(&overrides, argv[++i])) {
+            arguments->daemon = true;
+        } else if (strcmp(argv[i], "--override") == 0 && i + 1 == argc) {
+            return start_fails("Option override requires an argument");
+        } else if (strcmp(argv[i], "--override") == 0) {
+            /* A name alone has an empty value. */
+            if (strchr(argv[++i], '=') != NULL && !overrides_add(&arguments->overrides, argv[i])) {
                 return 1;
             }
-        } else if (properties == NULL && argv[i][0] != '-') {
-            properties = argv[i];
+        } else if (argv[i][0] == '-' && argv[i][1] != '\0') {
+            snprintf(text, sizeof text, "%s is not a recognized option",
+                     argv[i] + strspn(argv[i], "-"));
+            return start_fails(text);
+        } else if (arguments->properties == NULL) {
+            arguments->properties = argv[i];
         } else {
-            server_start_usage(stderr);
-            return 1;
+            extra = extra == NULL ? argv[i] : extra;
         }
     }
-    if (properties == NULL) {
-        server_start_usage(stderr);
-        return 1;
+    if (arguments->properties == NULL) {
+        return server_start_usage("USAGE: barnabas server-start [-daemon] server.properties "
+                                  "[--override property=value]*%s\n", "");
+    }
+    return extra != NULL ? server_start_usage("Found non argument parameters: %s\n", extra) : -1;
+}
+
+int command_server_start(int argc, char **argv)
+{
+    struct server_arguments arguments = {.properties = NULL};
+    int status = server_arguments_parse(&arguments, argc, argv);
+    if (status >= 0) {
+        return status;
+    }
+    if (access(arguments.properties, F_OK) != 0) {
+        return start_fails(arguments.properties);
     }
     struct io_fs fs = io_fs_linux();
     struct config *config = NULL;
     struct err_message message = {{0}};
-    int error = config_open(&fs, properties, overrides.items, overrides.count, &config, &message);
+    int error = config_open(&fs, arguments.properties, arguments.overrides.items,
+                            arguments.overrides.count, &config, &message);
     if (error != 0) {
-        fprintf(stderr, "barnabas: %s\n", message.text);
-        return 1;
+        return start_fails(message.text);
     }
-    if (daemon_wanted && daemon(1, 0) != 0) {
+    if (arguments.daemon && daemon(1, 0) != 0) {
         fprintf(stderr, "barnabas: cannot go into the background\n");
         return 1;
     }
-    int status = 1;
+    status = 1;
     if (!config_is_broker(config) || !config_is_controller(config)) {
         fprintf(stderr, "barnabas: process.roles must be broker,controller: nodes with one role "
                         "come with replication\n");

@@ -2,6 +2,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/uuid.h"
@@ -10,22 +12,64 @@
 #include "log/log_dir.h"
 #include "node/commands.h"
 #include "node/storage_format.h"
-#include "node/storage_versions.h"
+#include "tools/argparse.h"
 
 #define DIRECTORIES_MAX 65
 #define VOTERS_MAX 64
 #define FEATURES_MAX 16
 
-struct storage_arguments {
-    const char *config;
-    const char *cluster_id;
-    const char *release;
-    const char *initial_controllers;
-    bool standalone;
-    bool no_initial_controllers;
-    bool ignore_formatted;
-    struct storage_feature features[FEATURES_MAX];
-    int32_t feature_count;
+#define HELP_OPTION                                                                                \
+    {"help", 'h', ARGS_FLAG, NULL, "Show this help and end."},                                     \
+    {NULL, 0, ARGS_FLAG, NULL, NULL}
+#define CONFIG_OPTION                                                                              \
+    {"config", 'c', ARGS_VALUE, "CONFIG", "The properties file of the node."}
+
+static const struct args_option help_options[] = {HELP_OPTION};
+static const struct args_option info_options[] = {CONFIG_OPTION, HELP_OPTION};
+static const struct args_option format_options[] = {
+    CONFIG_OPTION,
+    {"cluster-id", 't', ARGS_VALUE, "CLUSTER_ID", "The id of the cluster."},
+    {"add-scram", 'S', ARGS_VALUE, "ADD_SCRAM", "A SCRAM user to begin with."},
+    {"ignore-formatted", 'g', ARGS_FLAG, NULL, "Leave formatted directories as they are."},
+    {"release-version", 'r', ARGS_VALUE, "RELEASE_VERSION", "The release to take features from."},
+    {"feature", 'f', ARGS_VALUE, "FEATURE", "The level of one feature, as feature=level."},
+    {"standalone", 's', ARGS_FLAG, NULL, "This controller alone is the quorum."},
+    {"no-initial-controllers", 'N', ARGS_FLAG, NULL, "This node joins a quorum later."},
+    {"initial-controllers", 'I', ARGS_VALUE, "INITIAL_CONTROLLERS",
+     "The quorum, as id@host:port:directoryId,..."},
+    HELP_OPTION};
+static const struct args_option mapping_options[] = {
+    {"release-version", 'r', ARGS_VALUE, "RELEASE_VERSION", "The release to look up."},
+    HELP_OPTION};
+static const struct args_option dependency_options[] = {
+    {"feature", 'f', ARGS_VALUE, "FEATURE", "feature=level to look up; may be repeated."},
+    HELP_OPTION};
+static const char *const info_required[] = {"config", NULL};
+static const char *const format_required[] = {"config", "cluster-id", NULL};
+static const char *const format_quorums[] = {"standalone", "no-initial-controllers",
+                                             "initial-controllers", NULL};
+static const char *const dependency_required[] = {"feature", NULL};
+
+enum storage_action { INFO, FORMAT, MAPPING, DEPENDENCIES, RANDOM_UUID };
+static const struct argparse_command commands[] = {
+    [INFO] = {.name = "info", .help = "Show what the log directories of a node hold.",
+              .options = info_options, .required = info_required},
+    [FORMAT] = {.name = "format", .help = "Make the log directories of a node usable.",
+                .options = format_options, .required = format_required,
+                .one_of = format_quorums},
+    [MAPPING] = {.name = "version-mapping", .help = "Show the levels that a release comes with.",
+                 .options = mapping_options},
+    [DEPENDENCIES] = {.name = "feature-dependencies", .help = "Show what a level needs.",
+                      .options = dependency_options, .required = dependency_required},
+    [RANDOM_UUID] = {.name = "random-uuid", .help = "Print a new cluster id.",
+                     .options = help_options},
+};
+static const struct argparse parser = {
+    .program = "kafka-storage",
+    .description = "The Kafka storage tool.",
+    .tool = {.options = help_options},
+    .commands = commands,
+    .command_count = sizeof commands / sizeof commands[0],
 };
 
 static int storage_fail(const char *format, const char *detail)
@@ -33,91 +77,6 @@ static int storage_fail(const char *format, const char *detail)
     fprintf(stderr, format, detail);
     fputc('\n', stderr);
     return 1;
-}
-
-static void print_usage(FILE *out)
-{
-    fprintf(out,
-            "usage: storage [-h] {info,format,version-mapping,feature-dependencies,random-uuid}\n\n"
-            "  info -c CONFIG                 what the log directories of a node hold\n"
-            "  format -c CONFIG -t CLUSTER_ID [-g] [-r RELEASE_VERSION] [-f FEATURE=LEVEL]...\n"
-            "         [-s | -N | -I ID@HOST:PORT:DIRECTORY_ID,...]\n"
-            "                                 make the log directories of a node usable\n"
-            "  version-mapping [-r VERSION]   feature levels that a release comes with\n"
-            "  feature-dependencies -f FEATURE=LEVEL...\n"
-            "                                 what a feature level needs\n"
-            "  random-uuid                    print a new cluster id\n");
-}
-
-/* The value behind flag number i: "-c X", "--config X" or "--config=X"; NULL: another flag. */
-static const char *flag_value(int argc, char **argv, int *i, const char *brief, const char *full)
-{
-    size_t size = strlen(full);
-    if (strncmp(argv[*i], full, size) == 0 && argv[*i][size] == '=') {
-        return argv[*i] + size + 1;
-    }
-    if ((strcmp(argv[*i], brief) == 0 || strcmp(argv[*i], full) == 0) && *i + 1 < argc) {
-        return argv[++*i];
-    }
-    return NULL;
-}
-
-static bool is_flag(const char *text, const char *brief, const char *full)
-{
-    return strcmp(text, brief) == 0 || strcmp(text, full) == 0;
-}
-
-static bool add_feature(struct storage_arguments *arguments, const char *text)
-{
-    const char *equals = strchr(text, '=');
-    char *end;
-    if (equals == NULL || arguments->feature_count == FEATURES_MAX) {
-        return false;
-    }
-    long level = strtol(equals + 1, &end, 10);
-    if (*end != '\0' || end == equals + 1 || level < 0 || level > INT16_MAX) {
-        return false;
-    }
-    arguments->features[arguments->feature_count++] =
-        (struct storage_feature){{text, (size_t)(equals - text)}, (int16_t)level};
-    return true;
-}
-
-static bool parse_arguments(int argc, char **argv, struct storage_arguments *arguments)
-{
-    for (int i = 2; i < argc; i++) {
-        const char *value;
-        if ((value = flag_value(argc, argv, &i, "-c", "--config")) != NULL) {
-            arguments->config = value;
-        } else if ((value = flag_value(argc, argv, &i, "-t", "--cluster-id")) != NULL) {
-            arguments->cluster_id = value;
-        } else if ((value = flag_value(argc, argv, &i, "-r", "--release-version")) != NULL) {
-            arguments->release = value;
-        } else if ((value = flag_value(argc, argv, &i, "-I", "--initial-controllers")) != NULL) {
-            arguments->initial_controllers = value;
-        } else if ((value = flag_value(argc, argv, &i, "-f", "--feature")) != NULL) {
-            if (!add_feature(arguments, value)) {
-                storage_fail("storage: error: --feature needs NAME=LEVEL, got %s", value);
-                return false;
-            }
-        } else if ((value = flag_value(argc, argv, &i, "-S", "--add-scram")) != NULL) {
-            storage_fail("storage: error: %s: SCRAM users come with security; leave --add-scram "
-                         "out",
-                         value);
-            return false;
-        } else if (is_flag(argv[i], "-s", "--standalone")) {
-            arguments->standalone = true;
-        } else if (is_flag(argv[i], "-N", "--no-initial-controllers")) {
-            arguments->no_initial_controllers = true;
-        } else if (is_flag(argv[i], "-g", "--ignore-formatted")) {
-            arguments->ignore_formatted = true;
-        } else {
-            print_usage(stderr);
-            storage_fail("storage: error: unrecognized arguments: '%s'", argv[i]);
-            return false;
-        }
-    }
-    return true;
 }
 
 static int by_text(const void *a, const void *b)
@@ -145,39 +104,78 @@ static int32_t collect_directories(const struct config *config, const char **dir
     return count;
 }
 
-/* "1@host:9093:directoryid"; an IPv6 host is in brackets. */
-static bool parse_voter(char *text, struct storage_voter *voter)
+static bool parse_int(const char *text, long min, long max, long *number)
 {
-    char *at = strchr(text, '@');
-    char *last = strrchr(text, ':');
-    if (at == NULL || last == NULL || last < at) {
-        return false;
-    }
-    *at = '\0';
-    *last = '\0';
-    char *colon = strrchr(at + 1, ':');
-    if (colon == NULL) {
-        return false;
-    }
-    *colon = '\0';
     char *end;
-    voter->id = (int32_t)strtol(text, &end, 10);
-    bool fine = *end == '\0' && end != text && voter->id >= 0;
-    long port = strtol(colon + 1, &end, 10);
-    fine = fine && *end == '\0' && end != colon + 1 && port >= 0 && port <= UINT16_MAX;
-    voter->port = (uint16_t)port;
-    char *host = at + 1;
-    size_t size = strlen(host);
-    if (size > 1 && host[0] == '[' && host[size - 1] == ']') {
-        host[size - 1] = '\0';
-        host++;
-    }
-    voter->host = string_view_of(host);
-    return fine && voter->host.size > 0 &&
-           uuid_parse(string_view_of(last + 1), &voter->directory_id) == 0;
+    *number = strtol(text, &end, 10);
+    return *end == '\0' && end != text && *number >= min && *number <= max;
 }
 
-static bool parse_voters(char *text, struct storage_voter *voters, int32_t *count)
+static const char *voter_fail(struct err_message *message, const char *format, long number)
+{
+    err_set(message, ERR_INVALID, format, number);
+    return message->text;
+}
+
+/* The host of "host:9093:directoryid", cut off in place; an IPv6 host is in brackets. */
+static const char *parse_host(char *text, char **colon, struct string_view *host)
+{
+    char *end = text;
+    if (*text == '[') {
+        end = strchr(++text, ']');
+        if (end == NULL) {
+            return "Hostname began with left bracket, but no right bracket was found.";
+        }
+        *end++ = '\0';
+    }
+    *colon = strchr(end, ':');
+    if (*colon == NULL) {
+        return "No colon following hostname could be found.";
+    }
+    **colon = '\0';
+    *host = string_view_of(text);
+    return NULL;
+}
+
+/* "1@host:9093:directoryid". NULL, or what is wrong with it. */
+static const char *parse_voter(char *text, struct storage_voter *voter, struct err_message *message)
+{
+    long number;
+    char *port;
+    char *at = strchr(text, '@');
+    if (at == NULL) {
+        return "No @ found in dynamic voter string.";
+    }
+    *at = '\0';
+    if (!parse_int(text, INT32_MIN, INT32_MAX, &number)) {
+        return "Failed to parse node id in dynamic voter string.";
+    }
+    if (number < 0) {
+        return voter_fail(message, "Invalid negative node id %ld in dynamic voter string.", number);
+    }
+    voter->id = (int32_t)number;
+    const char *wrong = parse_host(at + 1, &port, &voter->host);
+    if (wrong != NULL) {
+        return wrong;
+    }
+    char *last = strchr(++port, ':');
+    if (last == NULL) {
+        return "No colon following port could be found.";
+    }
+    *last = '\0';
+    if (!parse_int(port, INT32_MIN, INT32_MAX, &number)) {
+        return "Failed to parse port in dynamic voter string.";
+    }
+    if (number < 0 || number > UINT16_MAX) {
+        return voter_fail(message, "Invalid port %ld in dynamic voter string.", number);
+    }
+    voter->port = (uint16_t)number;
+    return uuid_parse(string_view_of(last + 1), &voter->directory_id) == 0
+               ? NULL : "Failed to parse directory ID in dynamic voter string.";
+}
+
+static const char *parse_voters(char *text, struct storage_voter *voters, int32_t *count,
+                                struct err_message *message)
 {
     for (char *next = text; next != NULL;) {
         char *voter = next;
@@ -185,11 +183,22 @@ static bool parse_voters(char *text, struct storage_voter *voters, int32_t *coun
         if (next != NULL) {
             *next++ = '\0';
         }
-        if (*count == VOTERS_MAX || !parse_voter(voter, &voters[(*count)++])) {
-            return false;
+        if (*count == VOTERS_MAX) {
+            return "There are too many voters.";
         }
+        const char *wrong = parse_voter(voter, &voters[*count], message);
+        if (wrong != NULL) {
+            return wrong;
+        }
+        for (int32_t i = 0; i < *count; i++) {
+            if (voters[i].id == voters[*count].id) {
+                return voter_fail(message, "Node id %ld was specified more than once.",
+                                  voters[i].id);
+            }
+        }
+        ++*count;
     }
-    return true;
+    return NULL;
 }
 
 static void own_voter(const struct config *config, struct storage_voter *voter)
@@ -208,128 +217,216 @@ static void own_voter(const struct config *config, struct storage_voter *voter)
     }
 }
 
-/* Which quorum the flags and the configuration mean: 0, or a line that says what is wrong. */
-static const char *choose_quorum(const struct storage_arguments *arguments,
-                                 const struct config *config, enum storage_quorum *quorum)
+/* Which quorum the flags and the configuration mean: NULL, or a line that says what is wrong. */
+static const char *choose_quorum(const struct args *args, const struct config *config,
+                                 enum storage_quorum *quorum)
 {
-    int chosen = arguments->standalone + arguments->no_initial_controllers +
-                 (arguments->initial_controllers != NULL);
+    bool standalone = args_has(args, "standalone");
+    bool voters = args_has(args, "initial-controllers");
+    bool none = args_has(args, "no-initial-controllers");
     bool has_static = config_string(config, "controller.quorum.voters").size > 0;
-    if (chosen > 1) {
-        return "storage: error: --standalone, --no-initial-controllers and --initial-controllers "
-               "exclude each other";
-    }
-    if (has_static && (arguments->standalone || arguments->initial_controllers != NULL)) {
+    if (has_static && (standalone || voters)) {
         return "You cannot specify controller.quorum.voters and format the node with "
                "--initial-controllers or --standalone. If you want to use dynamic quorum, please "
                "remove controller.quorum.voters and specify controller.quorum.bootstrap.servers "
                "instead.";
     }
-    if (arguments->standalone && !config_is_controller(config)) {
+    if (standalone && !config_is_controller(config)) {
         return "You can only use --standalone on a controller.";
     }
-    if (chosen == 0 && !has_static && config_is_controller(config)) {
+    if (!standalone && !voters && !none && !has_static && config_is_controller(config)) {
         return "Because controller.quorum.voters is not set on this controller, you must specify "
                "one of the following: --standalone, --initial-controllers, or "
                "--no-initial-controllers.";
     }
-    *quorum = arguments->standalone                    ? STORAGE_STANDALONE
-              : arguments->initial_controllers != NULL ? STORAGE_VOTERS
-              : has_static                             ? STORAGE_STATIC
-                                                       : STORAGE_NO_VOTERS;
+    *quorum = standalone   ? STORAGE_STANDALONE
+              : voters     ? STORAGE_VOTERS
+              : has_static ? STORAGE_STATIC
+                           : STORAGE_NO_VOTERS;
     return NULL;
 }
 
-/* The metadata.version asked for by release or by feature. */
-static const char *choose_version(struct storage_arguments *arguments, int16_t *level)
+/* Whether a feature may be set to the level asked for; tells what is wrong. */
+static bool check_feature(const struct storage_format_options *options,
+                          const struct feature_asked *asked)
 {
-    *level = STORAGE_METADATA_VERSION_LATEST;
-    if (arguments->release != NULL && !storage_version_parse(arguments->release, level)) {
-        return "Unknown metadata.version or release.";
-    }
-    for (int32_t i = 0; i < arguments->feature_count; i++) {
-        const struct storage_feature *feature = &arguments->features[i];
-        if (string_view_is(feature->name, "metadata.version")) {
-            if (arguments->release != NULL) {
-                return "Use --release-version instead of --feature metadata.version=X to avoid "
-                       "ambiguity.";
-            }
-            *level = feature->level;
-        } else if (!storage_feature_is_known(feature->name, feature->level)) {
-            return "Unsupported feature or level given with --feature.";
+    int16_t max = feature_level_max(asked->name);
+    const char *name;
+    int16_t level;
+    char text[METADATA_VERSION_BYTES];
+    if (string_view_is(asked->name, "metadata.version")) {
+        bool known = asked->level >= METADATA_VERSION_MIN &&
+                     asked->level <= METADATA_VERSION_UNSTABLE;
+        if (!known) {
+            fprintf(stderr, "No MetadataVersion with feature level %d. Valid feature levels are "
+                            "from %d to %d.\n",
+                    asked->level, METADATA_VERSION_MIN, METADATA_VERSION_UNSTABLE);
+        } else if (asked->level > METADATA_VERSION_LATEST) {
+            fprintf(stderr, "metadata.version %s is not yet stable.\n",
+                    feature_version_name(asked->level, text));
         }
+        return known && asked->level <= METADATA_VERSION_LATEST;
     }
-    return *level < STORAGE_METADATA_VERSION_MIN || *level > STORAGE_METADATA_VERSION_LATEST
-               ? "The metadata.version is out of the range of this release."
-               : NULL;
+    if (max < 0) {
+        fprintf(stderr, "Unsupported feature: %.*s. Supported features are: ",
+                (int)asked->name.size, asked->name.data);
+        for (size_t i = 0; (name = feature_implied(i, METADATA_VERSION_LATEST, &level)); i++) {
+            fprintf(stderr, "%s%s", i > 0 ? ", " : "", name);
+        }
+        fputc('\n', stderr);
+        return false;
+    }
+    if (asked->level < 0 || asked->level > max) {
+        fprintf(stderr, "No feature:%.*s with feature level %d\n", (int)asked->name.size,
+                asked->name.data, asked->level);
+        return false;
+    }
+    if (string_view_is(asked->name, "kraft.version") && asked->level == 0 &&
+        options->quorum != STORAGE_STATIC) {
+        storage_fail("%s", "Cannot set kraft.version to 0 if controller.quorum.voters is empty and "
+                           "one of the flags --standalone, --initial-controllers, or "
+                           "--no-initial-controllers is used. For dynamic controllers support, try "
+                           "removing the --feature flag for kraft.version.");
+        return false;
+    }
+    return true;
+}
+
+/* The features asked for, and the metadata.version by release or as one of them. */
+static bool choose_features(const struct args *args, struct storage_format_options *options,
+                            struct feature_asked features[FEATURES_MAX])
+{
+    const char *release = args_value(args, "release-version");
+    const char *text;
+    options->metadata_version = METADATA_VERSION_LATEST;
+    options->features = features;
+    if (release != NULL && !feature_version_parse(release, METADATA_VERSION_LATEST,
+                                                  &options->metadata_version)) {
+        feature_version_unknown(release, METADATA_VERSION_LATEST);
+        return false;
+    }
+    while ((text = args_nth(args, "feature", (size_t)options->feature_count)) != NULL) {
+        char wrong[FEATURE_TEXT_BYTES] = "There are too many features.";
+        struct feature_asked *asked = &features[options->feature_count];
+        if (options->feature_count == FEATURES_MAX || !feature_parse(text, asked, wrong)) {
+            storage_fail("%s", wrong);
+            return false;
+        }
+        if (string_view_is(asked->name, "metadata.version") && release != NULL) {
+            storage_fail("%s", "Use --release-version instead of --feature metadata.version=X to "
+                               "avoid ambiguity.");
+            return false;
+        }
+        if (!check_feature(options, asked)) {
+            return false;
+        }
+        if (string_view_is(asked->name, "metadata.version")) {
+            options->metadata_version = asked->level;
+        }
+        options->feature_count++;
+    }
+    return true;
 }
 
 struct formatting_context {
-    int16_t metadata_version;
+    const struct storage_format_options *options;
     int32_t formatted;
 };
+
+static void print_bootstrap(const struct storage_format_options *options)
+{
+    size_t at = 0;
+    const char *name;
+    int16_t level;
+    printf("Bootstrap metadata: BootstrapMetadata(records=[ApiMessageAndVersion("
+           "FeatureLevelRecord(name='metadata.version', featureLevel=%d) at version 0)",
+           options->metadata_version);
+    while ((name = storage_bootstrap_feature(options, &at, &level)) != NULL) {
+        printf(", ApiMessageAndVersion(FeatureLevelRecord(name='%s', featureLevel=%d) at version "
+               "0)", name, level);
+    }
+    printf("], metadataVersionLevel=%d, source=format command)\n", options->metadata_version);
+}
 
 static void print_formatting(void *context, const char *kind, const char *directory)
 {
     struct formatting_context *formatting = context;
-    char version[STORAGE_VERSION_BYTES];
-    formatting->formatted++;
+    char version[METADATA_VERSION_BYTES];
+    if (formatting->formatted++ == 0) {
+        print_bootstrap(formatting->options);
+    }
     printf("Formatting %s %s with metadata.version %s.\n", kind, directory,
-           storage_version_name(formatting->metadata_version, version));
+           feature_version_name(formatting->options->metadata_version, version));
 }
 
-static int run_format(struct storage_arguments *arguments, const struct config *config)
+/* The voters that the flags mean; text is a copy that they borrow from. */
+static const char *choose_voters(char *text, const struct config *config,
+                                 struct storage_format_options *options,
+                                 struct storage_voter voters[VOTERS_MAX],
+                                 struct err_message *message)
 {
-    struct io_fs fs = io_fs_linux();
-    struct storage_voter voters[VOTERS_MAX];
-    struct storage_format_options options = {.fs = &fs};
-    struct formatting_context formatting = {0, 0};
-    const char *directories[DIRECTORIES_MAX];
-    const char *wrong = choose_quorum(arguments, config, &options.quorum);
-    wrong = wrong == NULL ? choose_version(arguments, &options.metadata_version) : wrong;
-    if (wrong != NULL) {
-        return storage_fail("%s", wrong);
+    options->voters = voters;
+    if (options->quorum == STORAGE_STANDALONE) {
+        own_voter(config, &voters[options->voter_count++]);
     }
-    char *text = arguments->initial_controllers == NULL
-                     ? NULL
-                     : mem_strndup(arguments->initial_controllers,
-                                   strlen(arguments->initial_controllers));
-    if (options.quorum == STORAGE_STANDALONE) {
-        own_voter(config, &voters[options.voter_count++]);
-    } else if (text != NULL && !parse_voters(text, voters, &options.voter_count)) {
-        mem_free(text);
-        return storage_fail("--initial-controllers needs id@host:port:directoryId,..., got %s",
-                            arguments->initial_controllers);
-    }
+    return text != NULL ? parse_voters(text, voters, &options->voter_count, message) : NULL;
+}
+
+static int format_with(const struct args *args, const struct config *config,
+                       struct storage_format_options *options)
+{
+    struct err_message message = {{0}};
     struct arena arena;
     int32_t names = 0;
+    const char *directories[DIRECTORIES_MAX];
+    struct formatting_context formatting = {options, 0};
     arena_init(&arena, 1 << 20);
     struct string_view *listeners =
         config_list(config, "controller.listener.names", &arena, &names);
-    formatting.metadata_version = options.metadata_version;
-    options.directories = directories;
-    options.directory_count = collect_directories(config, directories);
-    options.metadata_directory = config_metadata_directory(config);
-    options.cluster_id = string_view_of(arguments->cluster_id);
-    options.node_id = config_node_id(config);
-    options.voters = voters;
-    options.controller_listener = names > 0 ? listeners[0] : string_view_of("CONTROLLER");
-    options.features = arguments->features;
-    options.feature_count = arguments->feature_count;
-    options.ignore_formatted = arguments->ignore_formatted;
-    options.now_ms = io_wall_ms();
-    options.formatting = print_formatting;
-    options.context = &formatting;
-    struct err_message message = {{0}};
-    int error = storage_format(&options, &message);
+    options->directories = directories;
+    options->directory_count = collect_directories(config, directories);
+    options->metadata_directory = config_metadata_directory(config);
+    options->cluster_id = string_view_of(args_value(args, "cluster-id"));
+    options->node_id = config_node_id(config);
+    options->controller_listener = names > 0 ? listeners[0] : string_view_of("CONTROLLER");
+    options->ignore_formatted = args_has(args, "ignore-formatted");
+    options->now_ms = io_wall_ms();
+    options->formatting = print_formatting;
+    options->context = &formatting;
+    int error = storage_format(options, &message);
     if (error != 0) {
         storage_fail("%s", message.text);
     } else if (formatting.formatted == 0) {
         printf("All of the log directories are already formatted.\n");
     }
     arena_release(&arena);
-    mem_free(text);
     return error == 0 ? 0 : 1;
+}
+
+static int run_format(const struct args *args, const struct config *config)
+{
+    struct io_fs fs = io_fs_linux();
+    struct storage_voter voters[VOTERS_MAX];
+    struct feature_asked features[FEATURES_MAX];
+    struct storage_format_options options = {.fs = &fs};
+    struct err_message message = {{0}};
+    const char *given = args_value(args, "initial-controllers");
+    const char *scram = args_value(args, "add-scram");
+    char *text = given == NULL ? NULL : mem_strndup(given, strlen(given));
+    const char *wrong = choose_quorum(args, config, &options.quorum);
+    wrong = wrong == NULL ? choose_voters(text, config, &options, voters, &message) : wrong;
+    int status = 1;
+    if (wrong != NULL) {
+        storage_fail("%s", wrong);
+    } else if (scram != NULL && strchr(scram, '=') == NULL) {
+        storage_fail("Failed to find equals sign in SCRAM argument '%s'", scram);
+    } else if (scram != NULL) {
+        storage_fail("%s: SCRAM users come with security; leave --add-scram out", scram);
+    } else if (choose_features(args, &options, features)) {
+        status = format_with(args, config, &options);
+    }
+    mem_free(text);
+    return status;
 }
 
 static void print_list(const char *one, const char *many, const char **lines, int32_t count)
@@ -363,7 +460,10 @@ static int run_info(const struct config *config)
             first = first.node_id < 0 ? properties : first;
             continue;
         }
-        err_set(message, 0, error == ERR_NOT_FOUND ? "%s is not formatted." : "%s is damaged.",
+        bool exists = access(directories[i], F_OK) == 0;
+        err_set(message, 0, error != ERR_NOT_FOUND ? "%s is damaged."
+                            : exists               ? "%s is not formatted."
+                                                   : "%s does not exist",
                 directories[i]);
         problems[problem_count++] = message->text;
     }
@@ -380,63 +480,67 @@ static int run_info(const struct config *config)
     return problem_count == 0 ? 0 : 1;
 }
 
-static int run_with_config(struct storage_arguments *arguments, bool format)
+static int run_with_config(const struct args *args, bool format)
 {
     struct io_fs fs = io_fs_linux();
     struct config *config = NULL;
     struct err_message message = {{0}};
-    if (arguments->config == NULL) {
-        return storage_fail("storage: error: argument %s is required", "--config/-c");
-    }
-    if (format && arguments->cluster_id == NULL) {
-        return storage_fail("storage: error: argument %s is required", "--cluster-id/-t");
-    }
+    const char *path = args_value(args, "config");
     int status = 1;
-    if (config_open(&fs, arguments->config, NULL, 0, &config, &message) != 0) {
+    if (access(path, F_OK) != 0) {
+        storage_fail("java.nio.file.NoSuchFileException: %s", path);
+    } else if (config_open(&fs, path, NULL, 0, &config, &message) != 0) {
         storage_fail("%s", message.text);
     } else {
-        status = format ? run_format(arguments, config) : run_info(config);
+        status = format ? run_format(args, config) : run_info(config);
     }
     config_close(&config);
     return status;
 }
 
-int storage_command(int argc, char **argv)
+static int run_dependencies(const struct args *args)
 {
-    struct storage_arguments arguments = {0};
-    if (argc < 2) {
-        print_usage(stderr);
-        return 1;
-    }
-    if (is_flag(argv[1], "-h", "--help")) {
-        print_usage(stdout);
-        return 0;
-    }
-    for (int i = 2; i < argc; i++) {
-        if (is_flag(argv[i], "-h", "--help")) {
-            print_usage(stdout);
-            return 0;
+    const char *text;
+    int status = 0;
+    for (size_t i = 0; status == 0 && (text = args_nth(args, "feature", i)) != NULL; i++) {
+        struct feature_asked asked;
+        char wrong[FEATURE_TEXT_BYTES];
+        const char *equals = strchr(text, '=');
+        if (equals == NULL) {
+            status = storage_fail("Invalid feature format: %s. Expected format: 'feature=version' "
+                                  "(e.g. 'group.version=1')", text);
+        } else if (!feature_parse(text, &asked, wrong)) {
+            fprintf(stderr, "Invalid version format: %s for feature %.*s\n", equals + 1,
+                    (int)(equals - text), text);
+            status = 1;
+        } else {
+            status = feature_print_dependencies(&asked);
         }
     }
-    if (!parse_arguments(argc, argv, &arguments)) {
-        return 1;
+    return status;
+}
+
+int storage_command(int argc, char **argv)
+{
+    struct args global;
+    struct args args;
+    size_t action;
+    char text[UUID_TEXT_BYTES];
+    int status = argparse_start(&parser, &global, &args, &action, argc, argv);
+    if (status >= 0) {
+        return status;
     }
-    if (strcmp(argv[1], "random-uuid") == 0) {
-        struct uuid id;
-        char text[UUID_TEXT_BYTES];
-        id = io_random_uuid();
-        printf("%s\n", uuid_format(id, text));
+    switch ((enum storage_action)action) {
+    case INFO:
+    case FORMAT:
+        return run_with_config(&args, action == FORMAT);
+    case MAPPING:
+        return feature_print_versions(args_value(&args, "release-version"));
+    case DEPENDENCIES:
+        return run_dependencies(&args);
+    case RANDOM_UUID:
+        printf("%s\n", uuid_format(io_random_uuid(), text));
         return 0;
     }
-    if (strcmp(argv[1], "format") == 0 || strcmp(argv[1], "info") == 0) {
-        return run_with_config(&arguments, argv[1][0] == 'f');
-    }
-    if (strcmp(argv[1], "version-mapping") == 0) {
-        return storage_print_versions(arguments.release);
-    }
-    if (strcmp(argv[1], "feature-dependencies") == 0) {
-        return storage_print_dependencies(arguments.features, arguments.feature_count);
-    }
-    print_usage(stderr);
-    return storage_fail("storage: error: invalid choice: '%s'", argv[1]);
+    return 1;
 }

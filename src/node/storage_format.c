@@ -7,23 +7,27 @@
 #include "log/log_dir.h"
 #include "metadata/image_builder.h"
 #include "node/quorum_internal.h"
-#include "node/storage_versions.h"
 #include "protocol/messages.h"
 
 #define FORMAT_PATH_BYTES 1024
 #define CHECKPOINT_BYTES_MAX (16u << 20)
 #define CONTROLS_MAX 3
 
-/* The level of a feature in the bootstrap records; kraft.version is never one of them. */
-static int16_t feature_level(const struct storage_format_options *options, const char *name,
-                             int16_t implied)
+const char *storage_bootstrap_feature(const struct storage_format_options *options, size_t *index,
+                                      int16_t *level)
 {
-    for (int32_t i = 0; i < options->feature_count; i++) {
-        if (string_view_is(options->features[i].name, name)) {
-            return options->features[i].level;
+    const char *name;
+    while ((name = feature_implied((*index)++, options->metadata_version, level)) != NULL) {
+        for (int32_t i = 0; i < options->feature_count; i++) {
+            if (string_view_is(options->features[i].name, name)) {
+                *level = options->features[i].level;
+            }
+        }
+        if (*level > 0 && strcmp(name, "kraft.version") != 0) {
+            return name;
         }
     }
-    return implied;
+    return NULL;
 }
 
 static int add_control(struct writer *out, int64_t *offset, int64_t now_ms,
@@ -84,14 +88,10 @@ static int add_features(const struct storage_format_options *options, struct wri
     int error = add_feature(&batch, options->now_ms, (*offset)++, "metadata.version",
                             options->metadata_version);
     const char *name;
-    int16_t implied;
-    for (size_t i = 0;
-         error == 0 && (name = storage_implied_feature(i, options->metadata_version, &implied));
-         i++) {
-        int16_t level = feature_level(options, name, implied);
-        if (level > 0 && strcmp(name, "kraft.version") != 0) {
-            error = add_feature(&batch, options->now_ms, (*offset)++, name, level);
-        }
+    int16_t level;
+    size_t at = 0;
+    while (error == 0 && (name = storage_bootstrap_feature(options, &at, &level)) != NULL) {
+        error = add_feature(&batch, options->now_ms, (*offset)++, name, level);
     }
     return error == 0 ? batch_builder_finish(&batch) : error;
 }
@@ -223,6 +223,16 @@ static int make_directories(struct io_fs *fs, const char *path)
     return error == ERR_EXISTS ? 0 : error;
 }
 
+static bool is_voter(const struct storage_format_options *options)
+{
+    for (int32_t i = 0; i < options->voter_count; i++) {
+        if (options->voters[i].id == options->node_id) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static const char *format_kind(const struct storage_format_options *options, bool is_metadata)
 {
     if (!is_metadata) {
@@ -230,12 +240,12 @@ static const char *format_kind(const struct storage_format_options *options, boo
     }
     switch (options->quorum) {
     case STORAGE_STATIC:
+    case STORAGE_NO_VOTERS:
         return "metadata directory";
     case STORAGE_STANDALONE:
     case STORAGE_VOTERS:
-        return "dynamic metadata voter directory";
-    case STORAGE_NO_VOTERS:
-        return "dynamic metadata directory";
+        return is_voter(options) ? "dynamic metadata voter directory"
+                                 : "dynamic metadata directory";
     }
     return "directory";
 }
@@ -255,12 +265,12 @@ static int format_directory(const struct storage_format_options *options, const 
                             struct err_message *message)
 {
     bool is_metadata = strcmp(directory, options->metadata_directory) == 0;
-    bool is_voter = is_metadata && (options->quorum == STORAGE_STANDALONE ||
-                                    options->quorum == STORAGE_VOTERS);
+    bool is_dynamic = is_metadata && (options->quorum == STORAGE_STANDALONE ||
+                                      options->quorum == STORAGE_VOTERS);
     struct log_dir_properties properties = {.version = 1,
                                             .node_id = options->node_id,
                                             .cluster_id = options->cluster_id};
-    if (is_voter) {
+    if (is_dynamic) {
         properties.directory_id = own_directory_id(options);
     }
     if (uuid_is_zero(properties.directory_id)) {
@@ -273,7 +283,7 @@ static int format_directory(const struct storage_format_options *options, const 
     if (error == 0) {
         error = write_bootstrap(options, directory);
     }
-    if (error == 0 && is_voter) {
+    if (error == 0 && is_dynamic) {
         error = write_voters(options);
     }
     if (error == 0) {
@@ -284,12 +294,23 @@ static int format_directory(const struct storage_format_options *options, const 
                                 err_text(error));
 }
 
-/* Whether a directory has been formatted before: 1, 0 or an error. */
-static int is_formatted(struct io_fs *fs, const char *directory)
+/* Whether a directory has been formatted before: 1, 0 or an error: it is another cluster's. */
+static int is_formatted(const struct storage_format_options *options, const char *directory,
+                        struct err_message *message)
 {
     struct log_dir_properties known;
-    int error = log_dir_read_properties(fs, directory, &known, NULL);
-    return error == ERR_NOT_FOUND ? 0 : 1;
+    int error = log_dir_read_properties(options->fs, directory, &known, NULL);
+    if (error != 0) {
+        return error == ERR_NOT_FOUND ? 0 : 1;
+    }
+    known.cluster_id.data = known.text;
+    if (!string_view_equal(known.cluster_id, options->cluster_id)) {
+        return err_set(message, ERR_INVALID,
+                       "Invalid cluster.id in: %s/meta.properties. Expected %.*s, but read %.*s",
+                       directory, (int)options->cluster_id.size, options->cluster_id.data,
+                       (int)known.cluster_id.size, known.cluster_id.data);
+    }
+    return 1;
 }
 
 int storage_format(const struct storage_format_options *given, struct err_message *message)
@@ -309,8 +330,9 @@ int storage_format(const struct storage_format_options *given, struct err_messag
     options.voters = voters;
     int error = 0;
     for (int32_t i = 0; error == 0 && i < options.directory_count; i++) {
-        bool known = is_formatted(options.fs, options.directories[i]) == 1;
-        if (known && !options.ignore_formatted) {
+        int known = is_formatted(&options, options.directories[i], message);
+        error = known < 0 ? known : 0;
+        if (known == 1 && !options.ignore_formatted) {
             error = err_set(message, ERR_EXISTS,
                             "Log directory %s is already formatted. Use --ignore-formatted to "
                             "ignore this directory and format the others.",
@@ -318,7 +340,7 @@ int storage_format(const struct storage_format_options *given, struct err_messag
         }
     }
     for (int32_t i = 0; error == 0 && i < options.directory_count; i++) {
-        if (is_formatted(options.fs, options.directories[i]) == 0) {
+        if (is_formatted(&options, options.directories[i], message) == 0) {
             error = format_directory(&options, options.directories[i], message);
         }
     }

@@ -6,11 +6,8 @@
 
 #include "base/err.h"
 #include "io/file.h"
+#include "tools/feature_versions.h"
 
-struct storage_feature {
-    struct string_view name;
-    int16_t level;
-};
 struct storage_voter {
     int32_t id;
     struct uuid directory_id;
@@ -35,7 +32,7 @@ struct storage_format_options {
     int32_t voter_count;
     struct string_view controller_listener; /* the first of controller.listener.names */
     int16_t metadata_version;               /* level */
-    const struct storage_feature *features; /* levels that differ from the release's defaults */
+    const struct feature_asked *features; /* levels that differ from the release's defaults */
     int32_t feature_count;
     bool ignore_formatted;
     int64_t now_ms;
@@ -44,8 +41,12 @@ struct storage_format_options {
     void *context;
 };
 
+/* The features beside metadata.version that the bootstrap records set, with their levels; NULL at
+ * the end. *index starts at 0. */
+const char *storage_bootstrap_feature(const struct storage_format_options *options, size_t *index,
+                                      int16_t *level);
 /* 0; ERR_EXISTS when a directory is formatted already and that is not to be ignored;
- * ERR_IO, ERR_ACCESS, ERR_INVALID. */
+ * ERR_IO, ERR_ACCESS, ERR_INVALID (also: formatted for another cluster). */
 int storage_format(const struct storage_format_options *options, struct err_message *message);
 
 #endif

@@ -12,30 +12,15 @@
 /* Of each of the two columns of the help, with a blank at the end. */
 #define HELP_WIDTH 40
 
-/* The option that a long name means: whole, or as the prefix of one alone. */
 static const struct args_option *args_find_long(const struct args_option *options,
                                                 const char *name, size_t size)
 {
-    const struct args_option *found = NULL;
     for (const struct args_option *option = options; option->name != NULL; option++) {
-        if (strncmp(option->name, name, size) != 0) {
-            continue;
-        }
-        if (strlen(option->name) == size) {
+        if (strlen(option->name) == size && strncmp(option->name, name, size) == 0) {
             return option;
         }
-        if (found != NULL) {
-            found = NULL;
-            for (const struct args_option *whole = option; whole->name != NULL; whole++) {
-                if (strlen(whole->name) == size && strncmp(whole->name, name, size) == 0) {
-                    return whole;
-                }
-            }
-            return NULL;
-        }
-        found = option;
     }
-    return found;
+    return NULL;
 }
 
 static const struct args_option *args_find_short(const struct args_option *options, char name)
@@ -58,10 +43,11 @@ static int args_add(struct args *args, const struct args_option *option, const c
     return 0;
 }
 
-/* Whether a word is an option; "-5" is a number. */
-static bool args_is_option(const char *word)
+bool args_is_option(const char *word)
 {
-    return word[0] == '-' && word[1] != '\0' && !(word[1] >= '0' && word[1] <= '9');
+    size_t digits = strspn(word + (word[0] == '-'), "0123456789.");
+    bool is_number = digits > 0 && word[1 + digits] == '\0';
+    return word[0] == '-' && word[1] != '\0' && !is_number;
 }
 
 /* One option with what follows it; *at is moved past its values. */
@@ -189,6 +175,20 @@ static void args_print_options(const struct args_option *options)
     }
 }
 
+int args_mistake(const struct args *args, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fputs(args->mistake_prefix != NULL ? args->mistake_prefix : "", stderr);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+    if (args->mistake_shows_options) {
+        args_print_options(args->options);
+    }
+    return 1;
+}
+
 int args_usage(const struct args *args, const char *format, ...)
 {
     va_list arguments;
@@ -203,9 +203,8 @@ int args_usage(const struct args *args, const char *format, ...)
 int args_start(struct args *args, const struct args_option *options, const char *description,
                int argc, char **argv)
 {
-    args->description = description;
     if (args_parse(args, options, argc, argv) != 0) {
-        return args_usage(args, "%s", args->error);
+        return args_mistake(args, "%s", args->error);
     }
     if (argc <= 1 || args_has(args, "help")) {
         return args_usage(args, "%s", description);
@@ -282,7 +281,7 @@ int args_number(const struct args *args, const char *name, int64_t fallback, int
     const char *value = args_value(args, name);
     *number = fallback;
     if (value != NULL && !args_parse_number(value, number)) {
-        return args_usage(args, "Cannot parse argument '%s' of option %s", value, name);
+        return args_mistake(args, "Cannot parse argument '%s' of option %s", value, name);
     }
     return 0;
 }
@@ -308,20 +307,35 @@ int args_exclude(const struct args *args, const char *option, const char *const 
     return 0;
 }
 
-int args_renamed(const struct args *args, const char *name, const char *const *old_names,
+/* A text with two names in place of "%o" and "%n". */
+static void args_print_names(FILE *to, const char *text, const struct args_renaming *renaming)
+{
+    for (; *text != '\0'; text++) {
+        if (text[0] == '%' && (text[1] == 'o' || text[1] == 'n')) {
+            text++;
+            fprintf(to, "--%s", *text == 'o' ? renaming->old_name : renaming->name);
+        } else {
+            fputc(*text, to);
+        }
+    }
+    fputc('\n', to);
+}
+
+int args_renamed(const struct args *args, const struct args_renaming *renaming,
                  const char **value)
 {
-    *value = args_value(args, name);
-    for (size_t i = 0; old_names[i] != NULL; i++) {
-        if (!args_has(args, old_names[i])) {
-            continue;
-        }
-        if (args_has(args, name)) {
-            return args_exclude(args, old_names[i], (const char *const[]){name, NULL});
-        }
-        printf("Option --%s is deprecated and will be removed in a future version. "
-               "Use --%s instead.\n", old_names[i], name);
-        *value = args_value(args, old_names[i]);
+    *value = args_value(args, renaming->name);
+    if (!args_has(args, renaming->old_name)) {
+        return 0;
     }
+    if (args_has(args, renaming->name)) {
+        args_print_names(stderr, renaming->both, renaming);
+        if (renaming->both_shows_options) {
+            args_print_options(args->options);
+        }
+        return 1;
+    }
+    args_print_names(stdout, renaming->warning, renaming);
+    *value = args_value(args, renaming->old_name);
     return 0;
 }

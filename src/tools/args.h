@@ -1,9 +1,8 @@
-/* args.h: the command line: --flag value, --flag=value, short forms, prefixes that fit one flag
- * alone, repeated flags.
+/* args.h: the command line: --flag value, --flag=value, short forms, repeated flags.
  *
  * Options are a table of the tool. Values are borrowed from argv. What the user did wrong is told
- * on stderr with the table of options, as Kafka's tools do; the tool then ends with status 1.
- * Thread: main. */
+ * on stderr, as Kafka's tools do, some of them with the table of options; the tool then ends with
+ * status 1. argparse.h is for tools with commands. Thread: main. */
 #ifndef BNB_TOOLS_ARGS_H
 #define BNB_TOOLS_ARGS_H
 
@@ -31,9 +30,11 @@ struct args_given {
     const struct args_option *option; /* NULL: a word that belongs to no option */
     const char *value;                /* NULL: none */
 };
+/* A tool starts from zero, with what its mistakes look like. */
 struct args {
     const struct args_option *options; /* the last one has name NULL */
-    const char *description;
+    bool mistake_shows_options;        /* a mistake in the form of the command line shows them */
+    const char *mistake_prefix;        /* in front of such a mistake; NULL: nothing */
     struct args_given given[ARGS_GIVEN_MAX];
     size_t count;
     char error[ARGS_ERROR_BYTES];
@@ -41,10 +42,15 @@ struct args {
 
 /* 0, or -1 with error set. */
 int args_parse(struct args *args, const struct args_option *options, int argc, char **argv);
+/* Whether a word is an option; "-5" is a number. */
+bool args_is_option(const char *word);
 /* Parses and deals with --help, --version, no arguments and mistakes. -1: go on; else the status to
  * end with. */
 int args_start(struct args *args, const struct args_option *options, const char *description,
                int argc, char **argv);
+/* Tells the form of a command line that cannot be read, as the tool does it; returns 1. */
+int args_mistake(const struct args *args, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Tells the mistake and the options on stderr; returns 1. */
 int args_usage(const struct args *args, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -65,9 +71,17 @@ bool args_parse_number(const char *text, int64_t *number);
 int args_require(const struct args *args, const char *const *names);
 /* 0; 1 after telling that option cannot go with one of others (ends with NULL). */
 int args_exclude(const struct args *args, const char *option, const char *const *others);
-/* The option under its new name, or under an old one (ends with NULL), which is told on stdout as
- * deprecated. Both: 1 after telling the mistake. *value is NULL when none is given. */
-int args_renamed(const struct args *args, const char *name, const char *const *old_names,
+/* How a tool speaks of an old name of an option. */
+struct args_renaming {
+    const char *name;
+    const char *old_name;
+    const char *warning;         /* with the old and the new name in place of "%o" and "%n" */
+    const char *both;            /* NULL: told by the caller */
+    bool both_shows_options;
+};
+/* The option under its new or its old name, which is told on stdout as deprecated. Both: 1 after
+ * telling the mistake. *value is NULL when none is given. */
+int args_renamed(const struct args *args, const struct args_renaming *renaming,
                  const char **value);
 
 #endif

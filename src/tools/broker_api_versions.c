@@ -8,8 +8,6 @@
 static const struct args_option versions_options[] = {
     {"bootstrap-server", 0, ARGS_VALUE, "String: server(s) to use for bootstrapping",
      "REQUIRED: The server to connect to."},
-    {"bootstrap-controller", 0, ARGS_VALUE, "String: controller(s) to use for bootstrapping",
-     "The controller to connect to."},
     {"command-config", 0, ARGS_VALUE, "String: command config property file",
      "A property file containing configs to be passed to Admin Client."},
     {"help", 0, ARGS_FLAG, NULL, "Print usage information."},
@@ -58,7 +56,7 @@ static void versions_print_node(struct bnb_admin *admin, struct bnb_memory *memo
 
 int tool_broker_api_versions(int argc, char **argv)
 {
-    struct args args;
+    struct args args = {.count = 0};
     struct bnb_error error;
     struct bnb_cluster cluster;
     int status = args_start(&args, versions_options,

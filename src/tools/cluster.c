@@ -2,21 +2,50 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/argparse.h"
 #include "tools/common.h"
 #include "tools/tools.h"
 
+#define CLUSTER_OPTIONS                                                                            \
+    {"config", 0, ARGS_VALUE, "CONFIG", "(DEPRECATED) Use --command-config instead."},             \
+    {"command-config", 'c', ARGS_VALUE, "COMMAND_CONFIG",                                          \
+     "A properties file for the admin client."},                                                   \
+    {"bootstrap-server", 'b', ARGS_VALUE, "BOOTSTRAP_SERVER", "host:port pairs of brokers."},      \
+    {"bootstrap-controller", 'C', ARGS_VALUE, "BOOTSTRAP_CONTROLLER",                              \
+     "host:port pairs of controllers."},                                                           \
+    {"help", 'h', ARGS_FLAG, NULL, "Show this help and end."},                                     \
+    {NULL, 0, ARGS_FLAG, NULL, NULL}
+
 static const struct args_option cluster_options[] = {
-    {"bootstrap-controller", 'C', ARGS_VALUE, "BOOTSTRAP_CONTROLLER",
-     "A list of host/port pairs to use for connecting to the KRaft controllers."},
-    {"bootstrap-server", 'b', ARGS_VALUE, "BOOTSTRAP_SERVER",
-     "A list of host/port pairs to use for connecting to the Kafka cluster."},
-    {"command-config", 0, ARGS_VALUE, "COMMAND_CONFIG",
-     "A property file containing configurations for the Admin client."},
-    {"config", 'c', ARGS_VALUE, "CONFIG", "(DEPRECATED) Use --command-config instead."},
-    {"help", 'h', ARGS_FLAG, NULL, "Show this help message and exit."},
-    {"id", 'i', ARGS_VALUE, "ID", "The ID of the broker to unregister."},
-    {"include-fenced-brokers", 0, ARGS_FLAG, NULL, "Whether to include fenced brokers."},
-    {NULL, 0, ARGS_FLAG, NULL, NULL},
+    {"help", 'h', ARGS_FLAG, NULL, "Show this help and end."}, {NULL, 0, ARGS_FLAG, NULL, NULL}};
+static const struct args_option cluster_id_options[] = {CLUSTER_OPTIONS};
+static const struct args_option unregister_options[] = {
+    {"id", 'i', ARGS_VALUE, "ID", "The id of the broker to take out."}, CLUSTER_OPTIONS};
+static const struct args_option endpoints_options[] = {
+    {"include-fenced-brokers", 0, ARGS_FLAG, NULL, "List fenced brokers too."}, CLUSTER_OPTIONS};
+static const char *const cluster_ends[] = {"bootstrap-server", "bootstrap-controller", NULL};
+static const char *const cluster_ids[] = {"id", NULL};
+
+enum cluster_action { CLUSTER_ID, CLUSTER_UNREGISTER, CLUSTER_ENDPOINTS };
+static const struct argparse_command cluster_commands[] = {
+    [CLUSTER_ID] = {.name = "cluster-id", .help = "Show the id of a cluster.",
+                    .options = cluster_id_options, .one_of = cluster_ends,
+                    .one_of_required = true},
+    [CLUSTER_UNREGISTER] = {.name = "unregister", .help = "Take a broker out.",
+                            .options = unregister_options, .required = cluster_ids,
+                            .integers = cluster_ids, .one_of = cluster_ends,
+                            .one_of_required = true},
+    [CLUSTER_ENDPOINTS] = {.name = "list-endpoints", .help = "List endpoints.",
+                           .options = endpoints_options, .one_of = cluster_ends,
+                           .one_of_required = true},
+};
+static const struct argparse cluster_parser = {
+    .program = "kafka-cluster",
+    .description = "The Kafka cluster tool.",
+    .tool = {.options = cluster_options},
+    .commands = cluster_commands,
+    .command_count = sizeof cluster_commands / sizeof cluster_commands[0],
+    .help_status = 1,
 };
 
 struct cluster_run {
@@ -25,14 +54,6 @@ struct cluster_run {
     struct bnb_memory *memory;
     struct bnb_error error;
 };
-
-static int cluster_usage(void)
-{
-    fprintf(stderr, "usage: kafka-cluster [-h] {cluster-id,unregister,list-endpoints} "
-                    "(--bootstrap-server HOST:PORT | --bootstrap-controller HOST:PORT) "
-                    "[--command-config FILE]\n");
-    return 1;
-}
 
 static int cluster_id(struct cluster_run *run)
 {
@@ -51,10 +72,7 @@ static int cluster_id(struct cluster_run *run)
 static int cluster_unregister(struct cluster_run *run)
 {
     int64_t id;
-    const char *text = args_value(&run->args, "id");
-    if (text == NULL || !args_parse_number(text, &id)) {
-        return cluster_usage();
-    }
+    (void)args_number(&run->args, "id", -1, &id);
     if (bnb_admin_unregister_broker(run->admin, (int32_t)id, &run->error) != 0) {
         return 1;
     }
@@ -96,35 +114,37 @@ static int cluster_endpoints(struct cluster_run *run)
 
 int tool_cluster(int argc, char **argv)
 {
+    static int (*const actions[])(struct cluster_run *) = {
+        [CLUSTER_ID] = cluster_id,
+        [CLUSTER_UNREGISTER] = cluster_unregister,
+        [CLUSTER_ENDPOINTS] = cluster_endpoints,
+    };
+    static const struct args_renaming renamed = {
+        "command-config", "config", TOOLS_HAS_BEEN_DEPRECATED,
+        "%o and %n cannot be specified together.", false};
     struct cluster_run run = {.error = {0, ""}};
+    struct args global;
     const char *file;
-    if (args_parse(&run.args, cluster_options, argc, argv) != 0) {
-        fprintf(stderr, "kafka-cluster: error: %s\n", run.args.error);
-        return cluster_usage();
+    size_t action;
+    int status = argparse_start(&cluster_parser, &global, &run.args, &action, argc, argv);
+    if (status >= 0) {
+        return status;
     }
-    const char *action = args_word(&run.args, 0);
-    bool one_end = args_has(&run.args, "bootstrap-server") !=
-                   args_has(&run.args, "bootstrap-controller");
-    if (action == NULL || args_has(&run.args, "help") || !one_end ||
-        args_renamed(&run.args, "command-config", (const char *const[]){"config", NULL},
-                     &file) != 0) {
-        return cluster_usage();
+    if (args_renamed(&run.args, &renamed, &file) != 0) {
+        return 1;
     }
-    int (*act)(struct cluster_run *) = strcmp(action, "cluster-id") == 0       ? cluster_id
-                                       : strcmp(action, "unregister") == 0     ? cluster_unregister
-                                       : strcmp(action, "list-endpoints") == 0 ? cluster_endpoints
-                                                                               : NULL;
-    struct bnb_config *config = act != NULL ? tools_config(&run.args, file, NULL) : NULL;
+    struct bnb_config *config = tools_config(&run.args, file, NULL);
     if (config == NULL) {
-        return act == NULL ? cluster_usage() : 1;
+        return 1;
     }
     run.memory = bnb_memory_create();
-    int status = 1;
-    if (bnb_admin_create(config, &run.admin, &run.error) == 0) {
-        status = act(&run);
-    }
-    if (run.error.code != 0) {
-        fprintf(stderr, "%s\n", run.error.text);
+    if (bnb_admin_create(config, &run.admin, &run.error) != 0) {
+        status = tools_fail_create(&run.error);
+    } else {
+        status = actions[action](&run);
+        if (status != 0) {
+            fprintf(stderr, "%s\n", run.error.text);
+        }
     }
     bnb_admin_close(&run.admin);
     bnb_memory_destroy(&run.memory);

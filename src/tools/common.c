@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 
@@ -71,6 +72,24 @@ const char *tools_exception(int code)
     return "KafkaException";
 }
 
+int tools_fail_create(const struct bnb_error *error)
+{
+    fprintf(stderr, "org.apache.kafka.common.KafkaException: Failed to create new "
+                    "KafkaAdminClient\nCaused by: org.apache.kafka.common.config."
+                    "ConfigException: %s\n", error->text);
+    return 1;
+}
+
+int tools_fail_file(const char *path, const struct bnb_error *error)
+{
+    if (access(path, F_OK) != 0) {
+        fprintf(stderr, "java.nio.file.NoSuchFileException: %s\n", path);
+    } else {
+        fprintf(stderr, "%s\n", error->text);
+    }
+    return 1;
+}
+
 struct bnb_config *tools_config(const struct args *args, const char *file, const char *client_id)
 {
     struct bnb_config *config = bnb_config_create();
@@ -84,7 +103,7 @@ struct bnb_config *tools_config(const struct args *args, const char *file, const
         bnb_config_set(config, "client.id", client_id);
     }
     if (file != NULL && bnb_config_load(config, file, &error) != 0) {
-        fprintf(stderr, "%s\n", error.text);
+        tools_fail_file(file, &error);
         bnb_config_destroy(&config);
         return NULL;
     }
@@ -109,6 +128,54 @@ bool tools_config_pair(struct bnb_config *config, const char *pair)
     bool set = name != NULL && bnb_config_set(config, name, equals + 1) == 0;
     mem_free(name);
     return set;
+}
+
+int tools_config_pairs(const struct args *args, const struct args_renaming *renaming,
+                       struct bnb_config *config)
+{
+    const char *pair;
+    if (args_renamed(args, renaming, &pair) != 0) {
+        return 1;
+    }
+    const char *name = args_has(args, renaming->old_name) ? renaming->old_name : renaming->name;
+    for (size_t i = 0; (pair = args_nth(args, name, i)) != NULL; i++) {
+        if (strchr(pair, '=') == NULL) {
+            bnb_config_set(config, pair, "");
+        } else if (!tools_config_pair(config, pair)) {
+            return args_usage(args, "Invalid command line properties: '%s'", pair);
+        }
+    }
+    return 0;
+}
+
+int tools_check_servers(const struct args *args)
+{
+    const char *at = args_value(args, "bootstrap-server");
+    if (at == NULL) {
+        return args_usage(args, "Error while validating the bootstrap address\n");
+    }
+    while (at != NULL) {
+        size_t size = strcspn(at, ",");
+        const char *colon = memrchr(at, ':', size);
+        size_t digits = colon != NULL ? strspn(colon + 1, "0123456789") : 0;
+        if (digits == 0 || colon == at || colon + 1 + digits != at + size) {
+            return args_usage(args, "Please provide valid host:port like "
+                                    "host1:9091,host2:9092\n");
+        }
+        at = at[size] == ',' ? at + size + 1 : NULL;
+    }
+    return 0;
+}
+
+bool tools_class_known(const char *class_name, const char *const *names)
+{
+    const char *dot = strrchr(class_name, '.');
+    for (; *names != NULL; names++) {
+        if (strcmp(dot != NULL ? dot + 1 : class_name, *names) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool tools_pattern_init(struct tools_pattern *pattern, const char *text)
@@ -150,6 +217,18 @@ char *tools_list_next(char **rest, const char *separator)
     return item != NULL && *item != '\0' ? item : NULL;
 }
 
+bool tools_listed(const char *list, const char *name)
+{
+    size_t size = strlen(name);
+    for (const char *at = list; at != NULL; at = strchr(at, ',')) {
+        at += *at == ',' ? 1 : 0;
+        if (strncmp(at, name, size) == 0 && (at[size] == ',' || at[size] == '\0')) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void tools_print_ids(struct bnb_ids ids, const char *separator)
 {
     for (int32_t i = 0; i < ids.count; i++) {
@@ -170,6 +249,45 @@ void tools_print_json(const char *text)
         }
     }
     putchar('"');
+}
+
+struct java_order {
+    uint32_t bucket;
+    int32_t index;
+};
+
+static int java_order_compare(const void *a, const void *b)
+{
+    const struct java_order *left = a;
+    const struct java_order *right = b;
+    return left->bucket != right->bucket ? (left->bucket < right->bucket ? -1 : 1)
+                                         : (left->index < right->index ? -1 : 1);
+}
+
+void tools_java_order(void *items, int32_t count, size_t size)
+{
+    uint32_t buckets = 16;
+    while ((uint32_t)count > buckets / 4 * 3) {
+        buckets *= 2;
+    }
+    struct java_order *order = mem_need(((size_t)count + 1) * sizeof *order);
+    char *sorted = mem_need((size_t)count * size + 1);
+    for (int32_t i = 0; i < count; i++) {
+        uint32_t hash = 0;
+        const char *name;
+        memcpy(&name, (char *)items + (size_t)i * size, sizeof name);
+        for (; *name != '\0'; name++) {
+            hash = hash * 31 + (unsigned char)*name;
+        }
+        order[i] = (struct java_order){(hash ^ hash >> 16) & (buckets - 1), i};
+    }
+    qsort(order, (size_t)count, sizeof *order, java_order_compare);
+    for (int32_t i = 0; i < count; i++) {
+        memcpy(sorted + (size_t)i * size, (char *)items + (size_t)order[i].index * size, size);
+    }
+    memcpy(items, sorted, (size_t)count * size);
+    mem_free(sorted);
+    mem_free(order);
 }
 
 void tools_table_init(struct tools_table *table, size_t column_count)

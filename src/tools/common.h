@@ -15,11 +15,36 @@ void tools_warn(void *context, const char *text);
 /* "TopicExistsException" and the like. */
 const char *tools_exception(int code);
 
+/* What args_renamed says: kept in one place, since the tools say it in different words. */
+#define TOOLS_HAS_BEEN_DEPRECATED                                                                  \
+    "Option %o has been deprecated and will be removed in a future version. Use %n instead."
+#define TOOLS_IS_DEPRECATED                                                                        \
+    "Option %o is deprecated and will be removed in a future version. Use %n instead."
+#define TOOLS_WARNING_DEPRECATED                                                                   \
+    "Warning: %o is deprecated and will be removed in a future version. Use %n instead."
+
+/* What is said of a text that is no uuid. */
+#define TOOLS_UUID_WRONG "Last unit does not have enough valid bits"
+
+/* Tells that a client could not be made, and why; returns 1. */
+int tools_fail_create(const struct bnb_error *error);
+/* Tells what is wrong with a properties file; returns 1. */
+int tools_fail_file(const char *path, const struct bnb_error *error);
+
 /* Settings from --bootstrap-server (or --bootstrap-controller) and a properties file, which may be
  * NULL. client_id: NULL for none. NULL after telling what is wrong on stderr. */
 struct bnb_config *tools_config(const struct args *args, const char *file, const char *client_id);
 /* "k=v" to the settings. False when there is no '='. */
 bool tools_config_pair(struct bnb_config *config, const char *pair);
+/* Every "k=v" of an option, under its new or its old name; "k" alone has an empty value. 0, or 1
+ * after telling the mistake. */
+int tools_config_pairs(const struct args *args, const struct args_renaming *renaming,
+                       struct bnb_config *config);
+/* Whether --bootstrap-server is host:port pairs: 0, or 1 after telling with the options. */
+int tools_check_servers(const struct args *args);
+/* Whether a class is one of names (ends with NULL), each with or without its package; a failure is
+ * for the caller to tell. */
+bool tools_class_known(const char *class_name, const char *const *names);
 
 /* A pattern that must match a whole name; commas separate alternatives. */
 struct tools_pattern {
@@ -33,10 +58,16 @@ bool tools_pattern_matches(const struct tools_pattern *pattern, const char *name
 
 /* The next item of a list cut at separator, in place; NULL at the end. */
 char *tools_list_next(char **rest, const char *separator);
+/* Whether name is an item of a comma separated list. */
+bool tools_listed(const char *list, const char *name);
 /* "1,2,3" on stdout. */
 void tools_print_ids(struct bnb_ids ids, const char *separator);
 /* text as a JSON string on stdout. */
 void tools_print_json(const char *text);
+
+/* Sorts count items of size bytes, whose first member is a name, as a Java HashMap with these names
+ * is walked: by the low bits of the mixed hash of the name. Apache Kafka's tools print so. */
+void tools_java_order(void *items, int32_t count, size_t size);
 
 /* Rows of text in columns. pad: blanks between columns; tab: a TAB behind each cell instead. */
 struct tools_table {

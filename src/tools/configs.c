@@ -3,12 +3,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "tools/common.h"
 #include "tools/tools.h"
 
 #define CHANGES_MAX 1024
+#define CONFIGS_LATER (-1) /* a kind whose settings are of another API */
 
 static const struct args_option configs_options[] = {
     {"add-config", 0, ARGS_VALUE, "String",
@@ -37,7 +39,6 @@ static const struct args_option configs_options[] = {
     {"entity-name", 0, ARGS_VALUE, "String", "Name of entity."},
     {"entity-type", 0, ARGS_VALUE, "String",
      "Type of entity (topics/clients/users/brokers/broker-loggers/ips/client-metrics/groups)."},
-    {"force", 0, ARGS_FLAG, NULL, "Suppress console prompts."},
     {"group", 0, ARGS_VALUE, "String", "The group's ID."},
     {"help", 0, ARGS_FLAG, NULL, "Print usage information."},
     {"ip", 0, ARGS_VALUE, "String", "The IP address."},
@@ -59,13 +60,16 @@ static const struct configs_kind {
     int8_t own_source;
 } configs_kinds[] = {
     {"topics", "topic", "topic", NULL, BNB_RESOURCE_TOPIC, BNB_SOURCE_DYNAMIC_TOPIC},
+    {"clients", "client", "client", "client-defaults", CONFIGS_LATER, BNB_SOURCE_UNKNOWN},
+    {"users", "user", "user", "user-defaults", CONFIGS_LATER, BNB_SOURCE_UNKNOWN},
     {"brokers", "broker", "broker", "broker-defaults", BNB_RESOURCE_BROKER,
      BNB_SOURCE_DYNAMIC_BROKER},
-    {"broker-loggers", "broker-logger", "broker-logger", NULL, BNB_RESOURCE_BROKER_LOGGER,
-     BNB_SOURCE_UNKNOWN},
+    {"ips", "ip", "ip", "ip-defaults", CONFIGS_LATER, BNB_SOURCE_UNKNOWN},
     {"client-metrics", "client-metric", "client-metrics", NULL, BNB_RESOURCE_CLIENT_METRICS,
      BNB_SOURCE_CLIENT_METRICS},
     {"groups", "group", "group", NULL, BNB_RESOURCE_GROUP, BNB_SOURCE_GROUP},
+    {"broker-loggers", "broker-logger", "broker-logger", NULL, BNB_RESOURCE_BROKER_LOGGER,
+     BNB_SOURCE_UNKNOWN},
 };
 #define KIND_COUNT (sizeof configs_kinds / sizeof configs_kinds[0])
 
@@ -79,14 +83,28 @@ struct configs_run {
     const char *name; /* NULL: every one; "": the default */
 };
 
-/* A failure that is not the user's typing. */
-static int configs_fail(const struct configs_run *run, int code, const char *text)
+static void configs_tell_arguments(const struct configs_run *run)
 {
     fprintf(stderr, "Error while executing config command with args '");
     for (int i = 1; i < run->argc; i++) {
         fprintf(stderr, "%s%s", i > 1 ? " " : "", run->argv[i]);
     }
-    fprintf(stderr, "'\norg.apache.kafka.common.errors.%s: %s\n", tools_exception(code), text);
+    fprintf(stderr, "'\n");
+}
+
+/* A failure that is not the user's typing. */
+static int configs_fail(const struct configs_run *run, int code, const char *text)
+{
+    configs_tell_arguments(run);
+    fprintf(stderr, "org.apache.kafka.common.errors.%s: %s\n", tools_exception(code), text);
+    return 1;
+}
+
+/* A mistake in the typing: one line. */
+static int configs_wrong(const char *format, const char *detail)
+{
+    fprintf(stderr, format, detail);
+    fputc('\n', stderr);
     return 1;
 }
 
@@ -201,6 +219,28 @@ static int configs_describe_brokers(struct configs_run *run)
     return status;
 }
 
+/* A resource that is there as long as it has settings. */
+static int configs_describe_named(struct configs_run *run)
+{
+    struct bnb_resource resource = {run->kind->resource_type, run->name};
+    const struct bnb_described_resource *described;
+    struct bnb_error error;
+    int result = bnb_admin_describe_configs(run->admin, run->memory, &resource, 1, true,
+                                            &described, &error);
+    if (result != 0 || described->code != 0) {
+        return configs_fail(run, result != 0 ? result : described->code,
+                            result != 0 ? error.text : described->error_text);
+    }
+    for (int32_t i = 0; i < described->setting_count; i++) {
+        if (described->settings[i].source == run->kind->own_source) {
+            return configs_describe_one(run, run->name);
+        }
+    }
+    printf("The %s '%s' doesn't exist and doesn't have dynamic config.\n", run->kind->singular,
+           run->name);
+    return 0;
+}
+
 static int configs_describe(struct configs_run *run)
 {
     switch (run->kind->resource_type) {
@@ -212,9 +252,9 @@ static int configs_describe(struct configs_run *run)
                                                        : configs_describe_brokers(run);
     default: /* kinds without a list of their own here */
         return run->name != NULL
-                   ? configs_describe_one(run, run->name)
-                   : args_usage(&run->args, "an entity name must be specified with --describe of "
-                                            "%s", run->kind->plural);
+                   ? configs_describe_named(run)
+                   : configs_wrong("an entity name must be specified with --describe of %s",
+                                   run->kind->plural);
     }
 }
 
@@ -274,12 +314,13 @@ static int configs_alter_with(struct configs_run *run, struct bnb_setting_change
 }
 
 /* The settings of --add-config-file, which live in file. The count, or -1 after telling. */
-static int32_t configs_from_file(const char *path, struct bnb_config *file,
-                                 struct bnb_setting_change *changes)
+static int32_t configs_from_file(const struct configs_run *run, const char *path,
+                                 struct bnb_config *file, struct bnb_setting_change *changes)
 {
     struct bnb_error error;
     if (bnb_config_load(file, path, &error) != 0) {
-        fprintf(stderr, "%s\n", error.text);
+        configs_tell_arguments(run);
+        tools_fail_file(path, &error);
         return -1;
     }
     int32_t count = 0;
@@ -300,12 +341,13 @@ static int configs_alter(struct configs_run *run)
     const char *remove = args_value_or(&run->args, "delete-config", "");
     char *add_copy = mem_strndup(add, strlen(add));
     char *remove_copy = mem_strndup(remove, strlen(remove));
-    int32_t count = path != NULL ? configs_from_file(path, file, changes)
+    int32_t count = path != NULL ? configs_from_file(run, path, file, changes)
                                  : configs_cut_pairs(add_copy, changes, 0);
     int status = count < 0 ? 1 : 0;
     if (count < 0 && path == NULL) {
-        fprintf(stderr, "Invalid entity config: all configs to be added must be in the format "
-                        "\"key=val\".\n");
+        configs_wrong("%s", "requirement failed: Invalid entity config: all configs to be added "
+                            "must be in the format \"key=val\" or  \"key=[val1,val2]\" to group "
+                            "values which contain commas.");
     }
     char *rest = remove_copy;
     char *item;
@@ -324,28 +366,93 @@ static int configs_alter(struct configs_run *run)
 
 /* ---- which entity ---- */
 
-static int configs_entity(struct configs_run *run)
+/* The kinds that flags and --entity-type name, in run; how many, or -1 after telling. */
+static int configs_entities(struct configs_run *run)
 {
-    const char *type = args_value(&run->args, "entity-type");
+    int total = 0;
+    bool quotas = true;
     for (size_t i = 0; i < KIND_COUNT; i++) {
         const struct configs_kind *kind = &configs_kinds[i];
-        if (type != NULL && strcmp(type, kind->plural) == 0) {
-            run->kind = kind;
-            run->name = args_has(&run->args, "entity-default")
-                            ? "" : args_value(&run->args, "entity-name");
-        } else if (args_has(&run->args, kind->flag)) {
-            run->kind = kind;
+        const char *type;
+        int named = 0;
+        for (size_t n = 0; (type = args_nth(&run->args, "entity-type", n)) != NULL; n++) {
+            if (strcmp(type, kind->plural) == 0) {
+                run->name = args_has(&run->args, "entity-default")
+                                ? "" : args_value(&run->args, "entity-name");
+                named++;
+            }
+        }
+        if (args_has(&run->args, kind->flag)) {
             run->name = args_value(&run->args, kind->flag);
-        } else if (kind->defaults_flag != NULL && args_has(&run->args, kind->defaults_flag)) {
-            run->kind = kind;
+            named++;
+        }
+        if (kind->defaults_flag != NULL && args_has(&run->args, kind->defaults_flag)) {
             run->name = "";
+            named++;
+        }
+        if (named > 1) {
+            configs_wrong("Duplicate entity type(s) specified: %s", kind->plural);
+            return -1;
+        }
+        run->kind = named > 0 ? kind : run->kind;
+        total += named;
+        quotas = quotas && (named == 0 || strcmp(kind->plural, "users") == 0 ||
+                            strcmp(kind->plural, "clients") == 0);
+    }
+    if (total > 1 && !quotas) {
+        configs_wrong("%s", "Only 'users' and 'clients' entity types may be specified together");
+        return -1;
+    }
+    return total;
+}
+
+static int configs_entity(struct configs_run *run)
+{
+    const char *type;
+    for (size_t n = 0; (type = args_nth(&run->args, "entity-type", n)) != NULL; n++) {
+        bool known = false;
+        for (size_t i = 0; i < KIND_COUNT; i++) {
+            known = known || strcmp(configs_kinds[i].plural, type) == 0;
+        }
+        if (!known) {
+            return configs_wrong("Invalid entity type %s, the entity type must be one of topics, "
+                                 "clients, users, brokers, ips, client-metrics, groups, "
+                                 "broker-loggers with a --bootstrap-server or "
+                                 "--bootstrap-controller argument", type);
         }
     }
-    if (run->kind == NULL && type == NULL) {
-        return args_usage(&run->args, "At least one entity type must be specified");
+    int count = configs_entities(run);
+    if (count == 0) {
+        return configs_wrong("%s", "At least one entity type must be specified");
     }
-    if (run->kind == NULL) {
-        fprintf(stderr, "Entity type %s is not supported yet\n", type);
+    return count < 0 ? 1 : 0;
+}
+
+/* Whether the name fits the kind and the action. */
+static int configs_check_name(const struct configs_run *run, bool alter)
+{
+    const struct configs_kind *kind = run->kind;
+    bool has_default = kind->defaults_flag != NULL;
+    bool is_broker = kind->resource_type == BNB_RESOURCE_BROKER ||
+                     kind->resource_type == BNB_RESOURCE_BROKER_LOGGER;
+    int64_t id;
+    if (kind->resource_type == CONFIGS_LATER) {
+        return configs_wrong("Entity type %s is not supported yet", kind->plural);
+    }
+    if (run->name != NULL && *run->name == '\0' && !has_default && !alter) {
+        return configs_wrong("--entity-default must not be specified with --describe of %s",
+                             kind->plural);
+    }
+    if (alter && (run->name == NULL || (*run->name == '\0' && !has_default))) {
+        return configs_wrong(has_default ? "an entity-name or default entity must be specified "
+                                           "with --alter of %s"
+                                         : "An entity name must be specified with --alter of %s",
+                             kind->plural);
+    }
+    if (is_broker && run->name != NULL && *run->name != '\0' &&
+        !args_parse_number(run->name, &id)) {
+        fprintf(stderr, "The entity name for %s must be a valid integer broker id, but it is: "
+                        "%s\n", kind->plural, run->name);
         return 1;
     }
     return 0;
@@ -355,26 +462,37 @@ static int configs_check(struct configs_run *run)
 {
     const struct args *args = &run->args;
     bool alter = args_has(args, "alter");
+    bool add = args_has(args, "add-config");
+    bool file = args_has(args, "add-config-file");
     if (alter == args_has(args, "describe")) {
         return args_usage(args, "Command must include exactly one action: --describe, --alter");
     }
-    if (args_has(args, "bootstrap-server") == args_has(args, "bootstrap-controller")) {
-        return args_usage(args, "Exactly one of --bootstrap-server or --bootstrap-controller must "
-                                "be specified.");
+    if (args_exclude(args, "describe", (const char *const[]){"add-config", "add-config-file",
+                                                             "delete-config", NULL}) != 0) {
+        return 1;
     }
     if (configs_entity(run) != 0) {
         return 1;
     }
-    if (alter && run->name == NULL) {
-        return args_usage(args, "an entity-name or default entity must be specified with --alter "
-                                "of %s", run->kind->plural);
+    if (!args_has(args, "bootstrap-server") && !args_has(args, "bootstrap-controller")) {
+        return configs_wrong("%s", "Either --bootstrap-server or --bootstrap-controller must be "
+                                   "specified.");
     }
-    if (alter && !args_has(args, "add-config") && !args_has(args, "delete-config") &&
-        !args_has(args, "add-config-file")) {
-        return args_usage(args, "At least one of --add-config, --add-config-file, or "
-                                "--delete-config must be specified with --alter");
+    if (args_has(args, "bootstrap-server") && args_has(args, "bootstrap-controller")) {
+        return configs_wrong("%s", "Only one of --bootstrap-server or --bootstrap-controller can "
+                                   "be specified");
     }
-    return args_exclude(args, "add-config-file", (const char *const[]){"add-config", NULL});
+    if (configs_check_name(run, alter) != 0) {
+        return 1;
+    }
+    if (add && file) {
+        return configs_wrong("%s", "Only one of --add-config or --add-config-file must be "
+                                   "specified");
+    }
+    return !alter || add || file || args_has(args, "delete-config")
+               ? 0
+               : configs_wrong("%s", "At least one of --add-config, --add-config-file, or "
+                                     "--delete-config must be specified with --alter");
 }
 
 int tool_configs(int argc, char **argv)
@@ -390,8 +508,11 @@ int tool_configs(int argc, char **argv)
     if (status >= 0) {
         return status;
     }
-    struct bnb_config *config = tools_config(&run.args, args_value(&run.args, "command-config"),
-                                             NULL);
+    const char *file = args_value(&run.args, "command-config");
+    if (file != NULL && access(file, F_OK) != 0) {
+        configs_tell_arguments(&run);
+    }
+    struct bnb_config *config = tools_config(&run.args, file, NULL);
     if (config == NULL) {
         return 1;
     }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/reader.h"
@@ -207,7 +208,7 @@ static void print_record(const struct formatter *formatter,
     }
     if (formatter->epoch) {
         print_separator(formatter, &any);
-        printf("Epoch:%d", record->leader_epoch);
+        fputs("Epoch:NOT_PRESENT", stdout); /* Kafka's tool does not pass it on */
     }
     if (formatter->headers) {
         print_separator(formatter, &any);
@@ -224,6 +225,16 @@ static void print_record(const struct formatter *formatter,
     fputs(formatter->line_separator, stdout);
 }
 
+static const char *const formatter_names[] = {
+    "DefaultMessageFormatter",     "LoggingMessageFormatter",
+    "NoOpMessageFormatter",        "OffsetsMessageFormatter",
+    "GroupMetadataMessageFormatter", "TransactionLogMessageFormatter",
+    "ShareGroupMessageFormatter",  NULL};
+static const char *const deserializer_names[] = {
+    "StringDeserializer", "ByteArrayDeserializer", "ByteBufferDeserializer", "BytesDeserializer",
+    "ShortDeserializer", "IntegerDeserializer", "LongDeserializer", "FloatDeserializer",
+    "DoubleDeserializer", "UUIDDeserializer", "VoidDeserializer", "BooleanDeserializer", NULL};
+
 static enum console_type formatter_type(const char *class_name)
 {
     static const struct {
@@ -234,6 +245,10 @@ static enum console_type formatter_type(const char *class_name)
                  {"DoubleDeserializer", CONSOLE_DOUBLE}};
     const char *dot = class_name != NULL ? strrchr(class_name, '.') : NULL;
     const char *name = dot != NULL ? dot + 1 : class_name;
+    if (name != NULL && !tools_class_known(name, deserializer_names)) {
+        fprintf(stderr, "Unable to instantiate a deserializer from %s\n"
+                        "java.lang.ClassNotFoundException: %s\n", class_name, class_name);
+    }
     for (size_t i = 0; name != NULL && i < sizeof types / sizeof types[0]; i++) {
         if (strcmp(types[i].name, name) == 0) {
             return types[i].type;
@@ -383,6 +398,19 @@ static int consumer_poll(struct consumer_run *run, int64_t wait_ms, bool times_o
     return fflush(stdout) != 0 ? 1 : 0;
 }
 
+/* A failure before anything was read. */
+static int consumer_fail(const char *what, const char *why)
+{
+    tools_log("ERROR", "Unknown error when running consumer:  "
+              "(org.apache.kafka.tools.consumer.ConsoleConsumer)");
+    if (*what != '\0') {
+        fprintf(stderr, "org.apache.kafka.common.KafkaException: %s\nCaused by: %s\n", what, why);
+    } else {
+        fprintf(stderr, "org.apache.kafka.common.config.ConfigException: %s\n", why);
+    }
+    return 1;
+}
+
 static int consumer_loop(struct consumer_run *run)
 {
     struct tools_pattern pattern;
@@ -391,7 +419,7 @@ static int consumer_loop(struct consumer_run *run)
         return 1;
     }
     if (!tools_pattern_init(&pattern, args_value(&run->args, "include"))) {
-        return args_usage(&run->args, "the value of --include is no regular expression");
+        return 1;
     }
     int assigned = 0;
     int state = 0;
@@ -419,12 +447,13 @@ static int consumer_loop(struct consumer_run *run)
 
 static int consumer_check(struct consumer_run *run)
 {
-    const struct args *args = &run->args;
+    struct args *args = &run->args;
     if (args_require(args, (const char *const[]){"bootstrap-server", NULL}) != 0) {
         return 1;
     }
     if (args_has(args, "topic") == args_has(args, "include")) {
-        return args_usage(args, "Exactly one of --include/--topic is required.");
+        return args_usage(args, "Exactly one of the following arguments is required: [topic], "
+                                "[include]");
     }
     if (args_has(args, "partition") && !args_has(args, "topic")) {
         return args_usage(args, "The topic is required when partition is specified.");
@@ -438,29 +467,26 @@ static int consumer_check(struct consumer_run *run)
     if (args_has(args, "from-beginning") && args_has(args, "offset")) {
         return args_usage(args, "Options from-beginning and offset cannot be specified together.");
     }
+    const char *formatter = args_value(args, "formatter");
     int64_t partition;
-    return args_number(args, "partition", -1, &partition) != 0 ||
-                   args_number(args, "max-messages", -1, &run->max_messages) != 0 ||
-                   args_number(args, "timeout-ms", -1, &run->timeout_ms) != 0
-               ? 1 : 0;
-}
-
-static int consumer_pairs(const struct args *args, struct bnb_config *config, const char *name,
-                          const char *old_name)
-{
-    const char *unused;
-    if (args_renamed(args, name, (const char *const[]){old_name, NULL}, &unused) != 0) {
+    args->mistake_shows_options = false;
+    if (args_number(args, "partition", -1, &partition) != 0 ||
+        args_number(args, "timeout-ms", -1, &run->timeout_ms) != 0) {
         return 1;
     }
-    const char *pair;
-    for (size_t i = 0;
-         (pair = args_nth(args, args_has(args, old_name) ? old_name : name, i)) != NULL; i++) {
-        if (!tools_config_pair(config, pair)) {
-            return args_usage(args, "Invalid command line properties: '%s'", pair);
-        }
-    }
-    return 0;
+    return formatter == NULL || tools_class_known(formatter, formatter_names)
+               ? 0 : args_usage(args, "%s", formatter);
 }
+
+static const struct args_renaming renamed_file = {
+    "command-config", "consumer.config", TOOLS_IS_DEPRECATED,
+    "Options %o and %n cannot be specified together.", true};
+static const struct args_renaming renamed_property = {
+    "command-property", "consumer-property", TOOLS_IS_DEPRECATED,
+    "Options %o and %n cannot be specified together.", true};
+static const struct args_renaming renamed_formatter = {
+    "formatter-property", "property", TOOLS_IS_DEPRECATED,
+    "Options %o and %n cannot be specified together.", true};
 
 static int consumer_settings(struct consumer_run *run, struct bnb_config **config,
                              struct bnb_config *properties)
@@ -468,19 +494,18 @@ static int consumer_settings(struct consumer_run *run, struct bnb_config **confi
     struct bnb_error error;
     const char *file;
     const char *format_file = args_value(&run->args, "formatter-config");
-    if (args_renamed(&run->args, "command-config", (const char *const[]){"consumer.config", NULL},
-                     &file) != 0) {
+    if (args_renamed(&run->args, &renamed_file, &file) != 0) {
         return 1;
     }
     *config = tools_config(&run->args, file, NULL);
     if (*config == NULL ||
-        consumer_pairs(&run->args, *config, "command-property", "consumer-property") != 0 ||
-        consumer_pairs(&run->args, properties, "formatter-property", "property") != 0) {
+        tools_config_pairs(&run->args, &renamed_property, *config) != 0 ||
+        tools_config_pairs(&run->args, &renamed_formatter, properties) != 0) {
         return 1;
     }
     if (format_file != NULL && bnb_config_load(properties, format_file, &error) != 0) {
-        fprintf(stderr, "%s\n", error.text);
-        return 1;
+        return access(format_file, F_OK) != 0 ? args_usage(&run->args, "%s", format_file)
+                                              : tools_fail_file(format_file, &error);
     }
     if (bnb_config_get(*config, "client.id") == NULL) {
         bnb_config_set(*config, "client.id", "console-consumer");
@@ -509,8 +534,8 @@ static int consumer_run_all(struct consumer_run *run, const struct bnb_config *c
     /* Before the network thread starts, so that it inherits the mask. */
     pthread_sigmask(SIG_BLOCK, &run->signals, NULL);
     if (bnb_consumer_create(config, &run->consumer, &error) != 0) {
-        fprintf(stderr, "org.apache.kafka.common.config.ConfigException: %s\n", error.text);
-        return 1;
+        return consumer_fail(strstr(error.text, "bootstrap") != NULL
+                                 ? "Failed to construct kafka consumer" : "", error.text);
     }
     if (args_has(&run->args, "group")) {
         tools_log("WARN", "groups are not supported yet: every partition is read, and no offsets "
@@ -533,7 +558,7 @@ static int consumer_run_all(struct consumer_run *run, const struct bnb_config *c
 
 int tool_console_consumer(int argc, char **argv)
 {
-    struct consumer_run run = {.consumer = NULL};
+    struct consumer_run run = {.args = {.mistake_shows_options = true}};
     int status = args_start(&run.args, consumer_options,
                             "This tool helps to read data from Kafka topics and outputs it to "
                             "standard output.", argc, argv);
@@ -548,7 +573,19 @@ int tool_console_consumer(int argc, char **argv)
     status = consumer_settings(&run, &config, properties);
     if (status == 0) {
         formatter_setup(&run, properties);
-        status = consumer_run_all(&run, config);
+        const char *max = args_value_or(&run.args, "max-messages", "-1");
+        struct tools_pattern include;
+        if (!tools_pattern_init(&include, args_value(&run.args, "include"))) {
+            status = consumer_fail("", "the value of --include is no regular expression");
+        } else if (args_parse_number(max, &run.max_messages)) {
+            status = consumer_run_all(&run, config);
+        } else {
+            fprintf(stderr, "Processed a total of 0 messages\n");
+            char wrong[ARGS_ERROR_BYTES];
+            snprintf(wrong, sizeof wrong, "Cannot parse argument '%s' of option max-messages", max);
+            status = consumer_fail("", wrong);
+        }
+        tools_pattern_release(&include);
     }
     if (config != NULL) {
         bnb_config_destroy(&config);

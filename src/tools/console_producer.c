@@ -244,7 +244,11 @@ static void record_delivered(void *context, const struct bnb_delivery *delivery)
 {
     struct sent_record *sent = context;
     if (delivery->code != 0) {
-        if (sent->value_null) {
+        if (args_has(&sent->run->args, "sync")) {
+            fprintf(stderr, "java.util.concurrent.ExecutionException: "
+                            "org.apache.kafka.common.errors.%s: %s\n",
+                    tools_exception(delivery->code), delivery->error_text);
+        } else if (sent->value_null) {
             tools_log("ERROR", "Error when sending message to topic %s with key: %s, value: null "
                       "with error: (org.apache.kafka.clients.producer.internals."
                       "ErrorLoggingCallback)\norg.apache.kafka.common.errors.%s: %s",
@@ -308,34 +312,24 @@ static int producer_lines(struct producer_run *run)
 
 /* ---- settings ---- */
 
-static int producer_pairs(const struct args *args, struct bnb_config *config, const char *name,
-                          const char *old_name)
-{
-    const char *old_names[] = {old_name, NULL};
-    const char *unused;
-    if (args_renamed(args, name, old_names, &unused) != 0) {
-        return 1;
-    }
-    const char *given = args_has(args, old_name) ? old_name : name;
-    const char *pair;
-    for (size_t i = 0; (pair = args_nth(args, given, i)) != NULL; i++) {
-        if (!tools_config_pair(config, pair)) {
-            return args_usage(args, "Invalid command line properties: '%s'", pair);
-        }
-    }
-    return 0;
-}
+static const struct args_renaming renamed_file = {
+    "command-config", "producer.config", TOOLS_WARNING_DEPRECATED,
+    "Options %n and %o cannot be specified together.", true};
+static const struct args_renaming renamed_property = {
+    "command-property", "producer-property", TOOLS_WARNING_DEPRECATED,
+    "Options %n and %o cannot be specified together.", true};
+static const struct args_renaming renamed_reader = {
+    "reader-property", "property", TOOLS_WARNING_DEPRECATED,
+    "Options %n and %o cannot be specified together.", true};
 
 static struct bnb_config *producer_config(const struct args *args)
 {
     const char *file;
-    if (args_renamed(args, "command-config", (const char *const[]){"producer.config", NULL},
-                     &file) != 0) {
+    if (args_renamed(args, &renamed_file, &file) != 0) {
         return NULL;
     }
     struct bnb_config *config = tools_config(args, file, NULL);
-    if (config != NULL &&
-        producer_pairs(args, config, "command-property", "producer-property") != 0) {
+    if (config != NULL && tools_config_pairs(args, &renamed_property, config) != 0) {
         bnb_config_destroy(&config);
     }
     for (size_t i = 0; config != NULL && i < sizeof producer_settings / sizeof *producer_settings;
@@ -363,20 +357,46 @@ static int producer_properties(const struct args *args, struct bnb_config *prope
     struct bnb_error error;
     const char *file = args_value(args, "reader-config");
     if (file != NULL && bnb_config_load(properties, file, &error) != 0) {
-        fprintf(stderr, "%s\n", error.text);
+        return tools_fail_file(file, &error);
+    }
+    return tools_config_pairs(args, &renamed_reader, properties);
+}
+
+/* What can be told before anything is opened: 0, or 1 after telling. */
+static int producer_check(struct args *args)
+{
+    static const char *const readers[] = {"LineMessageReader", "ConsoleProducer$LineMessageReader",
+                                          NULL};
+    static const char *const numbers[] = {
+        "timeout", "request-timeout-ms", "message-send-max-retries", "retry-backoff-ms",
+        "socket-buffer-size", "max-memory-bytes", "batch-size", "max-partition-memory-bytes",
+        "metadata-expiry-ms", "max-block-ms"};
+    const char *reader = args_value(args, "line-reader");
+    int64_t unused;
+    if (args_require(args, (const char *const[]){"topic", NULL}) != 0 ||
+        tools_check_servers(args) != 0) {
         return 1;
     }
-    return producer_pairs(args, properties, "reader-property", "property");
+    args->mistake_shows_options = false;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        if (args_number(args, numbers[i], 0, &unused) != 0) {
+            return 1;
+        }
+    }
+    if (reader != NULL && !tools_class_known(reader, readers)) {
+        fprintf(stderr, "java.lang.ClassNotFoundException: %s\n", reader);
+        return 1;
+    }
+    return 0;
 }
 
 int tool_console_producer(int argc, char **argv)
 {
-    struct producer_run run = {.producer = NULL};
+    struct producer_run run = {.args = {.mistake_shows_options = true}};
     int status = args_start(&run.args, producer_options,
                             "This tool helps to read data from standard input and publish it to "
                             "Kafka.", argc, argv);
-    if (status < 0 &&
-        args_require(&run.args, (const char *const[]){"topic", "bootstrap-server", NULL}) != 0) {
+    if (status < 0 && producer_check(&run.args) != 0) {
         status = 1;
     }
     if (status >= 0) {

@@ -1,5 +1,6 @@
 /* consumer_perf_test.c: kafka-consumer-perf-test: how fast records come out. */
 #include <barnabas/consumer.h>
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -65,14 +66,66 @@ static int64_t perf_now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void perf_print_time(int64_t at_ms)
+/* The letters of a Java date pattern that are known here. */
+static const struct perf_letter {
+    char letter;
+    const char *format; /* of strftime; NULL: milliseconds */
+} perf_letters[] = {{'y', "%Y"}, {'M', "%m"}, {'d', "%d"}, {'H', "%H"}, {'m', "%M"}, {'s', "%S"},
+                    {'S', NULL}, {'h', "%I"}, {'a', "%p"}, {'E', "%a"}, {'z', "%Z"}, {'Z', "%z"},
+                    {'D', "%j"}, {'k', "%k"}};
+
+static const struct perf_letter *perf_find_letter(char letter)
+{
+    for (size_t i = 0; i < sizeof perf_letters / sizeof perf_letters[0]; i++) {
+        if (perf_letters[i].letter == letter) {
+            return &perf_letters[i];
+        }
+    }
+    return NULL;
+}
+
+static const char *perf_date_pattern(const struct args *args)
+{
+    return args_value_or(args, "date-format", "yyyy-MM-dd HH:mm:ss:SSS");
+}
+
+/* 0, or 1 after telling that the date pattern is none. */
+static int perf_date_check(const struct perf_run *run)
+{
+    for (const char *at = perf_date_pattern(&run->args); *at != '\0'; at++) {
+        if (isalpha((unsigned char)*at) && perf_find_letter(*at) == NULL) {
+            fprintf(stderr, "java.lang.IllegalArgumentException: Illegal pattern character '%c'\n",
+                    *at);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void perf_print_time(const struct perf_run *run, int64_t at_ms)
 {
     time_t seconds = (time_t)(at_ms / 1000);
     struct tm parts;
-    char text[64];
     localtime_r(&seconds, &parts);
-    strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts);
-    printf("%s:%03d", text, (int)(at_ms % 1000));
+    for (const char *at = perf_date_pattern(&run->args); *at != '\0';) {
+        const struct perf_letter *letter = perf_find_letter(*at);
+        size_t count = 1;
+        char text[64] = "";
+        while (letter != NULL && at[count] == *at) {
+            count++;
+        }
+        if (letter == NULL) {
+            putchar(*at);
+        } else if (letter->format == NULL) {
+            printf("%0*d", (int)count, (int)(at_ms % 1000));
+        } else if (*at == 'y' && count == 2) {
+            printf("%02d", parts.tm_year % 100);
+        } else {
+            strftime(text, sizeof text, letter->format, &parts);
+            fputs(text, stdout);
+        }
+        at += count;
+    }
 }
 
 static double perf_rate(double amount, int64_t ms)
@@ -96,9 +149,9 @@ static void perf_print_total(const struct perf_run *run)
     int64_t joining_ms = run->joined_ms > 0 ? run->joined_ms - run->started_ms : 0;
     int64_t fetching_ms = end_ms - run->started_ms - joining_ms;
     double mebibytes = (double)run->bytes / MEBIBYTE;
-    perf_print_time(run->started_ms);
+    perf_print_time(run, run->started_ms);
     printf(", ");
-    perf_print_time(end_ms);
+    perf_print_time(run, end_ms);
     printf(", %.4f, %.4f, %" PRId64 ", %.4f, %" PRId64 ", %" PRId64 ", %.4f, %.4f\n", mebibytes,
            perf_rate(mebibytes, end_ms - run->started_ms), run->count,
            perf_rate((double)run->count, end_ms - run->started_ms), joining_ms, fetching_ms,
@@ -110,7 +163,7 @@ static void perf_print_interval(struct perf_run *run, int64_t now_ms)
     double mebibytes = (double)(run->bytes - run->shown_bytes) / MEBIBYTE;
     double count = (double)(run->count - run->shown_count);
     int64_t ms = now_ms - run->shown_ms;
-    perf_print_time(now_ms);
+    perf_print_time(run, now_ms);
     printf(", 0, %.4f, %.4f, %" PRId64 ", %.4f, 0, %" PRId64 ", %.4f, %.4f\n",
            (double)run->bytes / MEBIBYTE, perf_rate(mebibytes, ms), run->count,
            perf_rate(count, ms), ms, perf_rate(mebibytes, ms), perf_rate(count, ms));
@@ -157,8 +210,17 @@ static int perf_assign(struct perf_run *run)
 static int perf_consume(struct perf_run *run)
 {
     int64_t last_ms = perf_now_ms();
+    bool polled = false;
     run->shown_ms = last_ms;
-    while (run->count < run->num_records && perf_now_ms() - last_ms <= run->timeout_ms) {
+    while (run->count < run->num_records) {
+        /* The time limit is looked at, and read, once records are missing. */
+        if (polled && args_number(&run->args, "timeout", 10000, &run->timeout_ms) != 0) {
+            return 1;
+        }
+        if (polled && perf_now_ms() - last_ms > run->timeout_ms) {
+            break;
+        }
+        polled = true;
         const struct bnb_consumer_record *records;
         size_t count;
         struct bnb_error error;
@@ -191,11 +253,8 @@ static int perf_consume(struct perf_run *run)
 static struct bnb_config *perf_config(struct perf_run *run)
 {
     const struct args *args = &run->args;
-    const char *file;
-    if (args_renamed(args, "command-config", (const char *const[]){"consumer.config", NULL},
-                     &file) != 0) {
-        return NULL;
-    }
+    const char *file = args_value(args, args_has(args, "consumer.config") ? "consumer.config"
+                                                                         : "command-config");
     struct bnb_config *config = tools_config(args, file, NULL);
     if (config == NULL) {
         return NULL;
@@ -215,30 +274,60 @@ static struct bnb_config *perf_config(struct perf_run *run)
     return config;
 }
 
+/* Exactly one of two: 0, or 1 after telling. */
+static int perf_one_of(const struct args *args, const char *one, const char *other)
+{
+    return args_has(args, one) != args_has(args, other)
+               ? 0 : args_usage(args, "Exactly one of the following arguments is required: [%s], "
+                                "[%s]", one, other);
+}
+
 static int perf_check(struct perf_run *run)
 {
-    const struct args *args = &run->args;
+    static const struct args_renaming renamed = {
+        "num-records", "messages", "Warning: %o is deprecated. Use %n instead.", NULL, false};
+    static const struct args_renaming renamed_file = {
+        "command-config", "consumer.config", "Warning: %o is deprecated. Use %n instead.", NULL,
+        false};
+    struct args *args = &run->args;
     const char *count;
-    if (args_require(args, (const char *const[]){"bootstrap-server", NULL}) != 0) {
+    if (args_require(args, (const char *const[]){"bootstrap-server", NULL}) != 0 ||
+        perf_one_of(args, "topic", "include") != 0 ||
+        perf_one_of(args, "messages", "num-records") != 0) {
         return 1;
     }
-    if (args_has(args, "topic") == args_has(args, "include")) {
-        return args_usage(args, "Exactly one of --topic and --include is required.");
-    }
-    if (args_renamed(args, "num-records", (const char *const[]){"messages", NULL}, &count) != 0) {
+    if (args_exclude(args, "consumer.config", (const char *const[]){"command-config", NULL}) != 0) {
         return 1;
     }
-    if (count == NULL || !args_parse_number(count, &run->num_records)) {
-        return args_usage(args, "Missing required argument \"[num-records]\"");
+    (void)args_renamed(args, &renamed, &count);
+    (void)args_renamed(args, &renamed_file, &count);
+    args->mistake_shows_options = false;
+    return 0;
+}
+
+/* The numbers among the options, which the tool reads when it has begun. */
+static int perf_numbers(struct perf_run *run)
+{
+    const struct args *args = &run->args;
+    const char *name = args_has(args, "messages") ? "messages" : "num-records";
+    int64_t unused;
+    if (args_number(args, "reporting-interval", 5000, &run->interval_ms) != 0 ||
+        args_number(args, name, 0, &run->num_records) != 0 ||
+        args_number(args, "socket-buffer-size", 0, &unused) != 0 ||
+        args_number(args, "fetch-size", 0, &unused) != 0) {
+        return 1;
     }
-    return args_number(args, "timeout", 10000, &run->timeout_ms) != 0 ||
-                   args_number(args, "reporting-interval", 5000, &run->interval_ms) != 0
-               ? 1 : 0;
+    if (run->interval_ms <= 0) {
+        fprintf(stderr, "java.lang.IllegalArgumentException: Reporting interval must be greater "
+                        "than 0.\n");
+        return 1;
+    }
+    return 0;
 }
 
 int tool_consumer_perf_test(int argc, char **argv)
 {
-    struct perf_run run = {.consumer = NULL};
+    struct perf_run run = {.args = {.mistake_shows_options = true}};
     struct bnb_error error;
     int status = args_start(&run.args, perf_options,
                             "This tool is used to verify the consumer performance.", argc, argv);
@@ -248,11 +337,15 @@ int tool_consumer_perf_test(int argc, char **argv)
     if (status >= 0) {
         return status;
     }
+    perf_print_header(&run.args);
+    fflush(stdout);
+    if (perf_numbers(&run) != 0 || perf_date_check(&run) != 0) {
+        return 1;
+    }
     struct bnb_config *config = perf_config(&run);
     if (config == NULL) {
         return 1;
     }
-    perf_print_header(&run.args);
     run.started_ms = perf_now_ms();
     if (bnb_consumer_create(config, &run.consumer, &error) != 0) {
         fprintf(stderr, "%s\n", error.text);

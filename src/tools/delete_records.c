@@ -24,43 +24,73 @@ static const struct args_option delete_options[] = {
     {NULL, 0, ARGS_FLAG, NULL, NULL},
 };
 
-/* The deletions of the file, in the arena; -1 when it is not of the right form. */
-static int32_t delete_read(struct arena *arena, const char *text,
-                           struct bnb_record_deletion **deletions)
+/* The text of a field that is not there; NULL: it is. */
+static const char *delete_field(const struct json *item, const char *name, enum json_kind kind,
+                                const struct json **field)
 {
-    const struct json *root = json_parse(arena, text);
-    const struct json *list = json_member(root, "partitions");
-    if (list == NULL || list->kind != JSON_ARRAY) {
-        return -1;
+    static const char *const missing[] = {"topic", "No such field exists: `topic`",
+                                          "partition", "No such field exists: `partition`",
+                                          "offset", "No such field exists: `offset`"};
+    *field = json_member(item, name);
+    if (*field != NULL) {
+        return (*field)->kind == kind ? NULL : "The input string is not a valid JSON";
     }
-    int32_t count = 0;
-    for (const struct json *item = list->first; item != NULL; item = item->next) {
-        count++;
+    size_t i = 0;
+    while (strcmp(missing[i], name) != 0) {
+        i += 2;
     }
-    *deletions = arena_array(arena, (size_t)count + 1, sizeof **deletions);
-    count = 0;
-    for (const struct json *item = list->first; *deletions != NULL && item != NULL;
-         item = item->next) {
-        const struct json *topic = json_member(item, "topic");
-        const struct json *partition = json_member(item, "partition");
-        const struct json *offset = json_member(item, "offset");
-        if (topic == NULL || topic->kind != JSON_STRING || partition == NULL ||
-            partition->kind != JSON_NUMBER || offset == NULL || offset->kind != JSON_NUMBER) {
-            return -1;
-        }
-        (*deletions)[count++] = (struct bnb_record_deletion){
-            topic->text, (int32_t)partition->number, (int64_t)offset->number};
-    }
-    return *deletions != NULL ? count : -1;
+    return missing[i + 1];
 }
 
-static const char *delete_repeated(const struct bnb_record_deletion *deletions, int32_t count)
+/* The deletions of the file, in the arena; NULL, or what is wrong with its form. */
+static const char *delete_read(struct arena *arena, const char *text,
+                               struct bnb_record_deletion **deletions, int32_t *count)
+{
+    const struct json *root = json_parse(arena, text);
+    const struct json *version = json_member(root, "version");
+    const struct json *list = json_member(root, "partitions");
+    if (root == NULL) {
+        return "The input string is not a valid JSON";
+    }
+    if (version != NULL && version->number != 1) {
+        struct string_view told =
+            arena_format(arena, "Not supported version field value %d", (int)version->number);
+        return told.data != NULL ? told.data : "out of memory";
+    }
+    if (list == NULL || list->kind != JSON_ARRAY) {
+        return "Missing partitions field";
+    }
+    *count = 0;
+    for (const struct json *item = list->first; item != NULL; item = item->next) {
+        ++*count;
+    }
+    *deletions = arena_array(arena, (size_t)*count + 1, sizeof **deletions);
+    *count = 0;
+    for (const struct json *item = list->first; *deletions != NULL && item != NULL;
+         item = item->next) {
+        const struct json *topic;
+        const struct json *partition;
+        const struct json *offset;
+        const char *wrong = delete_field(item, "topic", JSON_STRING, &topic);
+        wrong = wrong == NULL ? delete_field(item, "partition", JSON_NUMBER, &partition) : wrong;
+        wrong = wrong == NULL ? delete_field(item, "offset", JSON_NUMBER, &offset) : wrong;
+        if (wrong != NULL) {
+            return wrong;
+        }
+        (*deletions)[(*count)++] = (struct bnb_record_deletion){
+            topic->text, (int32_t)partition->number, (int64_t)offset->number};
+    }
+    return *deletions != NULL ? NULL : "out of memory";
+}
+
+static const struct bnb_record_deletion *
+delete_repeated(const struct bnb_record_deletion *deletions, int32_t count)
 {
     for (int32_t i = 0; i < count; i++) {
         for (int32_t before = 0; before < i; before++) {
             if (deletions[before].partition == deletions[i].partition &&
                 strcmp(deletions[before].topic, deletions[i].topic) == 0) {
-                return deletions[i].topic;
+                return &deletions[i];
             }
         }
     }
@@ -101,21 +131,24 @@ static int delete_run(const struct args *args, struct arena *arena, struct bnb_c
     size_t size;
     const char *path = args_value(args, "offset-json-file");
     if (io_read_whole(&fs, path, OFFSET_FILE_BYTES_MAX, &text, &size) != 0) {
-        fprintf(stderr, "java.nio.file.NoSuchFileException: %s\n", path);
+        fprintf(stderr, "Unable to read file %s\n", path);
         return 1;
     }
     struct bnb_record_deletion *deletions = NULL;
-    int32_t count = delete_read(arena, (const char *)text, &deletions);
-    const char *repeated = count > 0 ? delete_repeated(deletions, count) : NULL;
+    int32_t count = 0;
+    const char *wrong = delete_read(arena, (const char *)text, &deletions, &count);
+    const struct bnb_record_deletion *repeated =
+        wrong == NULL ? delete_repeated(deletions, count) : NULL;
     struct bnb_admin *admin = NULL;
     struct bnb_error error;
     int status = 1;
-    if (count < 0) {
-        fprintf(stderr, "The input string is not a valid JSON\n");
+    if (wrong == NULL && repeated == NULL && bnb_admin_create(config, &admin, &error) != 0) {
+        status = tools_fail_create(&error);
+    } else if (wrong != NULL) {
+        fprintf(stderr, "%s\n", wrong);
     } else if (repeated != NULL) {
-        fprintf(stderr, "Offset json file contains duplicate topic partitions: %s\n", repeated);
-    } else if (bnb_admin_create(config, &admin, &error) != 0) {
-        fprintf(stderr, "%s\n", error.text);
+        fprintf(stderr, "Offset json file contains duplicate topic partitions: %s-%d\n",
+                repeated->topic, repeated->partition);
     } else {
         status = delete_ask(admin, deletions, count);
     }
@@ -126,7 +159,7 @@ static int delete_run(const struct args *args, struct arena *arena, struct bnb_c
 
 int tool_delete_records(int argc, char **argv)
 {
-    struct args args;
+    struct args args = {.count = 0};
     struct arena arena;
     int status = args_start(&args, delete_options,
                             "This tool helps to delete records of the given partitions down to the "

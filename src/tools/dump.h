@@ -7,6 +7,12 @@
 #include "protocol/codec.h"
 #include "protocol/record/batch.h"
 
+enum dump_class {
+    DUMP_CLASS_STRING,
+    DUMP_CLASS_BYTES,
+    DUMP_CLASS_INTEGER,
+    DUMP_CLASS_LONG,
+};
 enum dump_decoder {
     DUMP_STRING,
     DUMP_OFFSETS,
@@ -23,6 +29,8 @@ struct dump_options {
     bool sanity_only;
     int64_t max_bytes;
     enum dump_decoder decoder;
+    enum dump_class key_class;
+    enum dump_class value_class;
 };
 /* What is not as it should be, told at the end: in this order, and by file. */
 enum dump_problem_kind {
@@ -45,6 +53,7 @@ struct dump {
     struct dump_problem *problems;
     size_t problem_count;
     size_t problem_capacity;
+    bool failed; /* told on stderr; nothing more is dumped */
 };
 /* Without memory for it a problem goes untold. */
 void dump_add_problem(struct dump *dump, enum dump_problem_kind kind, const char *path,
@@ -64,6 +73,10 @@ void dump_time_index(struct dump *dump, const char *path, struct bytes_view data
 void dump_txn_index(struct bytes_view data);
 void dump_producer_snapshot(const char *path, struct bytes_view data);
 void dump_batches(struct dump *dump, const char *path, struct bytes_view data);
+/* Tells that a file is not there, and ends the run. */
+void dump_fail_missing(struct dump *dump, const char *path);
+/* False when there is no log beside an index; that ends the run. */
+bool dump_needs_log(struct dump *dump, const char *path);
 /* The base offset that a file name begins with. */
 int64_t dump_base_offset(const char *path);
 

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/crc32c.h"
 #include "base/mem.h"
@@ -36,6 +37,17 @@ static bool index_log(const char *path, struct io_file *log, struct io_fs *fs)
     *fs = io_fs_linux();
     snprintf(name, sizeof name, "%.*s.log", (int)(dot - path), path);
     return io_file_open(fs, name, IO_OPEN_READ, log) == 0;
+}
+
+bool dump_needs_log(struct dump *dump, const char *path)
+{
+    char name[PATH_BYTES];
+    const char *dot = strrchr(path, '.');
+    snprintf(name, sizeof name, "%.*s.log", (int)(dot - path), path);
+    if (access(name, F_OK) != 0) {
+        dump_fail_missing(dump, name);
+    }
+    return !dump->failed;
 }
 
 /* The last offset of the batch at position, or -1. */

@@ -109,7 +109,9 @@ static void dump_record_line(struct dump *dump, const struct batch *batch,
     } else if (dump->options.print_data) {
         dump_record_data(dump, record);
     }
-    putchar('\n');
+    if (!dump->failed) {
+        putchar('\n');
+    }
     arena_reset(&dump->arena);
 }
 
@@ -146,7 +148,7 @@ static void dump_records(struct dump *dump, const char *path, const struct batch
     int error = dump_unpack(batch, &plain, &records);
     record_iter_init(&iter, batch, records);
     int got = error == 0 ? 1 : error;
-    while (got == 1) {
+    while (got == 1 && !dump->failed) {
         got = record_iter_next(&iter, &record);
         if (got == 1) {
             if (record.offset != *last_offset + 1) {
@@ -189,8 +191,7 @@ void dump_batches(struct dump *dump, const char *path, struct bytes_view data)
     size_t at = 0;
     int64_t last_offset = -1;
     size_t max = (size_t)(dump->options.max_bytes > 0 ? dump->options.max_bytes : 0);
-    dump_log_title(path);
-    while (at < data.size && at < max) {
+    while (at < data.size && at < max && !dump->failed) {
         struct batch batch;
         int64_t whole = batch_view_size(data.data + at, data.size - at);
         if (max < data.size && whole > (int64_t)(max - at)) {
@@ -216,11 +217,59 @@ static bool dump_ends(const char *path, const char *suffix)
     return size >= suffix_size && strcmp(path + size - suffix_size, suffix) == 0;
 }
 
-/* False when the file cannot be read. */
-static bool dump_file(struct dump *dump, const char *path)
+void dump_fail_missing(struct dump *dump, const char *path)
 {
-    static const char *const suffixes[] = {".log", ".checkpoint", ".index", ".timeindex",
-                                           ".txnindex", ".snapshot"};
+    fflush(stdout);
+    fprintf(stderr, "java.nio.file.NoSuchFileException: %s\n", path);
+    dump->failed = true;
+}
+
+/* A log is named by its base offset. */
+static void dump_check_name(struct dump *dump, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash != NULL ? slash + 1 : path;
+    size_t digits = strspn(name, "0123456789");
+    size_t size = strcspn(name, ".");
+    if (digits == 0 || digits != size) {
+        fflush(stdout);
+        fprintf(stderr, "java.lang.NumberFormatException: For input string: \"%.*s\"\n", (int)size,
+                name);
+        dump->failed = true;
+    }
+}
+
+enum dump_kind { KIND_LOG, KIND_CHECKPOINT, KIND_INDEX, KIND_TIME, KIND_TXN, KIND_SNAPSHOT };
+
+static void dump_content(struct dump *dump, enum dump_kind kind, const char *path,
+                         struct bytes_view data)
+{
+    switch (kind) {
+    case KIND_LOG:
+    case KIND_CHECKPOINT:
+        dump_batches(dump, path, data);
+        return;
+    case KIND_INDEX:
+        dump_offset_index(dump, path, data);
+        return;
+    case KIND_TIME:
+        dump_time_index(dump, path, data);
+        return;
+    case KIND_TXN:
+        dump_txn_index(data);
+        return;
+    case KIND_SNAPSHOT:
+        dump_producer_snapshot(path, data);
+        return;
+    }
+}
+
+static void dump_file(struct dump *dump, const char *path)
+{
+    static const char *const suffixes[] = {
+        [KIND_LOG] = ".log",        [KIND_CHECKPOINT] = ".checkpoint",
+        [KIND_INDEX] = ".index",    [KIND_TIME] = ".timeindex",
+        [KIND_TXN] = ".txnindex",   [KIND_SNAPSHOT] = ".snapshot"};
     struct io_fs fs = io_fs_linux();
     size_t kind = 0;
     uint8_t *content;
@@ -232,28 +281,31 @@ static bool dump_file(struct dump *dump, const char *path)
     if (kind == sizeof suffixes / sizeof suffixes[0]) {
         fflush(stdout);
         fprintf(stderr, "Ignoring unknown file %s\n", path);
-        return true;
+        return;
     }
-    int error = io_read_whole(&fs, path, DUMP_FILE_BYTES_MAX, &content, &size);
-    if (error != 0) {
+    if (kind == KIND_LOG) {
+        dump_check_name(dump, path);
+    }
+    if (!dump->failed && kind <= KIND_CHECKPOINT) {
+        dump_log_title(path);
+    }
+    if ((kind == KIND_INDEX || kind == KIND_TIME) && !dump_needs_log(dump, path)) {
+        return;
+    }
+    int error = dump->failed ? 0 : io_read_whole(&fs, path, DUMP_FILE_BYTES_MAX, &content, &size);
+    if (dump->failed || (error != 0 && kind == KIND_TXN)) {
+        return;
+    }
+    if (error != 0 && access(path, F_OK) != 0) {
+        dump_fail_missing(dump, path);
+    } else if (error != 0) {
         fflush(stdout);
         fprintf(stderr, "%s: %s\n", path, bnb_error_name(error));
-        return false;
-    }
-    struct bytes_view data = {content, size};
-    if (kind <= 1) {
-        dump_batches(dump, path, data);
-    } else if (kind == 2) {
-        dump_offset_index(dump, path, data);
-    } else if (kind == 3) {
-        dump_time_index(dump, path, data);
-    } else if (kind == 4) {
-        dump_txn_index(data);
+        dump->failed = true;
     } else {
-        dump_producer_snapshot(path, data);
+        dump_content(dump, (enum dump_kind)kind, path, (struct bytes_view){content, size});
+        mem_free(content);
     }
-    mem_free(content);
-    return true;
 }
 
 /* One file's problems of a kind, from `from` to before `to`. */
@@ -309,6 +361,25 @@ static void dump_tell_problems(struct dump *dump)
     mem_free(dump->problems);
 }
 
+/* A decoder class of Apache Kafka; false when it is none. */
+static bool dump_find_class(const char *name, enum dump_class *class)
+{
+    static const char *const names[] = {
+        [DUMP_CLASS_STRING] = "org.apache.kafka.tools.api.StringDecoder",
+        [DUMP_CLASS_BYTES] = "org.apache.kafka.tools.api.DefaultDecoder",
+        [DUMP_CLASS_INTEGER] = "org.apache.kafka.tools.api.IntegerDecoder",
+        [DUMP_CLASS_LONG] = "org.apache.kafka.tools.api.LongDecoder",
+    };
+    *class = DUMP_CLASS_STRING;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (name == NULL || strcmp(names[i], name) == 0) {
+            *class = name == NULL ? DUMP_CLASS_STRING : (enum dump_class)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static void dump_set_options(const struct args *args, struct dump_options *options)
 {
     static const struct {
@@ -334,9 +405,33 @@ static void dump_set_options(const struct args *args, struct dump_options *optio
     options->sanity_only = args_has(args, "index-sanity-check");
 }
 
+/* A file, with what of the options is looked at only then. */
+static void dump_first(struct dump *dump, const struct args *args, const char *path)
+{
+    bool of_log = dump_ends(path, ".log") || dump_ends(path, ".checkpoint");
+    const char *bytes = args_value(args, "max-bytes");
+    dump->options.max_bytes = INT32_MAX;
+    bool fine = dump_find_class(args_value(args, "key-decoder-class"), &dump->options.key_class) &&
+                dump_find_class(args_value(args, "value-decoder-class"),
+                                &dump->options.value_class);
+    if (of_log && (!fine || (bytes != NULL && !args_parse_number(bytes,
+                                                                 &dump->options.max_bytes)))) {
+        printf("Dumping %s\n", path);
+        fflush(stdout);
+        if (!fine) {
+            fprintf(stderr, "java.lang.RuntimeException: Failed to load decoder class\n");
+        } else {
+            args_mistake(args, "Cannot parse argument '%s' of option max-bytes", bytes);
+        }
+        dump->failed = true;
+    } else {
+        dump_file(dump, path);
+    }
+}
+
 int tool_dump_log(int argc, char **argv)
 {
-    struct args args;
+    struct args args = {.count = 0};
     int status = args_start(&args, dump_options,
                             "This tool helps to parse a log file and dump its contents to the "
                             "console, useful for debugging a seemingly corrupt log segment.", argc,
@@ -348,21 +443,22 @@ int tool_dump_log(int argc, char **argv)
         return status;
     }
     struct dump *dump = mem_need(sizeof *dump);
-    int64_t unused;
+    *dump = (struct dump){.failed = false};
     dump_set_options(&args, &dump->options);
-    status = args_number(&args, "max-bytes", INT32_MAX, &dump->options.max_bytes) != 0 ||
-                     args_number(&args, "max-message-size", 5242880, &unused) != 0
-                 ? 1 : 0;
     arena_init(&dump->arena, DUMP_ARENA_BYTES);
     const char *files = args_value(&args, "files");
     char *copy = mem_strndup(files, strlen(files));
     char *rest = copy;
     char *path;
-    while (status == 0 && (path = tools_list_next(&rest, ",")) != NULL) {
-        status = dump_file(dump, path) ? 0 : 1;
+    if (*files == '\0') {
+        dump_file(dump, files);
+    }
+    while (!dump->failed && (path = tools_list_next(&rest, ",")) != NULL) {
+        dump_first(dump, &args, path);
     }
     fflush(stdout);
     dump_tell_problems(dump);
+    status = dump->failed ? 1 : 0;
     arena_release(&dump->arena);
     mem_free(copy);
     mem_free(dump);

@@ -43,15 +43,46 @@ static bool record_print_message(struct dump *dump, const struct codec_struct *r
     return true;
 }
 
-static void record_print_raw(struct bytes_view bytes)
+/* Reads as the class does: too few bytes end the run. False then. */
+static bool record_decodes(struct dump *dump, enum dump_class class, struct bytes_view bytes)
 {
-    fwrite(bytes.data, 1, bytes.size, stdout);
+    size_t need = class == DUMP_CLASS_INTEGER ? 4 : class == DUMP_CLASS_LONG ? 8 : 0;
+    if (bytes.data != NULL && bytes.size < need) {
+        fflush(stdout);
+        fprintf(stderr, "java.nio.BufferUnderflowException\n");
+        dump->failed = true;
+    }
+    return !dump->failed;
 }
 
-static void record_metadata(struct dump *dump, struct bytes_view value,
-                            const struct dump_message *rows)
+static void record_print_value(const char *title, enum dump_class class, struct bytes_view bytes)
 {
     struct reader reader;
+    if (bytes.data == NULL) {
+        return;
+    }
+    printf(" %s: ", title);
+    reader_init(&reader, bytes.data, bytes.size);
+    switch (class) {
+    case DUMP_CLASS_STRING:
+    case DUMP_CLASS_BYTES:
+        fwrite(bytes.data, 1, bytes.size, stdout);
+        return;
+    case DUMP_CLASS_INTEGER:
+        printf("%d", reader_i32(&reader));
+        return;
+    case DUMP_CLASS_LONG:
+        printf("%lld", (long long)reader_i64(&reader));
+        return;
+    }
+}
+
+/* place: "" or "offset ", as the decoder says where it failed. */
+static void record_metadata(struct dump *dump, const struct record *record,
+                            const struct dump_message *rows, const char *place)
+{
+    struct reader reader;
+    struct bytes_view value = record->value;
     reader_init(&reader, value.data, value.size);
     uint32_t frame = reader_uvarint(&reader);
     uint32_t key = reader_uvarint(&reader);
@@ -61,7 +92,13 @@ static void record_metadata(struct dump *dump, struct bytes_view value,
         rows++;
     }
     if (reader.failed || frame != METADATA_FRAME_VERSION || rows->row == NULL) {
-        printf("Error at %u, skipping. the record is not known", frame);
+        printf("Error at %s%lld, skipping. ", place, (long long)record->offset);
+        if (frame != METADATA_FRAME_VERSION) {
+            printf("Could not deserialize metadata record due to unknown frame version %u(only "
+                   "frame version %d is supported)", frame, METADATA_FRAME_VERSION);
+        } else {
+            printf("the record is not known");
+        }
         return;
     }
     printf("{\"type\":\"");
@@ -79,10 +116,17 @@ static void record_coordinator(struct dump *dump, const struct record *record,
     struct reader reader;
     reader_init(&reader, record->key.data, record->key.size);
     int16_t type = reader_i16(&reader);
+    if (record->key.data == NULL) {
+        fflush(stdout);
+        fprintf(stderr, "Failed to decode message at offset %lld using the specified decoder "
+                        "(message had a missing key)\n", (long long)record->offset);
+        dump->failed = true;
+        return;
+    }
     while (rows->key_row != NULL && rows->key != type) {
         rows++;
     }
-    if (record->key.data == NULL || reader.failed || rows->key_row == NULL) {
+    if (reader.failed || rows->key_row == NULL) {
         printf(" key: Unknown record type %d at offset %lld, skipping.", type,
                (long long)record->offset);
         return;
@@ -109,10 +153,10 @@ void dump_record_data(struct dump *dump, const struct record *record)
 {
     switch (dump->options.decoder) {
     case DUMP_METADATA:
-        record_metadata(dump, record->value, dump_metadata_records);
+        record_metadata(dump, record, dump_metadata_records, "");
         return;
     case DUMP_REMOTE:
-        record_metadata(dump, record->value, dump_remote_records);
+        record_metadata(dump, record, dump_remote_records, "offset ");
         return;
     case DUMP_OFFSETS:
         record_coordinator(dump, record, dump_group_records);
@@ -124,13 +168,10 @@ void dump_record_data(struct dump *dump, const struct record *record)
         record_coordinator(dump, record, dump_share_records);
         return;
     case DUMP_STRING:
-        if (record->key.data != NULL) {
-            printf(" key: ");
-            record_print_raw(record->key);
-        }
-        if (record->value.data != NULL) {
-            printf(" payload: ");
-            record_print_raw(record->value);
+        if (record_decodes(dump, dump->options.key_class, record->key) &&
+            record_decodes(dump, dump->options.value_class, record->value)) {
+            record_print_value("key", dump->options.key_class, record->key);
+            record_print_value("payload", dump->options.value_class, record->value);
         }
         return;
     }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "tools/common.h"
@@ -50,6 +51,14 @@ static int offsets_fail(const char *text)
 {
     fprintf(stderr, "Error occurred: %s\n", text);
     return 1;
+}
+
+static int offsets_fail_with(const char *format, const char *one, const char *two,
+                             const char *three)
+{
+    char message[512];
+    snprintf(message, sizeof message, format, one, two, three);
+    return offsets_fail(message);
 }
 
 static int offsets_time(struct offsets_run *run)
@@ -121,10 +130,16 @@ static int offsets_ranges(struct offsets_run *run)
             topic = *item != '\0' ? item : NULL;
         }
         if (bounds != NULL && !offsets_bounds(bounds, range)) {
-            return offsets_fail("Invalid topic partition pattern or partition list");
+            return offsets_fail_with(patterns != NULL
+                                         ? "org.apache.kafka.tools.TerseException: Invalid rule "
+                                           "specification: %s%s%s"
+                                         : "--partitions expects a comma separated list of numeric "
+                                           "partition ids, but received: %s%s%s",
+                                     patterns != NULL ? item : "", patterns != NULL ? ":" : "",
+                                     bounds);
         }
         if (!tools_pattern_init(&range->topic, topic)) {
-            return offsets_fail("the topic is not a valid regular expression");
+            return offsets_fail_with("%s%s%s is an invalid regex.", topic, "", "");
         }
         item = tools_list_next(&rest, ",");
     } while (item != NULL && run->range_count < RANGES_MAX);
@@ -202,7 +217,7 @@ static int offsets_run_all(struct offsets_run *run)
 
 int tool_get_offsets(int argc, char **argv)
 {
-    struct offsets_run run = {.admin = NULL};
+    struct offsets_run run = {.args = {.mistake_prefix = "Error occurred: "}};
     struct bnb_error error;
     int status = args_start(&run.args, offsets_options,
                             "An interactive shell for getting topic-partition offsets.", argc,
@@ -214,14 +229,21 @@ int tool_get_offsets(int argc, char **argv)
     if (status >= 0) {
         return status;
     }
+    if (tools_check_servers(&run.args) != 0) {
+        return 1;
+    }
     if (args_has(&run.args, "topic-partitions") &&
         (args_has(&run.args, "topic") || args_has(&run.args, "partitions"))) {
         return offsets_fail("--topic-partitions cannot be used with --topic or --partitions");
     }
     status = offsets_time(&run);
     status = status == 0 ? offsets_ranges(&run) : status;
+    const char *file = args_value(&run.args, "command-config");
+    if (status == 0 && file != NULL && access(file, F_OK) != 0) {
+        status = offsets_fail(file);
+    }
     struct bnb_config *config =
-        status == 0 ? tools_config(&run.args, args_value(&run.args, "command-config"),
+        status == 0 ? tools_config(&run.args, file,
                                    "GetOffsetShell")
                     : NULL;
     if (config != NULL) {

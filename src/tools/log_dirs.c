@@ -24,22 +24,6 @@ static const struct args_option log_dirs_options[] = {
     {NULL, 0, ARGS_FLAG, NULL, NULL},
 };
 
-/* Whether name is an item of a comma separated list; an empty list has everything. */
-static bool log_dirs_listed(const char *list, const char *name)
-{
-    if (list == NULL || *list == '\0') {
-        return true;
-    }
-    size_t size = strlen(name);
-    for (const char *at = list; at != NULL; at = strchr(at, ',')) {
-        at += *at == ',' ? 1 : 0;
-        if (strncmp(at, name, size) == 0 && (at[size] == ',' || at[size] == '\0')) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void log_dirs_print_dir(const struct bnb_log_dir *dir, const char *topics)
 {
     bool any = false;
@@ -53,7 +37,7 @@ static void log_dirs_print_dir(const struct bnb_log_dir *dir, const char *topics
     }
     for (int32_t i = 0; i < dir->partition_count; i++) {
         const struct bnb_log_dir_partition *one = &dir->partitions[i];
-        if (log_dirs_listed(topics, one->topic)) {
+        if (topics == NULL || *topics == '\0' || tools_listed(topics, one->topic)) {
             printf("%s{\"partition\":\"%s-%d\",\"size\":%" PRId64 ",\"offsetLag\":%" PRId64
                    ",\"isFuture\":%s}", any ? "," : "", one->topic, one->partition,
                    one->size_bytes, one->offset_lag, one->is_future ? "true" : "false");
@@ -127,7 +111,12 @@ static int log_dirs_run(const struct args *args, struct bnb_admin *admin,
     while ((item = tools_list_next(&rest, ",")) != NULL) {
         int64_t id = -1;
         bool known = false;
-        (void)args_parse_number(item, &id);
+        bool repeated = false;
+        if (!args_parse_number(item, &id)) {
+            fprintf(stderr, "java.lang.NumberFormatException: For input string: \"%s\"\n", item);
+            status = 1;
+            break;
+        }
         for (int32_t i = 0; i < cluster.node_count; i++) {
             known = known || cluster.nodes[i].id == id;
         }
@@ -135,7 +124,12 @@ static int log_dirs_run(const struct args *args, struct bnb_admin *admin,
             log_dirs_unknown(item, &cluster);
             status = 1;
         }
-        brokers[count++] = (int32_t)id;
+        for (int32_t i = 0; i < count; i++) {
+            repeated = repeated || brokers[i] == id;
+        }
+        if (!repeated) {
+            brokers[count++] = (int32_t)id;
+        }
     }
     for (int32_t i = 0; *given == '\0' && i < cluster.node_count; i++) {
         brokers[count++] = cluster.nodes[i].id;
@@ -150,7 +144,7 @@ static int log_dirs_run(const struct args *args, struct bnb_admin *admin,
 
 int tool_log_dirs(int argc, char **argv)
 {
-    struct args args;
+    struct args args = {.count = 0};
     struct bnb_error error;
     int status = args_start(&args, log_dirs_options,
                             "This tool helps to query log directory usage on the specified "
@@ -169,8 +163,7 @@ int tool_log_dirs(int argc, char **argv)
     }
     struct bnb_memory *memory = bnb_memory_create();
     if (bnb_admin_create(config, &admin, &error) != 0) {
-        fprintf(stderr, "%s\n", error.text);
-        status = 1;
+        status = tools_fail_create(&error);
     } else {
         status = log_dirs_run(&args, admin, memory);
     }

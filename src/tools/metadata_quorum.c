@@ -1,33 +1,61 @@
-/* metadata_quorum.c: kafka-metadata-quorum describe. */
+/* metadata_quorum.c: kafka-metadata-quorum: the state of the quorum, and who votes in it. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "tools/argparse.h"
 #include "tools/common.h"
+#include "tools/quorum_controller.h"
 #include "tools/tools.h"
 
-static const struct args_option quorum_options[] = {
-    {"bootstrap-controller", 0, ARGS_VALUE, "BOOTSTRAP_CONTROLLER",
-     "A comma-separated list of host:port pairs of the KRaft controllers."},
-    {"bootstrap-server", 0, ARGS_VALUE, "BOOTSTRAP_SERVER",
-     "A comma-separated list of host:port pairs of the Kafka cluster."},
-    {"command-config", 0, ARGS_VALUE, "COMMAND_CONFIG",
-     "Property file containing configs to be passed to Admin Client."},
-    {"help", 'h', ARGS_FLAG, NULL, "Show this help message and exit."},
-    {"human-readable", 0, ARGS_FLAG, NULL, "Print human-readable timestamps."},
-    {"replication", 0, ARGS_FLAG, NULL, "Detailed information about the status of replication."},
-    {"status", 0, ARGS_FLAG, NULL, "A short summary of the quorum status and the other provides."},
-    {NULL, 0, ARGS_FLAG, NULL, NULL},
-};
+#define HELP_OPTION                                                                                \
+    {"help", 'h', ARGS_FLAG, NULL, "Show this help and end."},                                     \
+    {NULL, 0, ARGS_FLAG, NULL, NULL}
+#define DRY_RUN_OPTION                                                                             \
+    {"dry-run", 0, ARGS_FLAG, NULL, "Say what would be done, do not do it."}
 
-static int quorum_usage(FILE *to, int status)
-{
-    fprintf(to, "usage: kafka-metadata-quorum [-h] (--bootstrap-server BOOTSTRAP_SERVER | "
-                "--bootstrap-controller BOOTSTRAP_CONTROLLER) [--command-config COMMAND_CONFIG] "
-                "{describe} [--status | --replication [--human-readable]]\n");
-    return status;
-}
+static const struct args_option tool_options[] = {
+    {"command-config", 0, ARGS_VALUE, "COMMAND_CONFIG",
+     "A properties file for the admin client; for add-controller that of the controller."},
+    {"bootstrap-server", 0, ARGS_VALUE, "BOOTSTRAP_SERVER", "host:port pairs of brokers."},
+    {"bootstrap-controller", 0, ARGS_VALUE, "BOOTSTRAP_CONTROLLER",
+     "host:port pairs of controllers."},
+    HELP_OPTION};
+static const struct args_option describe_options[] = {
+    {"status", 0, ARGS_FLAG, NULL, "A summary of the quorum."},
+    {"replication", 0, ARGS_FLAG, NULL, "Every voter and observer with its lag."},
+    {"human-readable", 0, ARGS_FLAG, NULL, "Say how long ago instead of a time."},
+    HELP_OPTION};
+static const struct args_option add_options[] = {DRY_RUN_OPTION, HELP_OPTION};
+static const struct args_option remove_options[] = {
+    {"controller-id", 'i', ARGS_VALUE, "CONTROLLER_ID", "The id of the controller to take out."},
+    {"controller-directory-id", 'd', ARGS_VALUE, "CONTROLLER_DIRECTORY_ID",
+     "The directory id of the controller to take out."},
+    DRY_RUN_OPTION, HELP_OPTION};
+static const char *const ends[] = {"bootstrap-server", "bootstrap-controller", NULL};
+static const char *const remove_required[] = {"controller-id", "controller-directory-id", NULL};
+static const char *const remove_integers[] = {"controller-id", NULL};
+
+enum quorum_action { DESCRIBE, ADD_CONTROLLER, REMOVE_CONTROLLER };
+static const struct argparse_command commands[] = {
+    [DESCRIBE] = {.name = "describe", .help = "Show the state of the quorum.",
+                  .options = describe_options},
+    [ADD_CONTROLLER] = {.name = "add-controller", .help = "Make a controller a voter.",
+                        .options = add_options},
+    [REMOVE_CONTROLLER] = {.name = "remove-controller", .help = "Take a voter out.",
+                           .options = remove_options, .required = remove_required,
+                           .integers = remove_integers},
+};
+static const struct argparse parser = {
+    .program = "kafka-metadata-quorum",
+    .description = "This tool describes kraft metadata quorum status.",
+    .tool = {.options = tool_options, .one_of = ends, .one_of_required = true},
+    .commands = commands,
+    .command_count = sizeof commands / sizeof commands[0],
+    .command_needs_tool = true,
+};
 
 static bool quorum_is_zero(struct bnb_uuid id)
 {
@@ -150,7 +178,14 @@ static void quorum_print_replication(const struct bnb_quorum *quorum, bool human
     tools_table_release(&table);
 }
 
-static int quorum_run(const struct args *args, struct bnb_admin *admin, struct bnb_memory *memory)
+static int quorum_fail(const char *text)
+{
+    fprintf(stderr, "%s\n", text);
+    return 1;
+}
+
+static int quorum_describe(const struct args *args, struct bnb_admin *admin,
+                           struct bnb_memory *memory)
 {
     struct bnb_quorum quorum;
     struct bnb_cluster cluster;
@@ -160,8 +195,7 @@ static int quorum_run(const struct args *args, struct bnb_admin *admin, struct b
         result = bnb_admin_describe_cluster(admin, memory, false, &cluster, &error);
     }
     if (result != 0) {
-        fprintf(stderr, "%s\n", error.text);
-        return 1;
+        return quorum_fail(error.text);
     }
     if (args_has(args, "status")) {
         quorum_print_status(&quorum, cluster.id != NULL ? cluster.id : "null");
@@ -171,42 +205,109 @@ static int quorum_run(const struct args *args, struct bnb_admin *admin, struct b
     return 0;
 }
 
+/* What is wrong with the flags of describe; NULL: nothing. */
+static const char *quorum_check_describe(const struct args *args)
+{
+    bool status = args_has(args, "status");
+    bool replication = args_has(args, "replication");
+    if (status && replication) {
+        return "Only one of --status or --replication should be specified with describe "
+               "sub-command";
+    }
+    if (status && args_has(args, "human-readable")) {
+        return "The option --human-readable is only supported along with --replication";
+    }
+    return status || replication
+               ? NULL
+               : "One of --status or --replication must be specified with describe sub-command";
+}
+
+static int quorum_remove(const struct args *args, struct bnb_admin *admin)
+{
+    int64_t id;
+    struct bnb_uuid directory;
+    char text[BNB_UUID_TEXT_BYTES];
+    struct bnb_error error;
+    (void)args_number(args, "controller-id", -1, &id);
+    if (id < 0) {
+        fprintf(stderr, "Invalid negative --controller-id: %" PRId64 "\n", id);
+        return 1;
+    }
+    if (bnb_uuid_parse(args_value(args, "controller-directory-id"), &directory) != 0) {
+        return quorum_fail("Failed to parse --controller-directory-id: " TOOLS_UUID_WRONG);
+    }
+    bool dry_run = args_has(args, "dry-run");
+    if (!dry_run && bnb_admin_remove_voter(admin, (int32_t)id, directory, &error) != 0) {
+        return quorum_fail(error.text);
+    }
+    printf("%s KRaft controller %" PRId64 " with directory id %s\n",
+           dry_run ? "DRY RUN of removing " : "Removed ", id, bnb_uuid_format(directory, text));
+    return 0;
+}
+
+static int quorum_add(const struct args *args, const struct args *global, struct bnb_admin *admin)
+{
+    const char *file = args_value(global, "command-config");
+    struct bnb_error error;
+    struct quorum_controller self;
+    if (file == NULL) {
+        return quorum_fail("You must supply the configuration file of the controller you are "
+                           "adding when using add-controller.");
+    }
+    if (!quorum_controller_load(&self, file)) {
+        return 1;
+    }
+    char id[BNB_UUID_TEXT_BYTES];
+    bool dry_run = args_has(args, "dry-run");
+    int status = 0;
+    if (!dry_run && bnb_admin_add_voter(admin, self.id, self.directory_id, self.endpoints,
+                                        self.endpoint_count, &error) != 0) {
+        status = quorum_fail(error.text);
+    } else {
+        printf("%s controller %d with directory id %s and endpoints: ",
+               dry_run ? "DRY RUN of adding" : "Added", self.id,
+               bnb_uuid_format(self.directory_id, id));
+        for (int32_t i = 0; i < self.endpoint_count; i++) {
+            printf("%s%s://%s:%d", i > 0 ? ", " : "", self.endpoints[i].name,
+                   self.endpoints[i].host, self.endpoints[i].port);
+        }
+        printf("\n");
+    }
+    quorum_controller_release(&self);
+    return status;
+}
+
 int tool_metadata_quorum(int argc, char **argv)
 {
+    struct args global;
     struct args args;
     struct bnb_error error;
-    if (args_parse(&args, quorum_options, argc, argv) != 0) {
-        fprintf(stderr, "kafka-metadata-quorum: error: %s\n", args.error);
-        return quorum_usage(stderr, 1);
+    size_t action;
+    int status = argparse_start(&parser, &global, &args, &action, argc, argv);
+    if (status >= 0) {
+        return status;
     }
-    const char *action = args_word(&args, 0);
-    bool one_end = args_has(&args, "bootstrap-server") != args_has(&args, "bootstrap-controller");
-    if (args_has(&args, "help")) {
-        return quorum_usage(stdout, 0);
-    }
-    if (action == NULL || !one_end) {
-        return quorum_usage(stderr, 1);
-    }
-    if (strcmp(action, "describe") != 0) {
-        fprintf(stderr, "%s is not supported yet\n", action);
+    const char *file = args_value(&global, "command-config");
+    if (file != NULL && access(file, F_OK) != 0) {
+        fprintf(stderr, "Properties file %s does not exists!\n", file);
         return 1;
     }
-    if (args_has(&args, "status") == args_has(&args, "replication")) {
-        fprintf(stderr, "One of --status or --replication must be specified with describe "
-                        "sub-command\n");
-        return 1;
-    }
-    struct bnb_config *config = tools_config(&args, args_value(&args, "command-config"), NULL);
+    struct bnb_config *config = tools_config(&global, file, NULL);
     struct bnb_admin *admin = NULL;
     if (config == NULL) {
         return 1;
     }
     struct bnb_memory *memory = bnb_memory_create();
-    int status = 1;
+    const char *wrong = action == DESCRIBE ? quorum_check_describe(&args) : NULL;
     if (bnb_admin_create(config, &admin, &error) != 0) {
-        fprintf(stderr, "%s\n", error.text);
+        status = tools_fail_create(&error);
+    } else if (wrong != NULL) {
+        status = quorum_fail(wrong);
+    } else if (action == DESCRIBE) {
+        status = quorum_describe(&args, admin, memory);
     } else {
-        status = quorum_run(&args, admin, memory);
+        status = action == ADD_CONTROLLER ? quorum_add(&args, &global, admin)
+                                          : quorum_remove(&args, admin);
     }
     bnb_admin_close(&admin);
     bnb_memory_destroy(&memory);

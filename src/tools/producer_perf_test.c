@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "io/file.h"
+#include "tools/argparse.h"
 #include "tools/common.h"
 #include "tools/tools.h"
 
@@ -17,7 +18,7 @@
 #define MEBIBYTE (1024.0 * 1024.0)
 
 static const struct args_option perf_options[] = {
-    {"bootstrap-server", 0, ARGS_VALUE, "BOOTSTRAP-SERVERS",
+    {"bootstrap-server", 0, ARGS_VALUE, "BOOTSTRAP-SERVER",
      "The server(s) to connect to in the form HOST1:PORT1,HOST2:PORT2."},
     {"command-config", 0, ARGS_VALUE, "CONFIG-FILE", "Producer config properties file."},
     {"command-property", 0, ARGS_REST, "PROP-NAME=PROP-VALUE",
@@ -47,6 +48,22 @@ static const struct args_option perf_options[] = {
     {NULL, 0, ARGS_FLAG, NULL, NULL},
 };
 
+static const char *const perf_required[] = {"topic", "num-records", "throughput", NULL};
+static const char *const perf_payloads[] = {"record-size", "payload-file", "payload-monotonic",
+                                            NULL};
+static const char *const perf_integers[] = {"record-size", NULL};
+static const char *const perf_longs[] = {"num-records", "transaction-duration-ms",
+                                         "warmup-records", "reporting-interval", NULL};
+static const char *const perf_doubles[] = {"throughput", NULL};
+static const struct argparse perf_parser = {
+    .program = "kafka-producer-perf-test",
+    .description = "This tool measures how fast records go in.",
+    .tool = {.options = perf_options, .required = perf_required, .one_of = perf_payloads,
+             .one_of_required = true, .integers = perf_integers, .longs = perf_longs,
+             .doubles = perf_doubles},
+    .help_status = 1,
+};
+
 /* Counts over a stretch of time; kept under the run's lock. */
 struct perf_stats {
     int64_t started_ns;
@@ -61,7 +78,7 @@ struct perf_run {
     const char *topic;
     int64_t num_records;
     int64_t record_size;
-    int64_t throughput;
+    double throughput;
     int64_t warmup_records;
     int64_t interval_ms;
     uint64_t random;
@@ -208,6 +225,7 @@ static int perf_payload_file(struct perf_run *run, const char *path)
     size_t size;
     const char *delimiter = args_value_or(&run->args, "payload-delimiter", "\n");
     delimiter = strcmp(delimiter, "\\n") == 0 ? "\n" : delimiter;
+    printf("Reading payloads from: %s\n", path);
     if (io_read_whole(&fs, path, PERF_PAYLOAD_BYTES_MAX, &content, &size) != 0 || size == 0) {
         fprintf(stderr, "File does not exist or empty file provided.\n");
         return 1;
@@ -225,6 +243,7 @@ static int perf_payload_file(struct perf_run *run, const char *path)
         run->lines[run->line_count++] = (struct bytes_view){(const uint8_t *)at, line};
         at += line + (end != NULL ? strlen(delimiter) : 0);
     }
+    printf("Number of records read: %zu\n", run->line_count);
     return 0;
 }
 
@@ -236,8 +255,7 @@ static void perf_throttle(const struct perf_run *run, int64_t index)
     if (run->throughput <= 0) {
         return;
     }
-    int64_t due_ns = run->total.started_ns + (int64_t)((double)index / (double)run->throughput *
-                                                       1e9);
+    int64_t due_ns = run->total.started_ns + (int64_t)((double)index / run->throughput * 1e9);
     struct timespec until = {due_ns / 1000000000, due_ns % 1000000000};
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
 }
@@ -290,52 +308,74 @@ static int perf_run_all(struct perf_run *run, const struct bnb_config *config)
     return status;
 }
 
+static int perf_mistake(const char *text)
+{
+    return argparse_mistake(&perf_parser, &perf_parser.tool, "%s", text);
+}
+
+/* What the form of the options does not tell. */
 static int perf_check(struct perf_run *run)
 {
     const struct args *args = &run->args;
-    static const char *const needed[] = {"topic", "num-records", "throughput", NULL};
-    if (args_require(args, needed) != 0) {
-        return 1;
+    int64_t duration_ms;
+    (void)args_number(args, "num-records", 0, &run->num_records);
+    (void)args_number(args, "record-size", 0, &run->record_size);
+    (void)args_number(args, "warmup-records", 0, &run->warmup_records);
+    (void)args_number(args, "reporting-interval", 5000, &run->interval_ms);
+    (void)args_number(args, "transaction-duration-ms", 1, &duration_ms);
+    run->throughput = strtod(args_value(args, "throughput"), NULL);
+    if (run->num_records <= 0) {
+        return perf_mistake("--num-records should be greater than zero.");
     }
-    if (args_number(args, "num-records", 0, &run->num_records) != 0 ||
-        args_number(args, "record-size", 0, &run->record_size) != 0 ||
-        args_number(args, "throughput", -1, &run->throughput) != 0 ||
-        args_number(args, "warmup-records", 0, &run->warmup_records) != 0 ||
-        args_number(args, "reporting-interval", 5000, &run->interval_ms) != 0) {
-        return 1;
+    if (run->warmup_records >= run->num_records) {
+        return perf_mistake("The value for --warmup-records must be strictly fewer than the number "
+                            "of records in the test, --num-records.");
     }
-    int payloads = (args_has(args, "record-size") ? 1 : 0) +
-                   (args_has(args, "payload-file") ? 1 : 0) +
-                   (args_has(args, "payload-monotonic") ? 1 : 0);
-    if (payloads != 1) {
-        return args_usage(args, "one of the arguments --record-size --payload-file "
-                                "--payload-monotonic is required");
+    if (args_has(args, "record-size") && run->record_size <= 0) {
+        return perf_mistake("--record-size should be greater than zero.");
     }
-    if (run->record_size < 0 || (args_has(args, "record-size") && run->record_size == 0)) {
-        return args_usage(args, "--record-size should be greater than zero.");
+    if (!args_has(args, "bootstrap-server") && !args_has(args, "command-property") &&
+        !args_has(args, "producer-props") && !args_has(args, "producer.config") &&
+        !args_has(args, "command-config")) {
+        return perf_mistake("At least one of --bootstrap-server, --command-property, "
+                            "--producer-props, --producer.config or --command-config must be "
+                            "specified.");
     }
-    if (args_has(args, "transactional-id")) {
-        return args_usage(args, "transactions are not supported yet");
+    if (args_has(args, "command-property") && args_has(args, "producer-props")) {
+        return perf_mistake("--command-property and --producer-props cannot be specified "
+                            "together.");
+    }
+    if (args_has(args, "command-config") && args_has(args, "producer.config")) {
+        return perf_mistake("--command-config and --producer.config cannot be specified together.");
+    }
+    if (duration_ms <= 0) {
+        return perf_mistake("--transaction-duration-ms should be greater than zero.");
+    }
+    if (run->interval_ms <= 0) {
+        return perf_mistake("--reporting-interval should be greater than zero.");
+    }
+    if (args_has(args, "transactional-id") || args_has(args, "transaction-duration-ms")) {
+        return perf_mistake("transactions are not supported yet");
     }
     return 0;
 }
 
 static struct bnb_config *perf_config(const struct args *args)
 {
+    static const struct args_renaming renamed_file = {
+        "command-config", "producer.config", TOOLS_HAS_BEEN_DEPRECATED, NULL, false};
+    static const struct args_renaming renamed_property = {
+        "command-property", "producer-props", TOOLS_HAS_BEEN_DEPRECATED, NULL, false};
     const char *file;
     const char *unused;
-    if (args_renamed(args, "command-config", (const char *const[]){"producer.config", NULL},
-                     &file) != 0 ||
-        args_renamed(args, "command-property", (const char *const[]){"producer-props", NULL},
-                     &unused) != 0) {
-        return NULL;
-    }
+    (void)args_renamed(args, &renamed_property, &unused);
+    (void)args_renamed(args, &renamed_file, &file);
     struct bnb_config *config = tools_config(args, file, NULL);
     const char *name = args_has(args, "producer-props") ? "producer-props" : "command-property";
     const char *pair;
     for (size_t i = 0; config != NULL && (pair = args_nth(args, name, i)) != NULL; i++) {
         if (!tools_config_pair(config, pair)) {
-            args_usage(args, "Invalid property: %s", pair);
+            fprintf(stderr, "java.lang.IllegalArgumentException: Invalid property: %s\n", pair);
             bnb_config_destroy(&config);
         }
     }
@@ -348,8 +388,13 @@ static struct bnb_config *perf_config(const struct args *args)
 int tool_producer_perf_test(int argc, char **argv)
 {
     struct perf_run run = {.producer = NULL};
-    int status = args_start(&run.args, perf_options,
-                            "This tool is used to verify the producer performance.", argc, argv);
+    struct args unused;
+    size_t command;
+    if (argc <= 1) {
+        argparse_print_help(&perf_parser, &perf_parser.tool);
+        return 0;
+    }
+    int status = argparse_start(&perf_parser, &run.args, &unused, &command, argc, argv);
     if (status < 0) {
         status = perf_check(&run) != 0 ? 1 : -1;
     }
@@ -362,6 +407,10 @@ int tool_producer_perf_test(int argc, char **argv)
     }
     const char *path = args_value(&run.args, "payload-file");
     run.topic = args_value(&run.args, "topic");
+    if (run.warmup_records > 0) {
+        printf("Warmup first %" PRId64 " records. Steady state results will print after the "
+               "complete test summary.\n", run.warmup_records);
+    }
     if (path != NULL) {
         status = perf_payload_file(&run, path);
     } else {

@@ -82,8 +82,24 @@ static int topics_fail(int code, const char *text)
     return 1;
 }
 
+/* A partition with another number of replicas than the first one has. */
+static int topics_differs(int32_t partition, const struct bnb_ids *list)
+{
+    char text[1024];
+    size_t used = (size_t)snprintf(text, sizeof text,
+                                   "Partition %d has different replication factor: [", partition);
+    for (int32_t i = 0; i < list->count && used < sizeof text; i++) {
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%d", i > 0 ? ", " : "",
+                                 list->ids[i]);
+    }
+    if (used < sizeof text) {
+        snprintf(text + used, sizeof text - used, "]");
+    }
+    return topics_fail(BNB_ERROR_INVALID, text);
+}
+
 /* "0:1,1:2" to one list of replicas a partition. 0, or 1 after telling the mistake. */
-static int topics_assignment(const struct topics_run *run, char *text, struct bnb_ids **lists,
+static int topics_assignment(char *text, struct bnb_ids **lists,
                              int32_t *count)
 {
     struct bnb_ids *made = mem_need(TOPICS_PARTITIONS_MAX * sizeof *made);
@@ -98,7 +114,9 @@ static int topics_assignment(const struct topics_run *run, char *text, struct bn
         while ((id_text = tools_list_next(&item, ":")) != NULL) {
             int64_t id;
             if (!args_parse_number(id_text, &id)) {
-                return args_usage(&run->args, "Cannot parse replica assignment '%s'", id_text);
+                char told[ARGS_ERROR_BYTES];
+                snprintf(told, sizeof told, "For input string: \"%s\"", id_text);
+                return topics_fail(BNB_ERROR_INVALID, told);
             }
             for (int32_t i = 0; i < list->count; i++) {
                 if (ids[i] == id) {
@@ -111,7 +129,7 @@ static int topics_assignment(const struct topics_run *run, char *text, struct bn
             ids[list->count++] = (int32_t)id;
         }
         if (list->count != made[0].count) {
-            return topics_fail(BNB_ERROR_INVALID, "Partition has different replication factor");
+            return topics_differs(*count - 1, list);
         }
     }
     return 0;
@@ -146,6 +164,10 @@ static int32_t topics_settings(const struct args *args, struct bnb_setting *sett
 
 static int topics_create_one(struct topics_run *run, struct bnb_new_topic *topic)
 {
+    if (*topic->name == '\0') {
+        return topics_fail(BNB_ERROR_INVALID,
+                           "The given topic name '' cannot be represented in a request.");
+    }
     if (strpbrk(topic->name, "._") != NULL) {
         printf("WARNING: Due to limitations in metric names, topics with a period ('.') or "
                "underscore ('_') could collide. To avoid issues it is best to use either, but not "
@@ -167,12 +189,26 @@ static int topics_create_one(struct topics_run *run, struct bnb_new_topic *topic
     return 0;
 }
 
+/* A number among the options: 0, or 1 after telling that it is none. */
+static int topics_number(const struct topics_run *run, const char *name, int64_t fallback,
+                         int64_t *number)
+{
+    const char *text = args_value(&run->args, name);
+    char told[ARGS_ERROR_BYTES];
+    *number = fallback;
+    if (text == NULL || args_parse_number(text, number)) {
+        return 0;
+    }
+    snprintf(told, sizeof told, "Cannot parse argument '%s' of option %s", text, name);
+    return topics_fail(BNB_ERROR_INVALID, told);
+}
+
 static int topics_create(struct topics_run *run)
 {
     int64_t partitions;
     int64_t factor;
-    if (args_number(&run->args, "partitions", -1, &partitions) != 0 ||
-        args_number(&run->args, "replication-factor", -1, &factor) != 0) {
+    if (topics_number(run, "partitions", -1, &partitions) != 0 ||
+        topics_number(run, "replication-factor", -1, &factor) != 0) {
         return 1;
     }
     if (args_has(&run->args, "partitions") && partitions < 1) {
@@ -188,7 +224,7 @@ static int topics_create(struct topics_run *run)
     int32_t assignment_count = 0;
     const char *given = args_value(&run->args, "replica-assignment");
     char *copy = given != NULL ? mem_strndup(given, strlen(given)) : NULL;
-    int status = copy != NULL ? topics_assignment(run, copy, &assignment, &assignment_count) : 0;
+    int status = copy != NULL ? topics_assignment(copy, &assignment, &assignment_count) : 0;
     int32_t setting_count = topics_settings(&run->args, settings, copies);
     if (status == 0 && setting_count < 0) {
         status = topics_fail(BNB_ERROR_INVALID,
@@ -221,10 +257,15 @@ static int topics_select(struct topics_run *run, const char ***names,
     const char *id_text = args_value(&run->args, "topic-id");
     struct bnb_uuid id;
     if (id_text != NULL && bnb_uuid_parse(id_text, &id) != 0) {
-        return topics_fail(BNB_ERROR_INVALID, "the topic id is not a uuid");
+        return topics_fail(BNB_ERROR_INVALID, TOOLS_UUID_WRONG);
     }
+    static const struct bnb_uuid no_id;
+    bool by_id = id_text != NULL && !args_has(&run->args, "list") &&
+                 memcmp(&id, &no_id, sizeof id) != 0;
     if (!tools_pattern_init(&pattern, text)) {
-        return topics_fail(BNB_ERROR_INVALID, "the topic is not a valid regular expression");
+        char told[ARGS_ERROR_BYTES];
+        snprintf(told, sizeof told, "%s is an invalid regex.", text);
+        return topics_fail(BNB_ERROR_INVALID, told);
     }
     int result = bnb_admin_list_topics(run->admin, run->memory, &topics, &total, &run->error);
     if (result != 0) {
@@ -236,8 +277,8 @@ static int topics_select(struct topics_run *run, const char ***names,
     *count = 0;
     for (int32_t i = 0; i < total; i++) {
         bool internal = topics[i].is_internal && args_has(&run->args, "exclude-internal");
-        bool wanted = id_text != NULL ? memcmp(id.bytes, topics[i].id.bytes, sizeof id.bytes) == 0
-                                      : tools_pattern_matches(&pattern, topics[i].name);
+        bool wanted = by_id ? memcmp(id.bytes, topics[i].id.bytes, sizeof id.bytes) == 0
+                            : tools_pattern_matches(&pattern, topics[i].name);
         if (!internal && wanted) {
             (*names)[*count] = topics[i].name;
             left[(*count)++] = topics[i];
@@ -245,12 +286,12 @@ static int topics_select(struct topics_run *run, const char ***names,
     }
     tools_pattern_release(&pattern);
     *chosen = left;
-    bool named = text != NULL || id_text != NULL;
+    bool named = text != NULL || by_id;
     if (*count == 0 && named && !args_has(&run->args, "list") &&
         !args_has(&run->args, "if-exists")) {
         char message[BNB_ERROR_BYTES];
         snprintf(message, sizeof message, "%s '%s' does not exist as expected",
-                 id_text != NULL ? "TopicId" : "Topic", id_text != NULL ? id_text : text);
+                 by_id ? "TopicId" : "Topic", by_id ? id_text : text);
         return topics_fail(BNB_ERROR_INVALID, message);
     }
     return 0;
@@ -287,17 +328,24 @@ static int topics_delete(struct topics_run *run, const char **names, int32_t cou
 static int topics_alter(struct topics_run *run, const struct bnb_topic *topics, int32_t count)
 {
     int64_t total;
-    if (args_number(&run->args, "partitions", -1, &total) != 0) {
+    if (topics_number(run, "partitions", -1, &total) != 0) {
         return 1;
     }
     const char *given = args_value(&run->args, "replica-assignment");
     char *copy = given != NULL ? mem_strndup(given, strlen(given)) : NULL;
     struct bnb_ids *assignment = NULL;
     int32_t assigned = 0;
-    int status = copy != NULL ? topics_assignment(run, copy, &assignment, &assigned) : 0;
+    int status = copy != NULL ? topics_assignment(copy, &assignment, &assigned) : 0;
     for (int32_t i = 0; i < count && status == 0; i++) {
         int32_t known = topics[i].partition_count;
         struct bnb_new_partitions more = {topics[i].name, (int32_t)total, NULL, 0};
+        if (assigned > 0 && total > known && assigned <= known) {
+            char told[ARGS_ERROR_BYTES];
+            snprintf(told, sizeof told, "Attempted to add %d additional partition(s), but only 0 "
+                     "assignment(s) were specified.", (int)(total - known));
+            status = topics_fail(BNB_ERROR_INVALID, told);
+            break;
+        }
         if (assigned > known) {
             more.assignments = assignment + known;
             more.assignment_count = assigned - known;
@@ -341,43 +389,22 @@ topics_reassignment(const struct bnb_reassignment *moving, int32_t count, const 
     return NULL;
 }
 
-/* Kafka's tool keeps the settings in a Java HashMap and prints them in its order: by the low bits
- * of the mixed hash of the name. */
-static uint32_t topics_bucket(const char *name, int32_t count)
-{
-    uint32_t size = 16;
-    while ((uint32_t)count > size / 4 * 3) {
-        size *= 2;
-    }
-    uint32_t hash = 0;
-    for (; *name != '\0'; name++) {
-        hash = hash * 31 + (unsigned char)*name;
-    }
-    return (hash ^ hash >> 16) & (size - 1);
-}
-
 static void topics_print_settings(const struct bnb_described_resource *settings)
 {
     int32_t count = settings->setting_count;
+    struct bnb_described_setting *ordered = mem_need(((size_t)count + 1) * sizeof *ordered);
     bool first = true;
-    uint32_t next = 0;
-    /* One pass a bucket: there are some dozens of settings. */
-    for (uint32_t bucket = 0; next != UINT32_MAX; bucket = next) {
-        next = UINT32_MAX;
-        for (int32_t i = 0; i < count; i++) {
-            const struct bnb_described_setting *one = &settings->settings[i];
-            uint32_t own = topics_bucket(one->name, count);
-            if (own > bucket && own < next) {
-                next = own;
-            }
-            if (own == bucket && one->source != BNB_SOURCE_DEFAULT) {
-                printf("%s%s=%s", first ? "" : ",", one->name,
-                       one->value != NULL ? one->value : "null");
-                first = false;
-            }
+    memcpy(ordered, settings->settings, (size_t)count * sizeof *ordered);
+    tools_java_order(ordered, count, sizeof *ordered);
+    for (int32_t i = 0; i < count; i++) {
+        if (ordered[i].source != BNB_SOURCE_DEFAULT) {
+            printf("%s%s=%s", first ? "" : ",", ordered[i].name,
+                   ordered[i].value != NULL ? ordered[i].value : "null");
+            first = false;
         }
     }
     putchar('\n');
+    mem_free(ordered);
 }
 
 static void topics_print_header(const struct bnb_topic *topic,
@@ -496,7 +523,7 @@ static int topics_describe(struct topics_run *run, const char **names, int32_t c
     if (count == 0) {
         return 0;
     }
-    if (args_number(&run->args, "partition-size-limit-per-response", 2000, &limit) != 0) {
+    if (topics_number(run, "partition-size-limit-per-response", 2000, &limit) != 0) {
         return 1;
     }
     struct bnb_resource *resources = mem_need((size_t)count * sizeof *resources);
@@ -543,6 +570,43 @@ static int topics_run_selected(struct topics_run *run)
     return status;
 }
 
+/* Which options do not go with which others. */
+static int topics_check_actions(const struct args *args)
+{
+    static const struct {
+        const char *option;
+        const char *others[6];
+    } excluded[] = {
+        {"config", {"list", "describe", "delete", NULL}},
+        {"partitions", {"list", "describe", "delete", NULL}},
+        {"replication-factor", {"list", "describe", "alter", "delete", NULL}},
+        {"replica-assignment", {"list", "describe", "delete", NULL}},
+        {"under-replicated-partitions", {"list", "create", "alter", "delete",
+                                         "topics-with-overrides", NULL}},
+        {"under-min-isr-partitions", {"list", "create", "alter", "delete",
+                                      "topics-with-overrides", NULL}},
+        {"at-min-isr-partitions", {"list", "create", "alter", "delete", "topics-with-overrides",
+                                   NULL}},
+        {"unavailable-partitions", {"list", "create", "alter", "delete", "topics-with-overrides",
+                                    NULL}},
+        {"topics-with-overrides", {"list", "create", "alter", "delete", NULL}},
+        {"if-exists", {"list", "create", NULL}},
+        {"if-not-exists", {"list", "describe", "alter", "delete", NULL}},
+        {"exclude-internal", {"create", "alter", "delete", NULL}},
+    };
+    if (args_has(args, "create") &&
+        args_exclude(args, "replica-assignment",
+                     (const char *const[]){"partitions", "replication-factor", NULL}) != 0) {
+        return 1;
+    }
+    for (size_t i = 0; i < sizeof excluded / sizeof excluded[0]; i++) {
+        if (args_exclude(args, excluded[i].option, excluded[i].others) != 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static int topics_check(const struct args *args)
 {
     static const char *const actions[] = {"create", "list", "alter", "describe", "delete"};
@@ -566,27 +630,25 @@ static int topics_check(const struct args *args)
     if (needs_topic && !args_has(args, "topic")) {
         return args_usage(args, "Missing required argument \"[topic]\"");
     }
+    if (args_has(args, "alter") && args_has(args, "config")) {
+        return args_usage(args, "Option combination \"[[bootstrap-server], [config]]\" can't be "
+                                "used with option \"[alter]\" (To alter topic configurations, the "
+                                "kafka-configs tool can be used.)");
+    }
     if (args_has(args, "alter") &&
         args_require(args, (const char *const[]){"partitions", NULL}) != 0) {
         return 1;
     }
-    bool config = args_has(args, "config");
-    if (!args_has(args, "create") && (config || args_has(args, "if-not-exists"))) {
-        return args_exclude(args, config ? "config" : "if-not-exists",
-                            (const char *const[]){"list", "describe", "alter", "delete", NULL});
-    }
-    return args_exclude(args, "replica-assignment",
-                        args_has(args, "create")
-                            ? (const char *const[]){"partitions", "replication-factor", NULL}
-                            : (const char *const[]){"replication-factor", NULL});
+    return topics_check_actions(args);
 }
 
 int tool_topics(int argc, char **argv)
 {
     struct topics_run run = {.admin = NULL};
     int status = args_start(&run.args, topics_options,
-                            "This tool helps to create, delete, describe, or change a topic.", argc,
-                            argv);
+                            argc <= 1 ? "Create, delete, describe, or change a topic."
+                                      : "This tool helps to create, delete, describe, or change a "
+                                        "topic.", argc, argv);
     if (status < 0) {
         status = topics_check(&run.args) != 0 ? 1 : -1;
     }
@@ -601,7 +663,11 @@ int tool_topics(int argc, char **argv)
     int result = bnb_admin_create(config, &run.admin, &run.error);
     bnb_config_destroy(&config);
     if (result != 0) {
-        return topics_fail(result, run.error.text);
+        return tools_fail_create(&run.error);
+    }
+    if (args_has(&run.args, "delete-config")) {
+        fprintf(stderr, "delete-config option is no longer supported and deprecated since version "
+                        "4.0. The config will be fully removed in future releases.\n");
     }
     run.memory = bnb_memory_create();
     status = args_has(&run.args, "create") ? topics_create(&run) : topics_run_selected(&run);

@@ -49,29 +49,26 @@ static void args__takes_short_forms_and_words(void **state)
     assert_null(args_word(&args, 2));
 }
 
-static void args__takes_a_prefix_that_fits_one_flag(void **state)
+static void args__refuses_a_prefix_of_a_flag(void **state)
 {
     (void)state;
     struct args args;
-    assert_int_equal(PARSE(&args, "--boot", "a:1"), 0);
-    assert_string_equal(args_value(&args, "bootstrap-server"), "a:1");
-}
-
-static void args__prefers_the_whole_name_to_a_prefix_of_another(void **state)
-{
-    (void)state;
-    struct args args;
+    assert_int_equal(PARSE(&args, "--boot", "a:1"), -1);
+    assert_string_equal(args.error, "boot is not a recognized option");
     assert_int_equal(PARSE(&args, "--partition", "3"), 0);
     assert_string_equal(args_value(&args, "partition"), "3");
     assert_false(args_has(&args, "partitions"));
 }
 
-static void args__refuses_a_prefix_that_fits_two_flags(void **state)
+static void args__tells_numbers_from_flags(void **state)
 {
     (void)state;
-    struct args args;
-    assert_int_equal(PARSE(&args, "--part", "3"), -1);
-    assert_string_equal(args.error, "part is not a recognized option");
+    assert_false(args_is_option("-5"));
+    assert_false(args_is_option("-1.5"));
+    assert_false(args_is_option("-"));
+    assert_false(args_is_option("word"));
+    assert_true(args_is_option("-1@host"));
+    assert_true(args_is_option("--list"));
 }
 
 static void args__refuses_a_missing_value(void **state)
@@ -130,9 +127,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(args__takes_values_behind_a_blank_or_an_equals_sign),
         cmocka_unit_test(args__takes_short_forms_and_words),
-        cmocka_unit_test(args__takes_a_prefix_that_fits_one_flag),
-        cmocka_unit_test(args__prefers_the_whole_name_to_a_prefix_of_another),
-        cmocka_unit_test(args__refuses_a_prefix_that_fits_two_flags),
+        cmocka_unit_test(args__refuses_a_prefix_of_a_flag),
+        cmocka_unit_test(args__tells_numbers_from_flags),
         cmocka_unit_test(args__refuses_a_missing_value),
         cmocka_unit_test(args__keeps_repeated_flags_in_order),
         cmocka_unit_test(args__takes_an_optional_value_only_if_it_is_no_flag),
