@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+"""Gives the same command lines to Apache Kafka's tools and to ours and compares the answers.
+
+Cases come from the tables in tools/, in order, each side against a fresh broker of its own: exit
+status, stdout and stderr must be equal but for this:
+
+- ports, the folder of the test, ids of 22 characters, times in milliseconds and dates are masked;
+  numbers are too where they measure (both perf-tests, metadata-quorum, CRCs, the epoch of features) or
+  are given out (producer ids);
+- a log line of an error keeps its text, without date and logger; other log lines, those of the client
+  library (they begin with the client's id) and stack traces are dropped, and so is the name of an
+  exception's class at the start of a line;
+- a line that repeats the one before, or its end, counts once, and each side has its own version; that a
+  start failed is a line of its own there and "barnabas:" before the reason here;
+- of a table of options, and of a usage, the set of option names counts, not their descriptions;
+- what is printed in the order of a hash table is sorted (topics, partitions, log directories), and runs of
+  blanks in tables of measures are one.
+
+What differs and is meant to is listed, with its reason, in docs/compatibility.md under "Tools"; a row
+there that no case needs any more is a failure.
+
+    tests/conformance/tools.py [TOOL]...      only some tools, with the cases that make their state
+"""
+import concurrent.futures
+import importlib
+import pathlib
+import re
+import shlex
+import shutil
+import sys
+import tempfile
+import traceback
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE / "tools"), str(HERE.parent / "integration")]
+import harness  # noqa: E402
+import masks  # noqa: E402
+import runners  # noqa: E402
+
+FAMILIES = ("storage", "topics", "configs", "records", "files", "cluster", "perf", "server")
+LISTED = HERE.parent.parent / "docs" / "compatibility.md"
+SHOWN_DIFFERENCES = 12
+SETTINGS = ["auto.create.topics.enable=false", "offsets.topic.replication.factor=1",
+            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "transaction.state.log.replication.factor=1", "transaction.state.log.min.isr=1"]
+
+
+class Listed:
+    """The rows "| tool | pattern of the difference | why |" under "Tools"."""
+
+    def __init__(self, text):
+        section = text.partition("\n## Tools\n")[2].partition("\n## ")[0]
+        rows = re.findall(r"^\| ([\w-]+) \| `([^`]+)` \| .+ \|$", section, re.M)
+        self.rows = [(tool, re.compile(pattern)) for tool, pattern in rows]
+        self.used = set()
+
+    def covers(self, tool, difference):
+        for i, (name, pattern) in enumerate(self.rows):
+            if name == tool and pattern.search(difference):
+                self.used.add(i)
+                return True
+        return False
+
+    def unused(self, tools):
+        return [f"{name}: {pattern.pattern}" for i, (name, pattern) in enumerate(self.rows)
+                if i not in self.used and name in tools]
+
+
+class Side:
+    """A broker, the tools to go with it, and a folder with the files that cases name."""
+
+    def __init__(self, peer, make_runner, files):
+        self.folder = tempfile.mkdtemp(prefix="barnabas-tools-")
+        self.broker = harness.Broker(overrides=SETTINGS)
+        self.broker.overrides.append("controller.quorum.bootstrap.servers="
+                                     f"127.0.0.1:{self.broker.controller_port}")
+        self.broker.peer = peer
+        self.runner = None
+        self.make_runner = make_runner
+        self.files = files
+
+    def start(self):
+        self.runner = self.make_runner(self.folder)
+        self.broker.start()
+        self.words = {"server": self.broker.bootstrap, "dir": self.folder,
+                      "controller": f"127.0.0.1:{self.broker.controller_port}",
+                      "data": f"{self.broker.directory}/data", "dead": "127.0.0.1:1"}
+        for name, text in self.files.items():
+            path = pathlib.Path(self.folder, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(self.fill(text))
+        version = self.runner.run("topics", ["--version"], "")[1].strip()
+        self.names = {version: "VERSION", self.words["data"]: "DATA", self.folder: "DIR",
+                      str(self.broker.port): "PORT", str(self.broker.controller_port): "PORT",
+                      "java [options] kafka.Kafka": "SERVER-START",
+                      "barnabas server-start [-daemon]": "SERVER-START"}
+
+    def fill(self, text):
+        return re.sub(r"\{(\w+)\}", lambda found: self.words.get(found[1], found[0]), text)
+
+    def answer(self, case):
+        tool, line, *text = case
+        words = [self.fill(word) for word in shlex.split(line)]
+        status, out, err = self.runner.run(tool, words, text[0] if text else "")
+        return (status, masks.shape(tool, out, self.names), masks.shape(tool, err, self.names))
+
+    def answers(self, cases):
+        self.start()
+        return [self.answer(case) for case in cases]
+
+    def remove(self):
+        if self.runner is not None:
+            self.runner.close()
+        self.broker.remove()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def chosen_cases(words):
+    """The cases of all families and their files; with words only of these tools, and fixtures."""
+    cases, files = [], {}
+    for name in FAMILIES:
+        family = importlib.import_module(name)
+        files.update(getattr(family, "FILES", {}))
+        cases += [("fixture", case) for case in getattr(family, "FIXTURES", [])]
+        cases += [("case", case) for case in family.CASES if not words or case[0] in words]
+    return cases, files
+
+
+def compare(cases, theirs, ours, listed, show_all):
+    """Prints a verdict for each tool; the number of cases and whether all are equal."""
+    counts, found = {}, {}
+    for (kind, case), left, right in zip(cases, theirs, ours, strict=True):
+        tool = case[0]
+        counts[tool] = counts.get(tool, 0) + 1
+        for line in masks.differences(left, right):
+            line = f"{tool} {case[1]}: {line}"
+            if not listed.covers(tool, line):
+                found.setdefault(tool, []).append(line)
+    for tool, count in counts.items():
+        lines = found.get(tool, [])
+        print(f"{'FAIL' if lines else 'PASS'} {tool}: {count} command lines compared"
+              + (f", {len(lines)} differences" if lines else ""), flush=True)
+        for line in lines if show_all else lines[:SHOWN_DIFFERENCES]:
+            print(f"     {line[:1000]}")
+    for line in listed.unused(counts):
+        found["listed"] = [line]
+        print(f"FAIL compatibility: {line} is listed, but no case differs so")
+    return sum(counts.values()), not found
+
+
+def main():
+    words = sys.argv[1:]
+    cases, files = chosen_cases(words)
+    sides = [Side("apache", runners.Java, files), Side("barnabas", lambda _: runners.Ours(), files)]
+    listed = Listed(LISTED.read_text() if LISTED.exists() else "")
+    failed = True
+    try:
+        only = [case for _, case in cases]
+        with concurrent.futures.ThreadPoolExecutor(len(sides)) as pool:
+            theirs, ours = pool.map(lambda side: side.answers(only), sides)
+        count, equal = compare(cases, theirs, ours, listed, bool(words))
+        failed = not equal
+        if equal:
+            print(f"PASS tools: {count} command lines compared in all")
+        sides[1].broker.end_in_order()
+    except harness.Skip as reason:
+        failed = False
+        print(f"SKIP tools: {reason}")
+    except Exception:
+        traceback.print_exc()
+        failed = True
+        print("FAIL tools: it ended early")
+    finally:
+        for side in sides:
+            side.remove()
+    sys.exit(1 if failed else 0)
+
+
+main()

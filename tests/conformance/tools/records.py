@@ -1,0 +1,132 @@
+"""kafka-console-producer, kafka-console-consumer, kafka-get-offsets, kafka-delete-records."""
+FILES = {
+    "delete.json": '{"partitions":[{"topic":"rec","partition":0,"offset":2}],"version":1}',
+    "delete-all.json": '{"partitions":[{"topic":"rec3","partition":0,"offset":-1},'
+                       '{"topic":"rec3","partition":1,"offset":-1}],"version":1}',
+    "delete-far.json": '{"partitions":[{"topic":"rec","partition":0,"offset":999}],"version":1}',
+    "delete-unknown.json": '{"partitions":[{"topic":"nope","partition":0,"offset":1}],"version":1}',
+    "delete-part.json": '{"partitions":[{"topic":"rec","partition":7,"offset":1}],"version":1}',
+    "delete-twice.json": '{"partitions":[{"topic":"rec","partition":0,"offset":1},'
+                         '{"topic":"rec","partition":0,"offset":2}],"version":1}',
+    "delete-version.json": '{"partitions":[],"version":2}',
+    "delete-empty.json": '{"partitions":[],"version":1}',
+    "delete-bare.json": '{"partitions":[{"topic":"rec","partition":0,"offset":1}]}',
+    "delete-missing.json": '{"partitions":[{"topic":"rec","partition":0}],"version":1}',
+    "delete-nolist.json": '{"version":1}',
+    "delete-bad.json": "{nonsense",
+    "delete-nothing.json": "",
+    "reader.properties": "parse.key=true\nkey.separator=:\n",
+    "formatter.properties": "print.key=true\nkey.separator=-\n",
+    "deadline.properties": "default.api.timeout.ms=1500\nrequest.timeout.ms=1000\n",
+}
+S = "--bootstrap-server {server} "
+P = S + "--topic rec "
+FIXTURES = [("topics", S + "--create --topic rec"),
+            ("topics", S + "--create --topic rec3 --partitions 3"),
+            ("topics", S + "--create --topic rec-empty")]
+PRODUCER = [
+    ("",), ("--help",), ("--version",), ("--bogus",), ("--topic rec",), (S,),
+    (P, "one\ntwo\nthree\n"),
+    (P + "--sync", "four\n"),
+    (P + "--reader-property parse.key=true --reader-property key.separator=:", "k:five\nk2:six\n"),
+    (P + "--property parse.key=true --property key.separator=:", "k:seven\n"),
+    (P + "--property parse.key=true --reader-property key.separator=:", "k:no\n"),
+    (P + "--reader-property parse.key=true --reader-property key.separator=:", "nokey\n"),
+    (P + "--reader-property parse.key=true --reader-property ignore.error=true", "nokey2\n"),
+    (P + "--reader-config {dir}/reader.properties", "a:eight\n"),
+    (P + "--reader-config {dir}/missing.properties", "a:x\n"),
+    (P + "--reader-property parse.headers=true", "h1:v1,h2:v2\tnine\n"),
+    (P + "--reader-property parse.headers=true", "nothing\n"),
+    (P + "--reader-property parse.headers=true", "badpair\tten\n"),
+    (P + "--reader-property parse.key=true --reader-property null.marker=NIL", "NIL\tNIL\n"),
+    (P + "--compression-codec", "zipped\n"),
+    (P + "--compression-codec zstd", "zstd\n"),
+    (P + "--compression-codec bogus", "x\n"),
+    (P + "--request-required-acks 1", "acks\n"),
+    (P + "--request-required-acks 5", "x\n"),
+    (P + "--request-required-acks all --batch-size 100 --timeout 5 --max-memory-bytes 65536", "y\n"),
+    (P + "--batch-size x", "x\n"),
+    (P + "--command-property client.id=me --command-property linger.ms=1", "z\n"),
+    (P + "--producer-property linger.ms=1", "old\n"),
+    (P + "--producer-property linger.ms=1 --command-property linger.ms=2", "x\n"),
+    (P + "--producer.config {dir}/client.properties", "older\n"),
+    (P + "--producer.config {dir}/client.properties --command-config {dir}/client.properties", "x\n"),
+    (P + "--command-config {dir}/missing.properties", "x\n"),
+    (P + "--command-property bogus", "x\n"), (P + "--reader-property bogus", "noval\n"),
+    (P + "--command-property linger.ms=x", "x\n"),
+    (P + "--line-reader org.example.Nothing", "x\n"),
+    (P + "extra", "x\n"),
+    (P, ""),
+    (S + "--topic missing --max-block-ms 500", "x\n"),
+    (S + "--topic bad/name --max-block-ms 500", "x\n"),
+    (S + "--topic missing --sync --max-block-ms 500", "x\n"),
+    ("--bootstrap-server bad --topic rec", "x\n"),
+]
+C = P + "--from-beginning --timeout-ms 4000 "
+CONSUMER = [
+    "", "--help", "--version", "--bogus", S, "--topic rec", P + "--include rec",
+    C + "--max-messages 3", C + "--max-messages 0",
+    C + "--max-messages 14 --formatter-property print.key=true",
+    C + "--max-messages 8 --property print.key=true --property key.separator=:",
+    C + "--max-messages 2 --property print.key=true --formatter-property print.key=true",
+    C + "--max-messages 10 --formatter-property print.partition=true "
+        "--formatter-property print.offset=true --formatter-property print.timestamp=true "
+        "--formatter-property print.headers=true --formatter-property print.key=true "
+        "--formatter-property print.epoch=true --formatter-property print.delivery=true",
+    C + "--max-messages 3 --formatter-property print.value=false --formatter-property print.key=true "
+        "--formatter-property null.literal=NIL --formatter-property line.separator=;",
+    C + "--max-messages 2 --formatter-config {dir}/formatter.properties",
+    C + "--max-messages 2 --formatter-config {dir}/missing.properties",
+    C + "--max-messages 2 --formatter org.apache.kafka.tools.consumer.NoOpMessageFormatter",
+    C + "--max-messages 2 --formatter org.apache.kafka.tools.consumer.LoggingMessageFormatter",
+    C + "--max-messages 2 --formatter org.example.Nothing",
+    C + "--max-messages 2 --value-deserializer "
+        "org.apache.kafka.common.serialization.StringDeserializer",
+    C + "--max-messages 2 --key-deserializer org.example.Nothing",
+    C + "--max-messages 2 --isolation-level read_committed",
+    C + "--max-messages 2 --isolation-level bogus",
+    P + "--partition 0 --offset 1 --max-messages 2", P + "--partition 0 --offset earliest --max-messages 1",
+    P + "--partition 0 --offset latest --timeout-ms 200", P + "--offset 1", P + "--partition x",
+    P + "--partition 0 --offset -5", P + "--partition 0 --offset bogus",
+    P + "--partition 0 --from-beginning --offset 1", P + "--partition 0 --from-beginning --max-messages 1",
+    P + "--partition 0 --offset 1 --group g", P + "--partition 0 --max-messages 1 --timeout-ms 200",
+    P + "--partition 7 --offset earliest --timeout-ms 300",
+    S + "--topic rec-empty --from-beginning --timeout-ms 300", P + "--timeout-ms x", P + "--max-messages x",
+    C + "--max-messages 1 --command-property client.id=me", C + "--max-messages 1 --consumer-property a=b",
+    C + "--max-messages 1 --consumer-property a=b --command-property c=d",
+    C + "--max-messages 1 --consumer.config {dir}/client.properties",
+    C + "--max-messages 1 --command-config {dir}/missing.properties",
+    C + "--max-messages 1 --command-property auto.offset.reset=latest",
+    P + "--command-property auto.offset.reset=bogus",
+    S + "--include 'rec.*' --partition 0 --max-messages 1", C + "extra --max-messages 1",
+    S + "--include '[' --from-beginning --max-messages 1",
+    "--bootstrap-server bad --topic rec", P + "--skip-message-on-error --from-beginning --max-messages 1",
+]
+OFFSETS = [
+    "", "--help", "--version", "--bogus", S, "--topic rec", P, S + "--topic 'rec.*'",
+    S + "--topic nope", S + "--topic '['", S + "--topic rec3 --partitions 0,2",
+    S + "--topic rec3 --partitions x", S + "--topic rec3 --partitions 9", S + "--partitions 0 --topic rec.*",
+    S + "--topic-partitions rec:0", S + "--topic-partitions rec3:0-2", S + "--topic-partitions rec3:1-",
+    S + "--topic-partitions rec3:-1", S + "--topic-partitions rec3,rec", S + "--topic-partitions :0",
+    S + "--topic-partitions rec3:x", S + "--topic-partitions rec3:2-1", S + "--topic-partitions rec:0 --topic rec",
+    S + "--topic-partitions rec:0 --partitions 0", P + "--time earliest", P + "--time -2", P + "--time -1",
+    P + "--time latest", P + "--time 0", P + "--time 1", P + "--time 9999999999999", P + "--time bogus",
+    P + "--time -3", P + "--time max-timestamp", P + "--time earliest-local", P + "--time latest-tiered",
+    P + "--time earliest-pending-upload", P + "--time -7", P + "--exclude-internal-topics",
+    P + "--command-config {dir}/client.properties", P + "--command-config {dir}/missing.properties",
+    "--bootstrap-server bad --topic rec", P + "extra",
+]
+D = S + "--offset-json-file {dir}/"
+DELETE = ["", "--help", "--version", "--bogus", S, "--offset-json-file {dir}/delete.json",
+          D + "delete.json", D + "delete.json", D + "delete-all.json", D + "delete-far.json",
+          D + "delete-unknown.json --command-config {dir}/deadline.properties",
+          D + "delete-part.json --command-config {dir}/deadline.properties",
+          D + "delete-twice.json", D + "delete-version.json",
+          D + "delete-empty.json", D + "delete-bare.json", D + "delete-missing.json", D + "delete-nolist.json",
+          D + "delete-bad.json", D + "delete-nothing.json", D + "missing.json",
+          D + "delete.json --command-config {dir}/missing.properties"]
+CASES = ([("console-producer", *case) for case in PRODUCER]
+         + [("console-consumer", line) for line in CONSUMER]
+         + [("get-offsets", line) for line in OFFSETS]
+         + [("delete-records", line) for line in DELETE]
+         + [("get-offsets", P + "--time earliest"), ("console-consumer", C + "--max-messages 1")])

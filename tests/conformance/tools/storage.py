@@ -1,0 +1,105 @@
+"""kafka-storage."""
+ID = "4L6g3nShT-eMCtK--X86sw"
+VOTER = "JEXY6aqzQY-32P5TStzaFg"
+
+
+def properties(directory, roles="broker,controller", quorum="bootstrap.servers=127.0.0.1:19093",
+               more=""):
+    listeners = {"broker,controller": "PLAINTEXT://127.0.0.1:19092,CONTROLLER://127.0.0.1:19093",
+                 "controller": "CONTROLLER://127.0.0.1:19093",
+                 "broker": "PLAINTEXT://127.0.0.1:19092"}[roles]
+    folders = ",".join("{dir}/" + name for name in directory.split(","))
+    return (f"process.roles={roles}\nnode.id=1\nlog.dirs={folders}\nlisteners={listeners}\n"
+            f"controller.listener.names=CONTROLLER\ncontroller.quorum.{quorum}\n"
+            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n" + more)
+
+
+FILES = {
+    "one.properties": properties("one"),
+    "again.properties": properties("again"),
+    "two.properties": properties("two-a,two-b"),
+    "apart.properties": properties("apart-a,apart-b", more="metadata.log.dir={dir}/apart-m\n"),
+    "static.properties": properties("static", quorum="voters=1@127.0.0.1:19093"),
+    "broker.properties": properties("broker", roles="broker"),
+    "controller.properties": properties("controller", roles="controller"),
+    "voters.properties": properties("voters"),
+    "none.properties": properties("none"),
+    "old.properties": properties("old"),
+    "levels.properties": properties("levels"),
+    "fresh.properties": properties("fresh"),
+    "noid.properties": "process.roles=broker\nlog.dirs={dir}/noid\n",
+    "norole.properties": "node.id=1\nlog.dirs={dir}/norole\n",
+    "scram.properties": properties("scram"),
+}
+
+FORMAT = [
+    "format",
+    "format -c {dir}/one.properties",
+    f"format -t {ID}",
+    f"format -c {{dir}}/missing.properties -t {ID}",
+    f"format -c {{dir}}/one.properties -t {ID}",
+    f"format -c {{dir}}/one.properties -t {ID} --standalone --bogus",
+    f"format -c {{dir}}/one.properties -t {ID} --standalone extra",
+    f"format -c {{dir}}/one.properties -t {ID} -s -N",
+    f"format -c {{dir}}/one.properties -t {ID} -s -I 1@127.0.0.1:19093:{VOTER}",
+    f"format -c {{dir}}/one.properties -t {ID} --standalone",
+    f"format -c {{dir}}/one.properties -t {ID} --standalone",
+    f"format -c {{dir}}/one.properties -t {ID} --standalone -g",
+    f"format -c {{dir}}/one.properties -t {ID} --standalone --ignore-formatted",
+    "format -c {dir}/again.properties -t notauuid --standalone",
+    "format -c {dir}/again.properties -t '' --standalone",
+    f"format --config={{dir}}/again.properties --cluster-id={ID} -s",
+    f"format -c {{dir}}/two.properties -t {ID} --standalone",
+    f"format -c {{dir}}/apart.properties -t {ID} --no-initial-controllers",
+    f"format -c {{dir}}/static.properties -t {ID} --standalone",
+    f"format -c {{dir}}/static.properties -t {ID} -I 1@127.0.0.1:19093:{VOTER}",
+    f"format -c {{dir}}/static.properties -t {ID} -N",
+    f"format -c {{dir}}/static.properties -t {ID}",
+    f"format -c {{dir}}/broker.properties -t {ID} --standalone",
+    f"format -c {{dir}}/broker.properties -t {ID}",
+    f"format -c {{dir}}/controller.properties -t {ID}",
+    f"format -c {{dir}}/controller.properties -t {ID} -N",
+    f"format -c {{dir}}/voters.properties -t {ID} -I 1@127.0.0.1:19093:{VOTER}",
+    f"format -c {{dir}}/voters.properties -t {ID} -g -I 2@127.0.0.1:19093:{VOTER}",
+    f"format -c {{dir}}/none.properties -t {ID} -I bad",
+    f"format -c {{dir}}/none.properties -t {ID} -I x@127.0.0.1:19093:{VOTER}",
+    f"format -c {{dir}}/none.properties -t {ID} -I 1@127.0.0.1:notaport:{VOTER}",
+    f"format -c {{dir}}/none.properties -t {ID} -I 1@127.0.0.1:19093:notauuid",
+    f"format -c {{dir}}/none.properties -t {ID} -I -1@127.0.0.1:19093:{VOTER}",
+    f"format -c {{dir}}/none.properties -t {ID} -s -r 2.8",
+    f"format -c {{dir}}/none.properties -t {ID} -s -r 9.9",
+    f"format -c {{dir}}/none.properties -t {ID} -s -r 3.3",
+    f"format -c {{dir}}/old.properties -t {ID} -s -r 3.9",
+    f"format -c {{dir}}/none.properties -t {ID} -s -r 4.0 -f metadata.version=25",
+    f"format -c {{dir}}/none.properties -t {ID} -s -f group.version",
+    f"format -c {{dir}}/none.properties -t {ID} -s -f group.version=x",
+    f"format -c {{dir}}/none.properties -t {ID} -s -f group.version=9",
+    f"format -c {{dir}}/none.properties -t {ID} -s -f bogus.version=1",
+    f"format -c {{dir}}/none.properties -t {ID} -s -f metadata.version=99",
+    f"format -c {{dir}}/none.properties -t {ID} -s -f kraft.version=0",
+    f"format -c {{dir}}/levels.properties -t {ID} -s -f transaction.version=0 -f group.version=1",
+    f"format -c {{dir}}/noid.properties -t {ID}",
+    f"format -c {{dir}}/norole.properties -t {ID}",
+    f"format -c {{dir}}/scram.properties -t {ID} -s -S bogus",
+]
+OTHERS = [
+    "", "--help", "-h", "--version", "bogus", "--bogus",
+    "random-uuid", "random-uuid extra", "random-uuid --help",
+    "info", "info -c", "info -c {dir}/missing.properties", "info -c {dir}/fresh.properties",
+    "info -c {dir}/one.properties", "info --config {dir}/two.properties",
+    "info -c {dir}/apart.properties", "info -c {dir}/static.properties", "info --help",
+    "info -c {dir}/noid.properties",
+    "version-mapping", "version-mapping -r 3.9", "version-mapping --release-version 4.0",
+    "version-mapping -r 4.1-IV1", "version-mapping -r 3.3", "version-mapping -r 2.8",
+    "version-mapping -r 9.9", "version-mapping -r nonsense", "version-mapping -r 4.2.1",
+    "version-mapping -r", "version-mapping --help",
+    "feature-dependencies", "feature-dependencies -f transaction.version=2",
+    "feature-dependencies -f group.version=1",
+    "feature-dependencies --feature eligible.leader.replicas.version=1",
+    "feature-dependencies -f kraft.version=1 -f share.version=1",
+    "feature-dependencies -f metadata.version=25", "feature-dependencies -f metadata.version=99",
+    "feature-dependencies -f streams.version=0", "feature-dependencies -f streams.version=7",
+    "feature-dependencies -f bogus=1", "feature-dependencies -f group.version",
+    "feature-dependencies -f group.version=x", "feature-dependencies --help",
+]
+CASES = [("storage", line) for line in FORMAT + OTHERS]
