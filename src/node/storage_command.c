@@ -12,11 +12,15 @@
 #include "log/log_dir.h"
 #include "node/commands.h"
 #include "node/storage_format.h"
+#include "node/storage_scram.h"
 #include "tools/argparse.h"
 
 #define DIRECTORIES_MAX 65
 #define VOTERS_MAX 64
 #define FEATURES_MAX 16
+#define SCRAM_MAX 64
+#define SCRAM_ARENA_BYTES_MAX (1u << 20)
+#define SCRAM_METADATA_VERSION 11 /* 3.5-IV2 */
 
 #define HELP_OPTION                                                                                \
     {"help", 'h', ARGS_FLAG, NULL, "Show this help and end."},                                     \
@@ -345,6 +349,11 @@ static void print_bootstrap(const struct storage_format_options *options)
         printf(", ApiMessageAndVersion(FeatureLevelRecord(name='%s', featureLevel=%d) at version "
                "0)", name, level);
     }
+    for (int32_t i = 0; i < options->scram_count; i++) {
+        printf(", ApiMessageAndVersion(");
+        storage_scram_print(&options->scram[i]);
+        printf(" at version 0)");
+    }
     printf("], metadataVersionLevel=%d, source=format command)\n", options->metadata_version);
 }
 
@@ -403,28 +412,53 @@ static int format_with(const struct args *args, const struct config *config,
     return error == 0 ? 0 : 1;
 }
 
+/* The users to begin with, in arena. */
+static bool choose_scram(const struct args *args, struct arena *arena,
+                         struct storage_format_options *options)
+{
+    struct user_scram_credential_record *users = arena_array(arena, SCRAM_MAX, sizeof *users);
+    struct err_message message = {{0}};
+    const char *text;
+    options->scram = users;
+    while ((text = args_nth(args, "add-scram", (size_t)options->scram_count)) != NULL) {
+        if (users == NULL || options->scram_count == SCRAM_MAX) {
+            storage_fail("%s", "There are too many SCRAM users.");
+            return false;
+        }
+        if (storage_scram_parse(arena, text, &users[options->scram_count], &message) != 0) {
+            storage_fail("%s", message.text);
+            return false;
+        }
+        options->scram_count++;
+    }
+    if (options->scram_count > 0 && options->metadata_version < SCRAM_METADATA_VERSION) {
+        storage_fail("%s", "SCRAM is only supported in metadata.version 3.5-IV2 or later.");
+        return false;
+    }
+    return true;
+}
+
 static int run_format(const struct args *args, const struct config *config)
 {
     struct io_fs fs = io_fs_linux();
+    struct arena arena;
     struct storage_voter voters[VOTERS_MAX];
     struct feature_asked features[FEATURES_MAX];
     struct storage_format_options options = {.fs = &fs};
     struct err_message message = {{0}};
     const char *given = args_value(args, "initial-controllers");
-    const char *scram = args_value(args, "add-scram");
     char *text = given == NULL ? NULL : mem_strndup(given, strlen(given));
     const char *wrong = choose_quorum(args, config, &options.quorum);
     wrong = wrong == NULL ? choose_voters(text, config, &options, voters, &message) : wrong;
     int status = 1;
+    arena_init(&arena, SCRAM_ARENA_BYTES_MAX);
     if (wrong != NULL) {
         storage_fail("%s", wrong);
-    } else if (scram != NULL && strchr(scram, '=') == NULL) {
-        storage_fail("Failed to find equals sign in SCRAM argument '%s'", scram);
-    } else if (scram != NULL) {
-        storage_fail("%s: SCRAM users come with security; leave --add-scram out", scram);
-    } else if (choose_features(args, &options, features)) {
+    } else if (choose_features(args, &options, features) &&
+               choose_scram(args, &arena, &options)) {
         status = format_with(args, config, &options);
     }
+    arena_release(&arena);
     mem_free(text);
     return status;
 }

@@ -12,6 +12,7 @@
 #define FORMAT_PATH_BYTES 1024
 #define CHECKPOINT_BYTES_MAX (16u << 20)
 #define CONTROLS_MAX 3
+#define BOOTSTRAP_RECORD_BYTES_MAX (1u << 20)
 
 const char *storage_bootstrap_feature(const struct storage_format_options *options, size_t *index,
                                       int16_t *level)
@@ -57,17 +58,12 @@ static int add_footer(struct writer *out, int64_t *offset, int64_t now_ms)
     return error;
 }
 
-static int add_feature(struct batch_builder *batch, int64_t now_ms, int64_t offset,
-                       const char *name, int16_t level)
+static int add_record(struct batch_builder *batch, int64_t now_ms, int64_t offset, int16_t key,
+                      const struct codec_struct *row, const void *message)
 {
-    struct feature_level_record feature;
     struct writer value;
-    feature_level_record_default(&feature);
-    feature.name = string_view_of(name);
-    feature.feature_level = level;
-    writer_init(&value, 1024);
-    int error = metadata_record_encode(&value, FEATURE_LEVEL_RECORD_KEY, 0,
-                                       &feature_level_record_row, &feature);
+    writer_init(&value, BOOTSTRAP_RECORD_BYTES_MAX);
+    int error = metadata_record_encode(&value, key, 0, row, message);
     struct record record = {
         .offset = offset, .timestamp_ms = now_ms, .value = {value.data, value.size}};
     if (error == 0) {
@@ -77,7 +73,19 @@ static int add_feature(struct batch_builder *batch, int64_t now_ms, int64_t offs
     return error;
 }
 
-static int add_features(const struct storage_format_options *options, struct writer *out,
+static int add_feature(struct batch_builder *batch, int64_t now_ms, int64_t offset,
+                       const char *name, int16_t level)
+{
+    struct feature_level_record feature;
+    feature_level_record_default(&feature);
+    feature.name = string_view_of(name);
+    feature.feature_level = level;
+    return add_record(batch, now_ms, offset, FEATURE_LEVEL_RECORD_KEY, &feature_level_record_row,
+                      &feature);
+}
+
+/* The records that a cluster begins with: features, then SCRAM users. */
+static int add_beginning(const struct storage_format_options *options, struct writer *out,
                         int64_t *offset)
 {
     struct batch header = batch_header_empty(*offset);
@@ -92,6 +100,10 @@ static int add_features(const struct storage_format_options *options, struct wri
     size_t at = 0;
     while (error == 0 && (name = storage_bootstrap_feature(options, &at, &level)) != NULL) {
         error = add_feature(&batch, options->now_ms, (*offset)++, name, level);
+    }
+    for (int32_t i = 0; error == 0 && i < options->scram_count; i++) {
+        error = add_record(&batch, options->now_ms, (*offset)++, USER_SCRAM_CREDENTIAL_RECORD_KEY,
+                           &user_scram_credential_record_row, &options->scram[i]);
     }
     return error == 0 ? batch_builder_finish(&batch) : error;
 }
@@ -119,7 +131,7 @@ static int write_bootstrap(const struct storage_format_options *options, const c
         error = add_control(&out, &offset, options->now_ms, &type, &value, 1);
     }
     if (error == 0) {
-        error = add_features(options, &out, &offset);
+        error = add_beginning(options, &out, &offset);
     }
     if (error == 0) {
         error = add_footer(&out, &offset, options->now_ms);

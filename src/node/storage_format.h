@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "io/file.h"
+#include "protocol/messages.h"
 #include "tools/feature_versions.h"
 
 struct storage_voter {
@@ -34,6 +35,8 @@ struct storage_format_options {
     int16_t metadata_version;               /* level */
     const struct feature_asked *features; /* levels that differ from the release's defaults */
     int32_t feature_count;
+    const struct user_scram_credential_record *scram; /* users to begin with */
+    int32_t scram_count;
     bool ignore_formatted;
     int64_t now_ms;
     /* Called before each directory; may be NULL. */

@@ -80,7 +80,15 @@ FORMAT = [
     f"format -c {{dir}}/levels.properties -t {ID} -s -f transaction.version=0 -f group.version=1",
     f"format -c {{dir}}/noid.properties -t {ID}",
     f"format -c {{dir}}/norole.properties -t {ID}",
-    f"format -c {{dir}}/scram.properties -t {ID} -s -S bogus",
+    *(f"format -c {{dir}}/scram.properties -t {ID} -s -S {argument}" for argument in (
+        "bogus", "SCRAM-SHA-1=[name=a,password=b]", "SCRAM-SHA-256=name=a,password=b",
+        "SCRAM-SHA-256=[name=a,password=b", "SCRAM-SHA-256=[name=a]", "SCRAM-SHA-256=[password=x]",
+        "SCRAM-SHA-256=[name=a,password=b,iterations=4]", "SCRAM-SHA-512=[name=a,password=b,iterations=99999]",
+        "SCRAM-SHA-256=[name=a,password=b,iterations=x]", "SCRAM-SHA-256=[name=a,password=b,foo=bar]",
+        "SCRAM-SHA-256=[name=a,saltedpassword=Zm9v]", "SCRAM-SHA-256=[name=a,password=b,salt=!!]",
+        "SCRAM-SHA-256=[name=a,password=b] -r 3.4")),
+    f"format -c {{dir}}/scram.properties -t {ID} -s -S SCRAM-SHA-256=[name=alice,password=secret,salt=MWx2NHBkbnc0] "
+    "--add-scram SCRAM-SHA-512=[name=bob,password=hidden,iterations=8192,salt=MWx2NHBkbnc0]",
 ]
 OTHERS = [
     "", "--help", "-h", "--version", "bogus", "--bogus",
