@@ -369,6 +369,8 @@ static int log_write(struct log *log, const uint8_t *data, size_t size, int64_t 
     if (error != 0) {
         return error;
     }
+    ASSERT(result->last_offset >= log->log_end_offset);
+    ASSERT(active->size_bytes == position + (int64_t)size);
     log->size_bytes += (int64_t)size;
     log->log_end_offset = result->last_offset + 1;
     for (size_t at = 0; error == 0 && at < size;) {

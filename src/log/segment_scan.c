@@ -128,9 +128,10 @@ static int segment_load_batch(struct segment *segment, int64_t position, uint32_
     return error;
 }
 
-/* Whether a batch lies where an index entry for entry_offset points, which begins at or below offset:
- * 1, 0, or an error. Bytes out of the middle of a batch may look like one. Its last offset is that
- * of the entry, unless an Apache Kafka of old indexed several batches at once: then its CRC tells. */
+/* Whether a batch lies where an index entry for entry_offset points, which begins at or below
+ * offset: 1, 0, or an error. Bytes out of the middle of a batch may look like one. Its last offset
+ * is that of the entry, unless an Apache Kafka of old indexed several batches at once: then its CRC
+ * tells. */
 static int segment_entry_holds(struct segment *segment, const struct batch *batch,
                                int64_t position, int64_t entry_offset, int64_t offset)
 {

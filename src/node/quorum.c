@@ -99,7 +99,8 @@ static int quorum_check_loaded(const struct quorum *quorum, const struct quorum_
     if (loaded->damaged_end_offset >= 0 &&
         (end_offset == 0 || end_offset < loaded->damaged_end_offset)) {
         return err_set(message, ERR_CORRUPT,
-                       "the snapshot at offset %" PRId64 " is damaged, and the log ends at %" PRId64,
+                       "the snapshot at offset %" PRId64 " is damaged, and the log ends at "
+                       "%" PRId64,
                        loaded->damaged_end_offset, end_offset);
     }
     return 0;

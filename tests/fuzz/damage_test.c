@@ -1,7 +1,7 @@
 /* Row 16: a flipped bit or a cut in any file of a partition at rest. Every bit of every file of a
- * small log is flipped, and every file cut at every byte, for each way in which the process may have
- * ended before. The log then opens or says why not; of what it serves no batch is another than was
- * written, and nothing in front of the damage is gone. */
+ * small log is flipped, and every file cut at every byte, for each way in which the process may
+ * have ended before. The log then opens or says why not; of what it serves no batch is another
+ * than was written, and nothing in front of the damage is gone. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
-/* sample_log.h: a small log for tests of damaged files: two segments and more, idempotent producers,
- * a transaction that was aborted, one that was aborted late and one that is open. Thread: one. */
+/* sample_log.h: a small log for tests of damaged files: two segments and more, idempotent
+ * producers, a transaction that was aborted, one that was aborted late and one that is open.
+ * Thread: one. */
 #ifndef BNB_TESTS_FUZZ_SAMPLE_LOG_H
 #define BNB_TESTS_FUZZ_SAMPLE_LOG_H
 

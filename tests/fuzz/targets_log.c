@@ -91,7 +91,8 @@ static void append_and_open_again(struct memory_fs *memory, struct log **log)
     fuzz_require(sample_open(memory, SAMPLE_CLOSED, log) == 0, "what was closed in order opens");
     fuzz_require(log_end_offset(*log) == end_offset, "and ends where it ended");
     log_abandon(log);
-    fuzz_require(sample_open(memory, SAMPLE_POWER_LOST, log) == 0, "it opens after a loss of power");
+    fuzz_require(sample_open(memory, SAMPLE_POWER_LOST, log) == 0,
+                 "it opens after a loss of power");
     read_all(*log);
 }
 
