@@ -15,7 +15,8 @@ def flags_of(path):
     if path.suffix == ".checkpoint" or topic == "__cluster_metadata":
         return ("--cluster-metadata-decoder",)
     return {"__consumer_offsets": ("--offsets-decoder",),
-            "__transaction_state": ("--transaction-log-decoder",)}.get(
+            "__transaction_state": ("--transaction-log-decoder",),
+            "__share_group_state": ("--share-group-state-decoder",)}.get(
                 topic, ("--print-data-log", "--deep-iteration"))
 
 

@@ -1,4 +1,4 @@
-"""A data directory, the brokers that open it by turns, and one JVM for all of the Java side's work."""
+"""A data directory, the brokers that open it by turns, and one JVM for the Java side's work."""
 import pathlib
 import shutil
 import signal
@@ -48,10 +48,13 @@ class Driver:
 
 
 class Node:
-    """Node 1 of a cluster of one, with three log directories; `peer` is who runs it now."""
+    """Node 1 of a cluster of one, with three log directories; `peer` is who runs it now.
 
-    def __init__(self, driver):
-        self.driver = driver
+    as_before: with static voters and the metadata of release 4.0.
+    """
+
+    def __init__(self, driver, as_before):
+        self.driver, self.as_before = driver, as_before
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="barnabas-directories-"))
         self.directories = [self.root / f"data-{i}" for i in range(3)]
         self.port, self.controller_port = harness.free_port(), harness.free_port()
@@ -61,19 +64,26 @@ class Node:
         self.peer = self.process = None
 
     def settings(self):
-        return ["process.roles=broker,controller", "node.id=1",
+        quorum = f"controller.quorum.voters=1@127.0.0.1:{self.controller_port}" \
+            if self.as_before else \
+            f"controller.quorum.bootstrap.servers=127.0.0.1:{self.controller_port}"
+        return [quorum,
+                "process.roles=broker,controller", "node.id=1",
                 f"listeners=PLAINTEXT://127.0.0.1:{self.port},"
                 f"CONTROLLER://127.0.0.1:{self.controller_port}",
                 f"advertised.listeners=PLAINTEXT://127.0.0.1:{self.port}",
                 "controller.listener.names=CONTROLLER",
                 "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-                f"controller.quorum.bootstrap.servers=127.0.0.1:{self.controller_port}",
                 f"log.dirs={','.join(map(str, self.directories))}",
                 "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
                 "super.users=User:ANONYMOUS",
                 "offsets.topic.replication.factor=1", "offsets.topic.num.partitions=3",
                 "transaction.state.log.replication.factor=1", "transaction.state.log.min.isr=1",
-                "transaction.state.log.num.partitions=3", "group.initial.rebalance.delay.ms=0",
+                "transaction.state.log.num.partitions=3",
+                "share.coordinator.state.topic.replication.factor=1",
+                "share.coordinator.state.topic.min.isr=1",
+                "share.coordinator.state.topic.num.partitions=2",
+                "group.initial.rebalance.delay.ms=0",
                 "log.cleaner.backoff.ms=200", "log.initial.task.delay.ms=100",
                 "log.flush.start.offset.checkpoint.interval.ms=200",
                 "log.flush.offset.checkpoint.interval.ms=200",
@@ -89,8 +99,8 @@ class Node:
         return str(self.root)
 
     def format(self, peer):
-        words = ["format", "--standalone", "-t", "4L6g3nShT-eMCtK--X86sw", "-c",
-                 str(self.properties)]
+        kind = ["--release-version", "4.0"] if self.as_before else ["--standalone"]
+        words = ["format", *kind, "-t", "4L6g3nShT-eMCtK--X86sw", "-c", str(self.properties)]
         if peer == APACHE:
             self.driver.do("main", "kafka.tools.StorageTool", self.root / "format", *words)
             return

@@ -62,9 +62,10 @@ class Idempotent:
         self.last = (records, base)
 
     def goes_on(self, side):
-        """The broker remembers: a retry, a gap and an old epoch are told apart, the next is taken."""
+        """A retry, a gap and an old epoch are told apart, and the next batch is taken."""
         records, base = self.last
-        expect("the last batch again", produce(side, "sequence", self.partition, records), (0, base))
+        again = produce(side, "sequence", self.partition, records)
+        expect("the last batch again", again, (0, base))
         gap = self.batch(self.sequence + 5, 1, self.epoch)
         expect("a gap", produce(side, "sequence", self.partition, gap)[0], OUT_OF_ORDER_SEQUENCE)
         if self.epoch > 0:

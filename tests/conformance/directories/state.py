@@ -4,7 +4,8 @@ import wirecodec as wire
 NAMES_ONLY = 12  # the last version of Fetch with names of topics
 FETCH_BYTES = 1 << 25
 EARLIEST, LATEST, MAX_TIMESTAMP = -2, -1, -3
-DYNAMIC_SOURCES = {1: "topic", 2: "broker", 3: "default broker"}
+DYNAMIC_SOURCES = {1: "topic", 2: "broker", 3: "default broker", 7: "client metrics", 8: "group"}
+TOPIC, BROKER, CLIENT_METRICS, GROUP = 2, 4, 16, 32  # kinds of resources
 COMMITTED = 1
 
 
@@ -104,19 +105,22 @@ def topics_of(side):
             for topic in answer["topics"]}
 
 
-def capture(side, epochs=None):
-    """All of it; epochs: of an earlier capture, since every start of a broker may raise them."""
-    state = {"settings": {"of the default broker": dynamic(side, 4, ""),
-                          "of broker 1": dynamic(side, 4, "1")}}
+def capture(side, epochs, but=("torn",)):
+    """All of it, but some topics; epochs: of an earlier capture, since each start may raise them."""
+    state = {"settings": {"of the default broker": dynamic(side, BROKER, ""),
+                          "of broker 1": dynamic(side, BROKER, "1"),
+                          "of a group": dynamic(side, GROUP, "group-consumer"),
+                          "of a subscription": dynamic(side, CLIENT_METRICS, "subscription")}}
     for name, (id_, partitions) in sorted(topics_of(side).items()):
-        state[name] = {"id": id_, "settings": dynamic(side, 2, name)}
-        for index, epoch in sorted(partitions.items()):
+        if name in but:
+            continue
+        state[name] = {"id": id_, "settings": dynamic(side, TOPIC, name)}
+        for index in sorted(partitions):
             raw = read(side, name, index, 0)
-            over = epochs[name][index] if epochs is not None else epoch
             state[name][index] = {
                 "all": raw, "committed": read(side, name, index, COMMITTED),
                 "times": times(side, name, index, raw.get("batches", [])),
-                "epoch ends": epoch_ends(side, name, index, over)}
+                "epoch ends": epoch_ends(side, name, index, epochs[name][index])}
     return state
 
 

@@ -17,8 +17,10 @@ import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.admin.ScramCredentialInfo;
 import org.apache.kafka.clients.admin.ScramMechanism;
 import org.apache.kafka.clients.admin.UserScramCredentialUpsertion;
+import org.apache.kafka.clients.consumer.AcknowledgeType;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.KafkaShareConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
@@ -96,8 +98,10 @@ public final class Directories {
         wanted.add(topic("recoded", 1, "compression.type", "zstd", "max.message.bytes", "2000000"));
         wanted.add(topic("shortened", 1));
         wanted.add(topic("sequence", 2, "index.interval.bytes", "1"));
-        wanted.add(topic("transactions", 2));
+        wanted.add(topic("transactions", 2, "index.interval.bytes", "1", "segment.index.bytes",
+            "48"));
         wanted.add(topic("gone", 1));
+        wanted.add(topic("torn", 1));
         try (Admin admin = Admin.create(client(words[1]))) {
             admin.createTopics(wanted).all().get();
             admin.deleteTopics(List.of("gone")).all().get();
@@ -212,6 +216,34 @@ public final class Directories {
         commit(words[1], "group-consumer", "consumer");
     }
 
+    /** share BOOTSTRAP: a share group that acknowledges what it was given, in each of the ways */
+    private static void share(String[] words) throws Exception {
+        try (Admin admin = Admin.create(client(words[1]))) {
+            admin.incrementalAlterConfigs(Map.of(
+                new ConfigResource(ConfigResource.Type.GROUP, "group-share"),
+                List.of(set("share.auto.offset.reset", "earliest")))).all().get();
+        }
+        Properties settings = client(words[1]);
+        settings.put("group.id", "group-share");
+        settings.put("share.acknowledgement.mode", "explicit");
+        try (var consumer = new KafkaShareConsumer<>(settings, new ByteArrayDeserializer(),
+            new ByteArrayDeserializer())) {
+            consumer.subscribe(List.of("codec-lz4"));
+            AcknowledgeType[] ways = {AcknowledgeType.ACCEPT, AcknowledgeType.RELEASE,
+                AcknowledgeType.REJECT};
+            long deadline = System.currentTimeMillis() + WAIT_SECONDS * 1000L;
+            for (int given = 0; given == 0;) {
+                for (var record : consumer.poll(Duration.ofMillis(100))) {
+                    consumer.acknowledge(record, ways[given++ % ways.length]);
+                }
+                if (System.currentTimeMillis() > deadline) {
+                    throw new IllegalStateException("the share group reads nothing");
+                }
+            }
+            consumer.commitSync();
+        }
+    }
+
     /** facts BOOTSTRAP: SCRAM, ACLs, quotas, dynamic settings */
     private static void facts(String[] words) throws Exception {
         try (Admin admin = Admin.create(client(words[1]))) {
@@ -227,6 +259,8 @@ public final class Directories {
             admin.alterClientQuotas(List.of(
                 new ClientQuotaAlteration(new ClientQuotaEntity(Map.of("user", "alice")),
                     List.of(new ClientQuotaAlteration.Op("producer_byte_rate", 123456.0))),
+                new ClientQuotaAlteration(new ClientQuotaEntity(Map.of("ip", "10.1.2.3")),
+                    List.of(new ClientQuotaAlteration.Op("connection_creation_rate", 12.0))),
                 new ClientQuotaAlteration(
                     new ClientQuotaEntity(java.util.Collections.singletonMap("client-id", null)),
                     List.of(new ClientQuotaAlteration.Op("request_percentage", 75.0)))))
@@ -244,7 +278,7 @@ public final class Directories {
         return new AlterConfigOp(new ConfigEntry(name, value), AlterConfigOp.OpType.SET);
     }
 
-    /** settings BOOTSTRAP: of the default broker, of broker 1, of a topic */
+    /** settings BOOTSTRAP: of the default broker, broker 1, a topic, a group, a subscription */
     private static void settings(String[] words) throws Exception {
         try (Admin admin = Admin.create(client(words[1]))) {
             admin.incrementalAlterConfigs(Map.of(
@@ -252,6 +286,10 @@ public final class Directories {
                 List.of(set("log.retention.ms", "700000000"), set("log.cleaner.threads", "1")),
                 new ConfigResource(ConfigResource.Type.BROKER, "1"),
                 List.of(set("max.connections.per.ip", "5000"), set("message.max.bytes", "1500000")),
+                new ConfigResource(ConfigResource.Type.GROUP, "group-consumer"),
+                List.of(set("consumer.session.timeout.ms", "50000")),
+                new ConfigResource(ConfigResource.Type.CLIENT_METRICS, "subscription"),
+                List.of(set("interval.ms", "60000"), set("match", "client_id=none")),
                 new ConfigResource(ConfigResource.Type.TOPIC, "codec-zstd"),
                 List.of(set("retention.ms", "800000000"), set("retention.bytes", "123456789"))))
                 .all().get();
@@ -355,6 +393,7 @@ public final class Directories {
             case "compaction" -> compaction(words);
             case "transactions" -> transactions(words);
             case "groups" -> groups(words);
+            case "share" -> share(words);
             case "facts" -> facts(words);
             case "settings" -> settings(words);
             case "read" -> read(words);
