@@ -56,11 +56,6 @@ static int args_take(struct args *args, const struct args_option *option, const 
 {
     bool more = *at + 1 < argc;
     if (option->kind == ARGS_FLAG) {
-        if (inline_value != NULL) {
-            snprintf(args->error, sizeof args->error, "Option %s does not take an argument",
-                     option->name);
-            return -1;
-        }
         return args_add(args, option, NULL);
     }
     if (inline_value != NULL) {
@@ -252,6 +247,30 @@ const char *args_value_or(const struct args *args, const char *name, const char 
 {
     const char *value = args_value(args, name);
     return value != NULL ? value : fallback;
+}
+
+const char *args_repeated(const struct args *args, const char *const *repeatable)
+{
+    for (const struct args_option *option = args->options; option->name != NULL; option++) {
+        size_t count = 0;
+        for (size_t i = 0; i < args->count; i++) {
+            count += args->given[i].option == option && args->given[i].value != NULL ? 1 : 0;
+        }
+        const char *const *at = repeatable;
+        while (*at != NULL && strcmp(*at, option->name) != 0) {
+            at++;
+        }
+        if (count > 1 && *at == NULL) {
+            return option->name;
+        }
+    }
+    return NULL;
+}
+
+int args_check_repeated(const struct args *args, const char *const *repeatable)
+{
+    const char *name = args_repeated(args, repeatable);
+    return name != NULL ? args_mistake(args, ARGS_REPEATED, name) : 0;
 }
 
 const char *args_word(const struct args *args, size_t index)

@@ -61,6 +61,12 @@ const char *args_value(const struct args *args, const char *name);
 const char *args_value_or(const struct args *args, const char *name, const char *fallback);
 /* Calls for each value of a repeated option, in order: the index-th, NULL at the end. */
 const char *args_nth(const struct args *args, const char *name, size_t index);
+/* An option with a value that was given more than once and is none of repeatable (ends with NULL);
+ * NULL: there is none. ARGS_REPEATED says it. */
+#define ARGS_REPEATED "Found multiple arguments for option %s, but you asked for only one"
+const char *args_repeated(const struct args *args, const char *const *repeatable);
+/* Tells such an option, as the tool tells mistakes: 0, or 1. */
+int args_check_repeated(const struct args *args, const char *const *repeatable);
 /* The index-th word that belongs to no option. */
 const char *args_word(const struct args *args, size_t index);
 /* A number; fallback when it is not given. 0, or 1 after telling the mistake. */

@@ -65,6 +65,9 @@ int tool_broker_api_versions(int argc, char **argv)
         args_require(&args, (const char *const[]){"bootstrap-server", NULL}) != 0) {
         status = 1;
     }
+    if (status < 0 && args_check_repeated(&args, (const char *const[]){NULL}) != 0) {
+        status = 1;
+    }
     if (status >= 0) {
         return status;
     }

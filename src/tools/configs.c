@@ -474,6 +474,9 @@ static int configs_check(struct configs_run *run)
     if (configs_entity(run) != 0) {
         return 1;
     }
+    if (args_check_repeated(args, (const char *const[]){"entity-type", "entity-name", NULL}) != 0) {
+        return 1;
+    }
     if (!args_has(args, "bootstrap-server") && !args_has(args, "bootstrap-controller")) {
         return configs_wrong("%s", "Either --bootstrap-server or --bootstrap-controller must be "
                                    "specified.");

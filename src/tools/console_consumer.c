@@ -470,6 +470,9 @@ static int consumer_check(struct consumer_run *run)
     const char *formatter = args_value(args, "formatter");
     int64_t partition;
     args->mistake_shows_options = false;
+    if (args_nth(args, "partition", 1) != NULL) {
+        return args_mistake(args, ARGS_REPEATED, "partition");
+    }
     if (args_number(args, "partition", -1, &partition) != 0 ||
         args_number(args, "timeout-ms", -1, &run->timeout_ms) != 0) {
         return 1;
@@ -574,8 +577,16 @@ int tool_console_consumer(int argc, char **argv)
     if (status == 0) {
         formatter_setup(&run, properties);
         const char *max = args_value_or(&run.args, "max-messages", "-1");
+        const char *repeated = args_repeated(
+            &run.args, (const char *const[]){"formatter-property", "property", "command-property",
+                                             "consumer-property", NULL});
         struct tools_pattern include;
-        if (!tools_pattern_init(&include, args_value(&run.args, "include"))) {
+        if (repeated != NULL) {
+            char wrong[ARGS_ERROR_BYTES];
+            snprintf(wrong, sizeof wrong, ARGS_REPEATED, repeated);
+            include.is_set = false;
+            status = consumer_fail("", wrong);
+        } else if (!tools_pattern_init(&include, args_value(&run.args, "include"))) {
             status = consumer_fail("", "the value of --include is no regular expression");
         } else if (args_parse_number(max, &run.max_messages)) {
             status = consumer_run_all(&run, config);

@@ -378,6 +378,11 @@ static int producer_check(struct args *args)
         return 1;
     }
     args->mistake_shows_options = false;
+    if (args_check_repeated(args, (const char *const[]){"reader-property", "property",
+                                                        "command-property", "producer-property",
+                                                        NULL}) != 0) {
+        return 1;
+    }
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         if (args_number(args, numbers[i], 0, &unused) != 0) {
             return 1;

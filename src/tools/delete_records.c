@@ -168,6 +168,9 @@ int tool_delete_records(int argc, char **argv)
                                                                "offset-json-file", NULL}) != 0) {
         status = 1;
     }
+    if (status < 0 && args_check_repeated(&args, (const char *const[]){NULL}) != 0) {
+        status = 1;
+    }
     if (status >= 0) {
         return status;
     }

@@ -439,6 +439,9 @@ int tool_dump_log(int argc, char **argv)
     if (status < 0 && args_require(&args, (const char *const[]){"files", NULL}) != 0) {
         status = 1;
     }
+    if (status < 0 && args_check_repeated(&args, (const char *const[]){NULL}) != 0) {
+        status = 1;
+    }
     if (status >= 0) {
         return status;
     }

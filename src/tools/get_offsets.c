@@ -229,7 +229,8 @@ int tool_get_offsets(int argc, char **argv)
     if (status >= 0) {
         return status;
     }
-    if (tools_check_servers(&run.args) != 0) {
+    if (args_check_repeated(&run.args, (const char *const[]){NULL}) != 0 ||
+        tools_check_servers(&run.args) != 0) {
         return 1;
     }
     if (args_has(&run.args, "topic-partitions") &&

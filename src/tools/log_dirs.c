@@ -153,6 +153,9 @@ int tool_log_dirs(int argc, char **argv)
                                                                NULL}) != 0) {
         status = 1;
     }
+    if (status < 0 && args_check_repeated(&args, (const char *const[]){NULL}) != 0) {
+        status = 1;
+    }
     if (status >= 0) {
         return status;
     }

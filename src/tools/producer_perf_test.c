@@ -226,11 +226,12 @@ static int perf_payload_file(struct perf_run *run, const char *path)
     const char *delimiter = args_value_or(&run->args, "payload-delimiter", "\n");
     delimiter = strcmp(delimiter, "\\n") == 0 ? "\n" : delimiter;
     printf("Reading payloads from: %s\n", path);
-    if (io_read_whole(&fs, path, PERF_PAYLOAD_BYTES_MAX, &content, &size) != 0 || size == 0) {
+    int error = io_read_whole(&fs, path, PERF_PAYLOAD_BYTES_MAX, &content, &size);
+    run->payload = error == 0 ? (char *)content : NULL;
+    if (error != 0 || size == 0) {
         fprintf(stderr, "File does not exist or empty file provided.\n");
         return 1;
     }
-    run->payload = (char *)content;
     size_t capacity = 0;
     char *at = run->payload;
     while (*at != '\0') {

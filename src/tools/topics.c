@@ -670,6 +670,16 @@ int tool_topics(int argc, char **argv)
                         "4.0. The config will be fully removed in future releases.\n");
     }
     run.memory = bnb_memory_create();
+    const char *repeated = args_repeated(&run.args, (const char *const[]){"config", "delete-config",
+                                                                          NULL});
+    if (repeated != NULL) {
+        char told[ARGS_ERROR_BYTES];
+        snprintf(told, sizeof told, ARGS_REPEATED, repeated);
+        status = topics_fail(BNB_ERROR_INVALID, told);
+        bnb_memory_destroy(&run.memory);
+        bnb_admin_close(&run.admin);
+        return status;
+    }
     status = args_has(&run.args, "create") ? topics_create(&run) : topics_run_selected(&run);
     bnb_memory_destroy(&run.memory);
     bnb_admin_close(&run.admin);

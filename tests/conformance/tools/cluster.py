@@ -46,7 +46,7 @@ QUORUM = ["", "-h", "--help", "--version", "bogus", "describe", S, S + "bogus", 
           S + "remove-controller --controller-id 2",
           S + "--command-config {dir}/controller.properties add-controller --dry-run",
           S + "--command-config {dir}/broker.properties add-controller --dry-run"]
-VERSIONS = ["", "--help", "--version", "--bogus", "--bootstrap-server", S,
+VERSIONS = [S + S, "", "--help", "--version", "--bogus", "--bootstrap-server", S,
             S + "--command-config {dir}/missing.properties", "--bootstrap-server bad", S + "extra",
             "--command-config {dir}/client.properties"]
 CASES = ([("cluster", line) for line in CLUSTER] + [("features", line) for line in FEATURES]

@@ -52,6 +52,7 @@ LINES = [
     S + "--describe --entity-type groups", S + "--describe --group g", S + "--describe --ip 127.0.0.1",
     S + "--describe --user u --client c",
     S + "--describe --client-defaults", S + "--describe --topic conf --user u",
-    S + "--describe --broker-logger 1",
+    S + "--describe --broker-logger 1", S + "--describe --topic conf --topic conf2", S + S + "--describe --topic c",
+    T + "--alter --add-config retention.ms=1 --add-config segment.ms=2",
 ]
 CASES = [("configs", line) for line in LINES]

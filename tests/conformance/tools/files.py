@@ -31,7 +31,7 @@ DUMP = ["", "--help", "--version", "--bogus", "--files", "--print-data-log",
         "--files {dir}/missing.log", "--files {dir}/some.txt", "--files {dir}/junk.log",
         "--files {dir}/empty/00000000000000000000.log", "--files {dir}/empty/00000000000000000000.index",
         "--files {dir}/empty/00000000000000000000.timeindex", "--files ''",
-        L + ".log extra", "--files {data}/bootstrap.checkpoint",
+        L + ".log extra", L + ".log " + L + ".log", "--files {data}/bootstrap.checkpoint",
         "--files {data}/bootstrap.checkpoint --cluster-metadata-decoder"]
 LOG_DIRS = ["", "--help", "--version", "--bogus", S, "--describe", S + "--describe --topic-list dump",
             S + "--describe --topic-list nope", S + "--describe --topic-list dump,rec-empty --broker-list 1",
@@ -39,5 +39,5 @@ LOG_DIRS = ["", "--help", "--version", "--bogus", S, "--describe", S + "--descri
             S + "--describe --broker-list x", S + "--describe --broker-list ''",
             S + "--describe --topic-list dump --broker-list 1,1", S + "--topic-list dump",
             S + "--describe --topic-list dump --command-config {dir}/missing.properties",
-            S + "--describe --topic-list dump extra"]
+            S + "--describe --topic-list dump extra", S + "--describe --topic-list dump --topic-list rec"]
 CASES = [("dump-log", line) for line in DUMP] + [("log-dirs", line) for line in LOG_DIRS]

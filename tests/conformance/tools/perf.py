@@ -39,6 +39,6 @@ CONSUMER = ["", "--help", "--version", "--bogus", S, S + "--topic perf", S + M, 
             S + M + "--command-config {dir}/missing.properties", S + M + "--command-property bogus",
             S + M + "--command-property client.id=x", S + M + "--from-latest --timeout 300",
             S + M + "--socket-buffer-size x", S + "--include 'per.*' --num-records 10", "--topic perf --num-records 1",
-            S + M + "--threads 2", S + M + "extra", S + M + "--group g", S + M + "--show-detailed-stats"]
+            S + M + "--threads 2", S + M + "--topic perf", S + M + "extra", S + M + "--group g", S + M + "--show-detailed-stats"]
 CASES = ([("producer-perf-test", line) for line in PRODUCER]
          + [("consumer-perf-test", line) for line in CONSUMER])

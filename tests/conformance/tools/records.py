@@ -55,7 +55,7 @@ PRODUCER = [
     (P + "--command-property bogus", "x\n"), (P + "--reader-property bogus", "noval\n"),
     (P + "--command-property linger.ms=x", "x\n"),
     (P + "--line-reader org.example.Nothing", "x\n"),
-    (P + "extra", "x\n"),
+    (P + "extra", "x\n"), (P + "--topic rec3", "x\n"), (P + "--timeout 1 --timeout 2", "x\n"),
     (P, ""),
     (S + "--topic missing --max-block-ms 500", "x\n"),
     (S + "--topic bad/name --max-block-ms 500", "x\n"),
@@ -100,6 +100,7 @@ CONSUMER = [
     P + "--command-property auto.offset.reset=bogus",
     S + "--include 'rec.*' --partition 0 --max-messages 1", C + "extra --max-messages 1",
     S + "--include '[' --from-beginning --max-messages 1",
+    P + "--topic rec3", P + "--partition 0 --partition 1 --max-messages 1",
     "--bootstrap-server bad --topic rec", P + "--skip-message-on-error --from-beginning --max-messages 1",
 ]
 OFFSETS = [
@@ -115,6 +116,7 @@ OFFSETS = [
     P + "--time earliest-pending-upload", P + "--time -7", P + "--exclude-internal-topics",
     P + "--command-config {dir}/client.properties", P + "--command-config {dir}/missing.properties",
     "--bootstrap-server bad --topic rec", P + "extra",
+    P + "--topic rec3", P + "--time 1 --time 2",
 ]
 D = S + "--offset-json-file {dir}/"
 DELETE = ["", "--help", "--version", "--bogus", S, "--offset-json-file {dir}/delete.json",
@@ -123,7 +125,7 @@ DELETE = ["", "--help", "--version", "--bogus", S, "--offset-json-file {dir}/del
           D + "delete-part.json --command-config {dir}/deadline.properties",
           D + "delete-twice.json", D + "delete-version.json",
           D + "delete-empty.json", D + "delete-bare.json", D + "delete-missing.json", D + "delete-nolist.json",
-          D + "delete-bad.json", D + "delete-nothing.json", D + "missing.json",
+          D + "delete-bad.json", D + "delete-nothing.json", S + D + "delete.json", D + "missing.json",
           D + "delete.json --command-config {dir}/missing.properties"]
 CASES = ([("console-producer", *case) for case in PRODUCER]
          + [("console-consumer", line) for line in CONSUMER]

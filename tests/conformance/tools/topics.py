@@ -61,7 +61,9 @@ LINES = [
     S + "--delete", S + "--delete --topic missing", S + "--delete --topic missing --if-exists",
     S + "--create --topic gone", S + "--delete --topic gone", S + "--delete --topic gone",
     S + "--create --topic many-a", S + "--create --topic many-b", S + "--delete --topic 'many-.*'",
-    S + "--list", S + "--list extra words",
+    S + "--list", S + "--list extra words", S + "--list --list", S + "--list=x", S + "-list",
+    S + "-- --list", S + "--create --topic a --topic b", S + "--describe --topic plain --topic set",
+    S + "--create --topic a --partitions 1 --partitions 2",
     "--bootstrap-server bad --list",
     "--bootstrap-server '' --list",
 ]
