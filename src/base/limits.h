@@ -65,6 +65,10 @@
 #define REQUEST_ARENA_BYTES_MAX (512u << 20)
 /* Its size is a signed 32-bit number on the wire, and the file ranges of a fetch count in it. */
 #define RESPONSE_BYTES_MAX (1u << 30)
+/* Records of a partition up to here are copied into a Fetch response, as long as all of its copies
+ * stay below the second bound: one read and no call of its own to send it. */
+#define FETCH_COPY_BYTES LIMIT(16u << 10, 300u)
+#define FETCH_COPIES_BYTES LIMIT(64u << 10, 600u)
 /* Requests that a shard keeps for the next ones, each with a chunk of its arena: 1 MB. */
 #define REQUESTS_KEPT_MAX LIMIT(256u, 0u)
 /* A request that is copied for the controller, and its answer. */

@@ -6,6 +6,7 @@
  * Each step in capitals is a fanout. A watch that finds the high watermark already moved since the
  * read counts those bytes, so nothing falls between the steps. */
 #include "base/assert.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "broker/fanout.h"
 #include "broker/fetch_session.h"
@@ -52,6 +53,7 @@ struct fetch_work {
     bool woken_early; /* woken before that */
     bool read_committed;
     size_t max_bytes;
+    size_t copied_bytes; /* of records that went into the response itself */
     int64_t min_bytes;
     struct timer timer;
     struct list woken_node;
@@ -236,8 +238,37 @@ static bool fetch_item_is_news(const struct fetch_item *item, const struct fetch
            told->told_log_start_offset != item->log_start_offset;
 }
 
+/* A few records that are in memory are copied: that is cheaper than a call to send them. */
+static bool fetch_copy(struct fetch_work *work, struct fetch_item *item,
+                       struct records_view *records)
+{
+    struct io_file_range *range = &item->read.range;
+    if (range->size > FETCH_COPY_BYTES || work->copied_bytes + range->size > FETCH_COPIES_BYTES) {
+        return false;
+    }
+    uint8_t *copy = arena_alloc(&work->request->arena, range->size);
+    if (copy == NULL || io_file_read_cached(range->file, copy, range->size, range->position) !=
+                            (int64_t)range->size) {
+        return false;
+    }
+    work->copied_bytes += range->size;
+    *records = (struct records_view){.data = copy, .size = range->size};
+    range->release(range);
+    return true;
+}
+
+static struct records_view fetch_records(struct fetch_work *work, struct fetch_item *item)
+{
+    struct records_view records = {.data = (const uint8_t *)"", .size = 0};
+    if (item->read.has_range && !fetch_copy(work, item, &records)) {
+        records = (struct records_view){
+            .data = NULL, .size = item->read.range.size, .source = &item->read.range};
+    }
+    return records;
+}
+
 static void fetch_fill_partition(struct broker_request *request, struct fetch_work *work,
-                                 const struct fetch_item *item,
+                                 struct fetch_item *item,
                                  struct fetch_response_partition_data *out)
 {
     *out = (struct fetch_response_partition_data){
@@ -271,11 +302,7 @@ static void fetch_fill_partition(struct broker_request *request, struct fetch_wo
             out->aborted_transactions.count = i + 1;
         }
     }
-    out->records = (struct records_view){.data = (const uint8_t *)"", .size = 0};
-    if (item->read.has_range) {
-        out->records = (struct records_view){
-            .data = NULL, .size = item->read.range.size, .source = &item->read.range};
-    }
+    out->records = fetch_records(work, item);
 }
 
 /* The topic of the response that this item belongs to: the last one, or a new one. */
@@ -383,7 +410,8 @@ static void fetch_answer(struct fetch_work *work)
     work->response.responses.items = arena_array(&request->arena, work->item_count,
                                                  sizeof *work->response.responses.items);
     bool usable = work->response.responses.items != NULL && work->response.error_code == 0;
-    for (size_t i = 0; usable && i < work->item_count; i++) {
+    size_t i = 0;
+    for (; usable && i < work->item_count; i++) {
         struct fetch_item *item = &work->items[i];
         struct fetch_partition *told =
             session == NULL ? NULL : fetch_session_get(session, &item->asked.key);
@@ -402,12 +430,10 @@ static void fetch_answer(struct fetch_work *work)
         }
     }
     work->response.session_id = session != NULL ? session->id : 0;
-    if (!usable) {
-        for (size_t i = 0; i < work->item_count; i++) {
-            fetch_item_release_read(&work->items[i]);
-        }
+    while (i < work->item_count) { /* what did not get into the response */
+        fetch_item_release_read(&work->items[i++]);
     }
-    for (size_t i = 0; i < work->item_count; i++) {
+    for (i = 0; i < work->item_count; i++) {
         arena_release(&work->items[i].arena);
     }
     broker_respond(request, &work->response);
