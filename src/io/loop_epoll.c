@@ -27,7 +27,12 @@ struct loop {
     struct epoll_event events[LOOP_EVENTS_MAX];
     int event_count;
 
-    /* Mail, protected by mail_lock. */
+    /* Mail that the loop's thread posts to itself: no lock, no wake-up. */
+    _Atomic(pthread_t) owner; /* who runs it; 0: nobody yet */
+    struct loop_mail *own_first;
+    struct loop_mail **own_last;
+
+    /* Mail of others, protected by mail_lock. */
     pthread_mutex_t mail_lock;
     struct loop_mail *mail_first;
     struct loop_mail **mail_last;
@@ -101,6 +106,7 @@ int loop_create(unsigned helper_count, struct loop **created)
     pthread_mutex_init(&loop->job_lock, NULL);
     pthread_cond_init(&loop->job_ready, NULL);
     loop->mail_last = &loop->mail_first;
+    loop->own_last = &loop->own_first;
     loop->job_last = &loop->job_first;
     loop->epoll = epoll_create1(EPOLL_CLOEXEC);
     loop->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -161,6 +167,11 @@ void loop_stop(struct loop *loop)
 void loop_post(struct loop *loop, struct loop_mail *mail)
 {
     mail->next = NULL;
+    if (pthread_equal(atomic_load_explicit(&loop->owner, memory_order_relaxed), pthread_self())) {
+        *loop->own_last = mail;
+        loop->own_last = &mail->next;
+        return;
+    }
     pthread_mutex_lock(&loop->mail_lock);
     bool was_empty = loop->mail_first == NULL;
     *loop->mail_last = mail;
@@ -184,7 +195,27 @@ void loop_submit(struct loop *loop, struct loop_job *job)
     pthread_mutex_unlock(&loop->job_lock);
 }
 
-/* Takes all mail under the lock and runs it outside. */
+static bool loop_deliver(struct loop_mail *mail)
+{
+    bool any = mail != NULL;
+    while (mail != NULL) {
+        struct loop_mail *next = mail->next;
+        mail->run(mail);
+        mail = next;
+    }
+    return any;
+}
+
+/* What is posted meanwhile comes with the next turn. */
+static bool loop_run_own_mail(struct loop *loop)
+{
+    struct loop_mail *mail = loop->own_first;
+    loop->own_first = NULL;
+    loop->own_last = &loop->own_first;
+    return loop_deliver(mail);
+}
+
+/* Takes all mail of others under the lock and runs it outside. */
 static bool loop_run_mail(struct loop *loop)
 {
     uint64_t count;
@@ -196,13 +227,7 @@ static bool loop_run_mail(struct loop *loop)
     loop->mail_first = NULL;
     loop->mail_last = &loop->mail_first;
     pthread_mutex_unlock(&loop->mail_lock);
-    bool any = mail != NULL;
-    while (mail != NULL) {
-        struct loop_mail *next = mail->next;
-        mail->run(mail);
-        mail = next;
-    }
-    return any;
+    return loop_deliver(mail);
 }
 
 static void loop_run_events(struct loop *loop)
@@ -224,8 +249,10 @@ static void loop_run_events(struct loop *loop)
 
 void loop_run(struct loop *loop)
 {
+    atomic_store(&loop->owner, pthread_self());
     while (!atomic_load(&loop->stopping)) {
-        int64_t wait_ms = wheel_wait_ms(&loop->wheel, LOOP_WAIT_MAX_MS);
+        int64_t wait_ms =
+            loop->own_first != NULL ? 0 : wheel_wait_ms(&loop->wheel, LOOP_WAIT_MAX_MS);
         int count = epoll_wait(loop->epoll, loop->events, LOOP_EVENTS_MAX, (int)wait_ms);
         loop->event_count = count > 0 ? count : 0;
         loop_read_clocks(loop);
@@ -233,6 +260,7 @@ void loop_run(struct loop *loop)
         if (loop->woken) {
             (void)loop_run_mail(loop);
         }
+        (void)loop_run_own_mail(loop);
         wheel_advance(&loop->wheel, loop->monotonic_ms);
         LIST_FOR_EACH_SAFE(node, &loop->hooks)
         {
@@ -252,7 +280,8 @@ bool loop_drain(struct loop *loop)
         loop_read_clocks(loop);
         any |= loop_run_mail(loop);
     }
-    return loop_run_mail(loop) || any;
+    any |= loop_run_mail(loop);
+    return loop_run_own_mail(loop) || any;
 }
 
 static void *loop_thread(void *argument)
