@@ -1,8 +1,5 @@
-/* start, server-start, server-stop. */
-#include <ctype.h>
-#include <dirent.h>
+/* start, server-start. */
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -337,54 +334,4 @@ int command_server_start(int argc, char **argv)
     }
     config_close(&config);
     return status;
-}
-
-/* Whether a process is a node: its command line has server-start or start after our name. */
-static bool is_node_process(const char *id)
-{
-    char path[64];
-    char line[4096];
-    snprintf(path, sizeof path, "/proc/%s/cmdline", id);
-    FILE *file = fopen(path, "r");
-    if (file == NULL) {
-        return false;
-    }
-    size_t size = fread(line, 1, sizeof line - 1, file);
-    fclose(file);
-    line[size] = '\0';
-    const char *first = line;
-    const char *base = strrchr(first, '/');
-    base = base == NULL ? first : base + 1;
-    if (strcmp(base, "kafka-server-start.sh") == 0 || strcmp(base, "kafka-server-start") == 0) {
-        return true;
-    }
-    const char *second = first + strlen(first) + 1;
-    return strcmp(base, "barnabas") == 0 && second < line + size &&
-           (strcmp(second, "start") == 0 || strcmp(second, "server-start") == 0);
-}
-
-int command_server_stop(int argc, char **argv)
-{
-    (void)argv;
-    if (argc > 1) {
-        fprintf(stderr, "usage: barnabas server-stop; choosing by role or node id comes with "
-                        "replication\n");
-        return 1;
-    }
-    int stopped = 0;
-    DIR *processes = opendir("/proc");
-    if (processes == NULL) {
-        fprintf(stderr, "barnabas: cannot read /proc\n");
-        return 1;
-    }
-    for (struct dirent *entry; (entry = readdir(processes)) != NULL;) {
-        if (isdigit((unsigned char)entry->d_name[0]) && is_node_process(entry->d_name)) {
-            stopped += kill((pid_t)strtol(entry->d_name, NULL, 10), SIGTERM) == 0;
-        }
-    }
-    closedir(processes);
-    if (stopped == 0) {
-        printf("No kafka server to stop\n");
-    }
-    return stopped > 0 ? 0 : 1;
 }

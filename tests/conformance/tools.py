@@ -116,13 +116,17 @@ class Side:
 
 
 def chosen_cases(words):
-    """The cases of all families and their files; with words only of these tools, and fixtures."""
+    """The cases of all families and their files; with words only of these tools, and what they need."""
+    families = [importlib.import_module(name) for name in FAMILIES]
+    wanted = set(words)
+    for family in families:
+        for tool, needed in getattr(family, "NEEDS", {}).items():
+            wanted |= set(needed) if tool in words else set()
     cases, files = [], {}
-    for name in FAMILIES:
-        family = importlib.import_module(name)
+    for family in families:
         files.update(getattr(family, "FILES", {}))
-        cases += [("fixture", case) for case in getattr(family, "FIXTURES", [])]
-        cases += [("case", case) for case in family.CASES if not words or case[0] in words]
+        cases += getattr(family, "FIXTURES", [])
+        cases += [case for case in family.CASES if not words or case[0] in wanted]
     return cases, files
 
 
@@ -130,7 +134,7 @@ def compare(cases, theirs, ours, listed, some):
     """Prints a verdict for each tool; the number of cases and whether all are equal. some: not all
     cases were run, so that what is listed may not be needed."""
     counts, found = {}, {}
-    for (kind, case), left, right in zip(cases, theirs, ours, strict=True):
+    for case, left, right in zip(cases, theirs, ours, strict=True):
         tool = case[0]
         counts[tool] = counts.get(tool, 0) + 1
         for line in masks.differences(left, right):
@@ -156,9 +160,8 @@ def main():
     listed = Listed(LISTED.read_text() if LISTED.exists() else "")
     failed = True
     try:
-        only = [case for _, case in cases]
         with concurrent.futures.ThreadPoolExecutor(len(sides)) as pool:
-            theirs, ours = pool.map(lambda side: side.answers(only), sides)
+            theirs, ours = pool.map(lambda side: side.answers(cases), sides)
         count, equal = compare(cases, theirs, ours, listed, bool(words))
         failed = not equal
         if equal:

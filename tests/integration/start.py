@@ -148,7 +148,22 @@ def does_not_ignore_an_authorizer(root):
         assert "ready on" in open_to_all.line, open_to_all.line
 
 
-CASES = (turns_away_whom_it_cannot_authenticate, does_not_ignore_an_authorizer,
+def stops_the_node_that_is_named(root):
+    """By its id, which is this test's alone; another id, and what is not known, stops nothing."""
+    own, other = 700000 + os.getpid() % 100000, 800000 + os.getpid() % 100000
+    with Started(root / "data", "--override", f"node.id={own}") as node:
+        for words, out in (([f"--node-id={other}"], "No kafka server to stop\n"), (["--bogus"], "")):
+            done = subprocess.run([harness.BINARY, "server-stop", *words], capture_output=True,
+                                  text=True, timeout=LINE_SECONDS)
+            assert (done.returncode, done.stdout) == (1, out), done
+        assert node.process.poll() is None
+        done = subprocess.run([harness.BINARY, "server-stop", f"--node-id={own}"],
+                              timeout=LINE_SECONDS)
+        assert done.returncode == 0, done
+        node.process.wait(LINE_SECONDS)
+
+
+CASES = (stops_the_node_that_is_named, turns_away_whom_it_cannot_authenticate, does_not_ignore_an_authorizer,
          begins_and_finds_its_data_again, names_a_used_port, names_a_directory_in_use,
          names_a_foreign_directory, names_a_file_in_the_place_of_a_directory,
          names_an_unwritable_directory, names_the_directory_of_another_node,

@@ -2,6 +2,7 @@
 FILES = {"payload.txt": "one\ntwo\nthree\n", "nothing.txt": ""}
 S = "--bootstrap-server {server} "
 FIXTURES = [("topics", S + "--create --topic perf")]
+NEEDS = {"consumer-perf-test": ["producer-perf-test"]}
 N = "--topic perf --num-records 100 --throughput -1 "
 R = N + "--record-size 10 "
 PRODUCER = ["", "-h", "--help", "--version", "--bogus", S, S + "--topic perf", S + N, S + R,

@@ -24,6 +24,9 @@ P = S + "--topic rec "
 FIXTURES = [("topics", S + "--create --topic rec"),
             ("topics", S + "--create --topic rec3 --partitions 3"),
             ("topics", S + "--create --topic rec-empty")]
+# Whose cases leave what the cases of a tool read.
+NEEDS = {"console-consumer": ["console-producer"], "get-offsets": ["console-producer"],
+         "delete-records": ["console-producer"]}
 PRODUCER = [
     ("",), ("--help",), ("--version",), ("--bogus",), ("--topic rec",), (S,),
     (P, "one\ntwo\nthree\n"),
