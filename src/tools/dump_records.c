@@ -55,6 +55,56 @@ static bool record_decodes(struct dump *dump, enum dump_class class, struct byte
     return !dump->failed;
 }
 
+static bool utf8_continues(struct bytes_view bytes, size_t at)
+{
+    return at < bytes.size && (bytes.data[at] & 0xc0) == 0x80;
+}
+
+/* Whether the second byte may be there behind a lead of three or four: the form is no longer than
+ * needed, and nothing is beyond U+10FFFF. */
+static bool utf8_seconds(struct bytes_view bytes)
+{
+    uint8_t lead = bytes.data[0];
+    if (!utf8_continues(bytes, 1)) {
+        return false;
+    }
+    uint8_t second = bytes.data[1];
+    return !(lead == 0xe0 && second < 0xa0) && !(lead == 0xf0 && second < 0x90) &&
+           !(lead == 0xf4 && second > 0x8f);
+}
+
+/* The bytes that Java reads as one character or, when they are none, as one U+FFFD. */
+static size_t utf8_take(struct bytes_view bytes, bool *is_character)
+{
+    uint8_t lead = bytes.data[0];
+    size_t wanted = lead < 0x80                    ? 1
+                    : lead >= 0xc2 && lead <= 0xdf ? 2
+                    : lead >= 0xe0 && lead <= 0xef ? 3
+                    : lead >= 0xf0 && lead <= 0xf4 ? 4
+                                                   : 0;
+    size_t size = 1;
+    if (wanted == 2 ? utf8_continues(bytes, 1) : wanted > 2 && utf8_seconds(bytes)) {
+        for (size = 2; size < wanted && utf8_continues(bytes, size);) {
+            size++;
+        }
+    }
+    /* Half of a surrogate pair is three bytes that are whole, but no character. */
+    *is_character = size == wanted && !(lead == 0xed && bytes.data[1] >= 0xa0);
+    return size;
+}
+
+/* Bytes as the string that Java makes of them. */
+static void record_print_text(struct bytes_view bytes)
+{
+    while (bytes.size > 0) {
+        bool is_character;
+        size_t size = utf8_take(bytes, &is_character);
+        fwrite(is_character ? (const char *)bytes.data : "\xef\xbf\xbd", 1,
+               is_character ? size : 3, stdout);
+        bytes = (struct bytes_view){bytes.data + size, bytes.size - size};
+    }
+}
+
 static void record_print_value(const char *title, enum dump_class class, struct bytes_view bytes)
 {
     struct reader reader;
@@ -66,7 +116,7 @@ static void record_print_value(const char *title, enum dump_class class, struct 
     switch (class) {
     case DUMP_CLASS_STRING:
     case DUMP_CLASS_BYTES:
-        fwrite(bytes.data, 1, bytes.size, stdout);
+        record_print_text(bytes);
         return;
     case DUMP_CLASS_INTEGER:
         printf("%d", reader_i32(&reader));

@@ -59,7 +59,7 @@ def compare(node):
         words = ["--files", ",".join(paths), *flags]
         theirs = node.root / "dump"
         node.driver.do("main", TOOL, theirs, *words)
-        out, err = ((node.root / name).read_text(errors="surrogateescape")
+        out, err = ((node.root / name).read_bytes().decode(errors="surrogateescape")
                     for name in ("dump", "dump.err"))
         done = subprocess.run([harness.BINARY, "dump-log", *words], capture_output=True)
         if done.returncode != 0:

@@ -59,7 +59,6 @@ class Node:
         self.directories = [self.root / f"data-{i}" for i in range(3)]
         self.port, self.controller_port = harness.free_port(), harness.free_port()
         self.properties = self.root / "server.properties"
-        self.properties.write_text("\n".join(self.settings()) + "\n")
         self.starts = 0
         self.peer = self.process = None
 
@@ -75,8 +74,6 @@ class Node:
                 "controller.listener.names=CONTROLLER",
                 "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
                 f"log.dirs={','.join(map(str, self.directories))}",
-                "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-                "super.users=User:ANONYMOUS",
                 "offsets.topic.replication.factor=1", "offsets.topic.num.partitions=3",
                 "transaction.state.log.replication.factor=1", "transaction.state.log.min.isr=1",
                 "transaction.state.log.num.partitions=3",
@@ -90,6 +87,13 @@ class Node:
                 "metadata.log.max.record.bytes.between.snapshots=4000",
                 "barnabas.shards=2"]
 
+    def write_settings(self, peer):
+        """The same for both, but that we do not start where access rules are to be enforced."""
+        only = ["super.users=User:ANONYMOUS", "authorizer.class.name="
+                "org.apache.kafka.metadata.authorizer.StandardAuthorizer"]
+        lines = self.settings() + (only if peer == APACHE else [])
+        self.properties.write_text("\n".join(lines) + "\n")
+
     @property
     def bootstrap(self):
         return f"127.0.0.1:{self.port}"
@@ -99,6 +103,7 @@ class Node:
         return str(self.root)
 
     def format(self, peer):
+        self.write_settings(peer)
         kind = ["--release-version", "4.0"] if self.as_before else ["--standalone"]
         words = ["format", *kind, "-t", "4L6g3nShT-eMCtK--X86sw", "-c", str(self.properties)]
         if peer == APACHE:
@@ -109,6 +114,7 @@ class Node:
             raise AssertionError(f"storage format: {done.stdout}{done.stderr}")
 
     def start(self, peer):
+        self.write_settings(peer)
         self.peer = peer
         self.starts += 1
         self.output = self.root / f"{self.starts}-{peer}.log"

@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
+import java.util.Random;
 import java.util.Scanner;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -38,6 +39,7 @@ import org.apache.kafka.common.resource.PatternType;
 import org.apache.kafka.common.resource.ResourcePattern;
 import org.apache.kafka.common.resource.ResourceType;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.common.serialization.StringSerializer;
 import org.apache.kafka.common.utils.Exit;
 
@@ -100,6 +102,7 @@ public final class Directories {
         wanted.add(topic("sequence", 2, "index.interval.bytes", "1"));
         wanted.add(topic("transactions", 2, "index.interval.bytes", "1", "segment.index.bytes",
             "48"));
+        wanted.add(topic("binary", 1));
         wanted.add(topic("gone", 1));
         wanted.add(topic("torn", 1));
         try (Admin admin = Admin.create(client(words[1]))) {
@@ -148,9 +151,27 @@ public final class Directories {
                 }
             }
         }
+        binary(words[1], round);
         try (Admin admin = Admin.create(client(words[1]))) {
             admin.deleteRecords(Map.of(new TopicPartition("shortened", 0),
                 RecordsToDelete.beforeOffset(7L + 30L * round))).all().get();
+        }
+    }
+
+    /** Values that are no text, half of them nearly: leads and continuations of UTF-8. */
+    private static void binary(String bootstrap, int round) {
+        Random random = new Random(round);
+        try (var producer = new KafkaProducer<>(client(bootstrap), new ByteArraySerializer(),
+            new ByteArraySerializer())) {
+            for (int i = 0; i < 40; i++) {
+                byte[] value = new byte[200];
+                random.nextBytes(value);
+                for (int j = 0; j < value.length && i % 2 == 0; j++) {
+                    boolean lead = random.nextInt(3) == 0;
+                    value[j] = (byte) (lead ? value[j] | 0xe0 : value[j] & 0x3f | 0x80);
+                }
+                producer.send(new ProducerRecord<>("binary", 0, null, null, value));
+            }
         }
     }
 

@@ -88,6 +88,41 @@ static void dump__names_fields_of_kraft_as_apache_kafka_does(void **state)
     assert_string_equal(capture_end(&capture), "{\"version\":0,\"kRaftVersion\":1}");
 }
 
+#define BAD "\xef\xbf\xbd"
+
+/* Each row: bytes, and what Java's string of them is in UTF-8. */
+static void dump__prints_bytes_that_are_no_text_as_java_does(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"plain", "plain"},
+        {"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"},
+        {"\x80\xc0\xaf\xff", BAD BAD BAD BAD},
+        {"\xc3(", BAD "("},
+        {"\xe2\x82(", BAD "("},
+        {"\xe2(\x82", BAD "(" BAD},
+        {"\xe0\x80\x80", BAD BAD BAD},
+        {"\xed\xa0\x80x", BAD "x"}, /* a surrogate: one for all three */
+        {"\xed\xa0x", BAD "x"},
+        {"\xf0\x9f\x98x", BAD "x"},
+        {"\xf0\x80\x80\x80", BAD BAD BAD BAD},
+        {"\xf4\x90\x80\x80", BAD BAD BAD BAD},
+        {"\xf5\x80", BAD BAD},
+        {"x\xf0\x9f", "x" BAD},
+        {"x\xe2\x82", "x" BAD},
+    };
+    struct dump dump = {.options = {.decoder = DUMP_STRING}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct capture capture;
+        char wanted[64];
+        struct record record = {.value = {(const uint8_t *)rows[i][0], strlen(rows[i][0])}};
+        snprintf(wanted, sizeof wanted, " payload: %s", rows[i][1]);
+        capture_begin(&capture);
+        dump_record_data(&dump, &record);
+        assert_string_equal(capture_end(&capture), wanted);
+    }
+}
+
 static void write_file(const char *directory, const char *name, const void *data, size_t size)
 {
     char path[128];
@@ -166,6 +201,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dump__prints_numbers_as_java_does),
         cmocka_unit_test(dump__names_fields_of_kraft_as_apache_kafka_does),
+        cmocka_unit_test(dump__prints_bytes_that_are_no_text_as_java_does),
         cmocka_unit_test(dump__tells_of_gaps_and_of_indexes_that_do_not_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
