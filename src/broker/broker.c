@@ -92,6 +92,24 @@ static void shard_flush_old(struct timer *timer)
     }
 }
 
+static void shard_arm_expiry(struct broker_shard *shard)
+{
+    loop_timer_arm(shard->loop, &shard->expiry_timer,
+                   config_int(shard->broker->options.config,
+                              "producer.id.expiration.check.interval.ms"));
+}
+
+static void shard_expire_producers(struct timer *timer)
+{
+    struct broker_shard *shard = CONTAINER_OF(timer, struct broker_shard, expiry_timer);
+    size_t cursor = 0;
+    struct partition *partition;
+    while ((partition = map_next(&shard->partitions, &cursor)) != NULL) {
+        partition_expire_producers(partition, loop_wall_ms(shard->loop));
+    }
+    shard_arm_expiry(shard);
+}
+
 static int shard_init(struct broker *broker, int32_t index)
 {
     struct broker_shard *shard = &broker->shards[index];
@@ -120,6 +138,8 @@ static int shard_init(struct broker *broker, int32_t index)
     loop_timer_arm(shard->loop, &shard->housekeeping, delay_ms);
     timer_init(&shard->flush_timer, shard_flush_old);
     loop_timer_arm(shard->loop, &shard->flush_timer, delay_ms);
+    timer_init(&shard->expiry_timer, shard_expire_producers);
+    shard_arm_expiry(shard);
     int32_t slots = config_int(options->config, "max.incremental.fetch.session.cache.slots");
     int error = fetch_sessions_create(slots, broker_shard_random(shard), &shard->sessions);
     struct net_server_options server = {
@@ -268,6 +288,7 @@ static void shard_release(struct broker_shard *shard)
     }
     loop_timer_cancel(shard->loop, &shard->housekeeping);
     loop_timer_cancel(shard->loop, &shard->flush_timer);
+    loop_timer_cancel(shard->loop, &shard->expiry_timer);
     loop_timer_cancel(shard->loop, &shard->files_timer);
     dispatch_forget_requests(shard);
     partition_forget_removals(shard);

@@ -123,6 +123,7 @@ struct broker_shard {
     atomic_uint checkpoints_due; /* bits of enum log_checkpoint_kind: what changed since the last */
     struct timer housekeeping;
     struct timer flush_timer; /* for flush.ms */
+    struct timer expiry_timer; /* for producers that have been silent for long */
     uint64_t random;
     /* Producer ids of this shard: [next, end). */
     int64_t producer_id_next;

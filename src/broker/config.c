@@ -276,8 +276,12 @@ void config_visit_ignored(const struct config *config,
         }
         struct err_message line;
         int shown = setting->name.size < 300 ? (int)setting->name.size : 300;
-        (void)err_set(&line, 0, "%.*s: %s", shown, setting->name.data,
-                      known ? "this setting has no effect here" : "unknown setting, ignored");
+        const char *moot = setting->row != NULL ? config_row_moot(setting->row) : NULL;
+        (void)err_set(&line, 0, "%.*s: %s%s", shown, setting->name.data,
+                      moot != NULL ? "without meaning here: "
+                      : known      ? "without effect: what it is about is not there yet"
+                                   : "unknown setting, ignored",
+                      moot != NULL ? moot : "");
         visit(context, line.text);
     }
 }

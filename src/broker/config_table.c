@@ -28,6 +28,10 @@
 #define REQUIRED CONFIG_FLAG_REQUIRED
 #define UNLISTED CONFIG_FLAG_UNLISTED
 #define DYNAMIC_ONLY CONFIG_FLAG_DYNAMIC_ONLY
+#define OF_JAVA CONFIG_FLAG_OF_JAVA
+#define OF_THREADS CONFIG_FLAG_OF_THREADS
+#define OF_WAITS CONFIG_FLAG_OF_WAITS
+#define OF_MEASURES CONFIG_FLAG_OF_MEASURES
 /* The extras. */
 #define DEFAULTS_TO(name) .row.broker_name = (name)
 #define FALLBACKS(names) .row.fallbacks = (names)
@@ -121,6 +125,26 @@ const struct config_row *config_row_find(enum config_scope scope, struct string_
             high = middle;
         } else {
             low = middle + 1;
+        }
+    }
+    return NULL;
+}
+
+const char *config_row_moot(const struct config_row *row)
+{
+    static const struct {
+        unsigned flag;
+        const char *why;
+    } reasons[] = {
+        {CONFIG_FLAG_OF_JAVA, "it is about Java classes or their runtime"},
+        {CONFIG_FLAG_OF_THREADS, "there are no pools of threads: a loop a core does the work"},
+        {CONFIG_FLAG_OF_WAITS, "a waiting request hangs in its partition's list, which needs no "
+                               "purging"},
+        {CONFIG_FLAG_OF_MEASURES, "metrics are counters, not samples over a window"},
+    };
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+        if ((config_entry_of(row)->flags & reasons[i].flag) != 0) {
+            return reasons[i].why;
         }
     }
     return NULL;

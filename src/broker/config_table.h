@@ -28,6 +28,11 @@ enum config_flag {
     CONFIG_FLAG_REQUIRED = 4,
     CONFIG_FLAG_UNLISTED = 8,     /* not of Kafka's own table: as INTERNAL */
     CONFIG_FLAG_DYNAMIC_ONLY = 16, /* never read from a file, never listed unless set */
+    /* What has no meaning here, and why (config_row_moot). */
+    CONFIG_FLAG_OF_JAVA = 32,
+    CONFIG_FLAG_OF_THREADS = 64,
+    CONFIG_FLAG_OF_WAITS = 128,
+    CONFIG_FLAG_OF_MEASURES = 256,
 };
 
 struct config_entry {
@@ -47,6 +52,8 @@ static inline bool config_row_is_listed(const struct config_row *row)
             (CONFIG_FLAG_INTERNAL | CONFIG_FLAG_UNLISTED | CONFIG_FLAG_DYNAMIC_ONLY)) == 0;
 }
 
+/* Why a setting has no meaning here; NULL: it acts, or will. */
+const char *config_row_moot(const struct config_row *row);
 /* Position of a row of a scope in its table. */
 size_t config_row_index(const struct config_row *row);
 

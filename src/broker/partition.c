@@ -563,8 +563,14 @@ void partition_housekeep(struct partition *partition, int64_t now_ms)
                                    log_config(partition->log)->file_delete_delay_ms, true);
         }
     }
-    log_expire_producers(partition->log, now_ms);
     if (!partition->flush_running) {
         log_close_idle_files(partition->log, now_ms - IDLE_FILES_MS);
+    }
+}
+
+void partition_expire_producers(struct partition *partition, int64_t now_ms)
+{
+    if (partition->log != NULL) {
+        log_expire_producers(partition->log, now_ms);
     }
 }

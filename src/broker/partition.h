@@ -76,6 +76,7 @@ void partition_add_wait(struct partition *partition, struct partition_wait *wait
 int16_t partition_fault(struct partition *partition, int error);
 /* Retention, idle files, producers that expired. */
 void partition_housekeep(struct partition *partition, int64_t now_ms);
+void partition_expire_producers(struct partition *partition, int64_t now_ms);
 void partition_files_init(struct broker_shard *shard, int32_t shard_count);
 /* Its files are used in this turn: they stay open for a while. */
 void partition_touch(struct partition *partition);

@@ -5,6 +5,8 @@
 #include "protocol/messages.h"
 
 #define PROTOCOL_PLAINTEXT 0
+#define DEFAULT_PRINCIPAL_BUILDER \
+    "org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder"
 #define STANDARD_AUTHORIZER "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
 
 bool access_listener_is_served(const struct config_listener *listener)
@@ -23,6 +25,24 @@ void access_name_closed_listeners(const struct config *config)
                     (int)listener->name.size, listener->name.data);
         }
     }
+}
+
+int access_check_classes(const struct config *config, struct err_message *message)
+{
+    static const char *const keys[] = {"alter.config.policy.class.name",
+                                       "client.quota.callback.class",
+                                       "create.topic.policy.class.name",
+                                       "principal.builder.class"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        struct string_view value = config_string(config, keys[i]);
+        if (value.size > 0 && !string_view_is(value, DEFAULT_PRINCIPAL_BUILDER)) {
+            return err_set(message, ERR_UNSUPPORTED,
+                           "%s: there is no %.*s here, and nothing would be decided by it: leave "
+                           "it out",
+                           keys[i], (int)value.size, value.data);
+        }
+    }
+    return 0;
 }
 
 int access_check(const struct config *config, const struct image *image,

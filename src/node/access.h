@@ -15,6 +15,9 @@
 bool access_listener_is_served(const struct config_listener *listener);
 /* One line for each listener that is not. */
 void access_name_closed_listeners(const struct config *config);
+/* Whether the settings name a class that decides what is allowed, and that is not built in: 0, or
+ * ERR_UNSUPPORTED with what to do about it. */
+int access_check_classes(const struct config *config, struct err_message *message);
 /* 0, or ERR_UNSUPPORTED with what to do about it. */
 int access_check(const struct config *config, const struct image *image,
                  struct err_message *message);

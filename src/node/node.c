@@ -394,8 +394,10 @@ static int node_open_quorum(struct node *node, struct err_message *message)
         .controller_endpoints = node->controller_endpoints,
         .random_seed = io_random_seed(),
         .segment_bytes = config_long(config, "metadata.log.segment.bytes"),
+        .segment_ms = config_long(config, "metadata.log.segment.ms"),
         .snapshot_interval_bytes =
             config_long(config, "metadata.log.max.record.bytes.between.snapshots"),
+        .snapshot_interval_ms = config_long(config, "metadata.log.max.snapshot.interval.ms"),
         .session_timeout_ms = config_long(config, "broker.session.timeout.ms"),
         .default_replication_factor = (int16_t)config_int(config, "default.replication.factor"),
         .default_partition_count = config_int(config, "num.partitions"),
@@ -480,7 +482,10 @@ int node_run(const struct node_options *options, struct err_message *message)
     node->options = *options;
     node->message = message;
     node->began_ms = io_monotonic_ms();
-    int error = node_open_dirs(node, message);
+    int error = access_check_classes(options->config, message);
+    if (error == 0) {
+        error = node_open_dirs(node, message);
+    }
     if (error == 0) {
         error = node_create_loops(node);
     }

@@ -30,6 +30,7 @@ static int quorum_open_log(struct quorum *quorum, int64_t snapshot_end,
         .random = quorum_random(quorum),
     };
     options.config.segment_bytes = quorum->options.segment_bytes;
+    options.config.segment_ms = quorum->options.segment_ms;
     options.config.retention_ms = -1;
     options.config.retention_bytes = -1;
     options.config.clean_delete = false;
@@ -201,6 +202,7 @@ int quorum_open(const struct quorum_options *options, struct quorum **opened,
     }
     quorum->options = *options;
     quorum->fs = *options->fs;
+    quorum->snapshot_ms = loop_monotonic_ms(options->loop);
     quorum->random = options->random_seed | 1;
     list_init(&quorum->pending);
     pthread_mutex_init(&quorum->image_lock, NULL);

@@ -28,8 +28,10 @@ struct quorum_options {
     const struct image_endpoint *controller_endpoints; /* of this node */
     int32_t controller_endpoint_count;
     uint64_t random_seed;
+    int64_t segment_ms;
     int64_t segment_bytes;          /* metadata.log.segment.bytes */
     int64_t snapshot_interval_bytes; /* metadata.log.max.record.bytes.between.snapshots */
+    int64_t snapshot_interval_ms;    /* metadata.log.max.snapshot.interval.ms; 0: never by time */
     int64_t session_timeout_ms;      /* broker.session.timeout.ms */
     int16_t default_replication_factor;
     int32_t default_partition_count;

@@ -284,8 +284,12 @@ static void snapshot_done(struct loop_job *job)
 
 void quorum_maybe_snapshot(struct quorum *quorum)
 {
-    if (quorum->snapshot_running || quorum->published == NULL ||
-        quorum->bytes_since_snapshot < quorum->options.snapshot_interval_bytes) {
+    int64_t now_ms = loop_monotonic_ms(quorum->options.loop);
+    bool many = quorum->bytes_since_snapshot >= quorum->options.snapshot_interval_bytes;
+    bool long_ago = quorum->options.snapshot_interval_ms > 0 &&
+                    quorum->bytes_since_snapshot > 0 &&
+                    now_ms - quorum->snapshot_ms >= quorum->options.snapshot_interval_ms;
+    if (quorum->snapshot_running || quorum->published == NULL || !(many || long_ago)) {
         return;
     }
     struct quorum_snapshot *snapshot = mem_calloc(1, sizeof *snapshot);
@@ -294,6 +298,7 @@ void quorum_maybe_snapshot(struct quorum *quorum)
     }
     quorum->snapshot_running = true;
     quorum->bytes_since_snapshot = 0;
+    quorum->snapshot_ms = now_ms;
     snapshot->quorum = quorum;
     snapshot->image = image_ref(quorum->published);
     snapshot->job.work = snapshot_work;

@@ -35,7 +35,7 @@ EXPECTED = re.compile(r"Error processing append operation on partition \S+:seque
 # opened this way.
 RECOVERY = re.compile(r"Recovering unflushed segment|Recovering \d+ logs|rebuilding index", re.I)
 # Of ours: settings that mean nothing here, and the line of a start.
-USUAL = re.compile(r": this setting has no effect here$|^barnabas \S+ ready on |^$")
+USUAL = re.compile(r"^\S+: without (effect|meaning here): .*$|^barnabas \S+ ready on |^$")
 
 
 def fail_if(lines, what):

@@ -143,6 +143,8 @@ def does_not_ignore_an_authorizer(root):
     assert "allow.everyone.if.no.acl.found" in line, line
     line = refused(root / "data", "--override", "authorizer.class.name=com.example.Own")
     assert "com.example.Own" in line and standard in line, line
+    line = refused(root / "data", "--override", "create.topic.policy.class.name=com.example.Policy")
+    assert "create.topic.policy.class.name" in line and "com.example.Policy" in line, line
     with Started(root / "data", "--override", f"authorizer.class.name={standard}",
                  "--override", "allow.everyone.if.no.acl.found=true") as open_to_all:
         assert "ready on" in open_to_all.line, open_to_all.line
