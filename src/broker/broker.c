@@ -199,6 +199,23 @@ static int found_order(const void *a, const void *b)
     return strcmp(((const struct broker_found *)a)->name, ((const struct broker_found *)b)->name);
 }
 
+/* Whether two directories are of one partition, and not of topics that had the name by turns. */
+static bool found_are_one(struct io_fs *fs, const struct broker_found *a,
+                          const struct broker_found *b)
+{
+    char path[DIR_NAME_BYTES * 2];
+    struct uuid ids[2];
+    if (strcmp(a->name, b->name) != 0) {
+        return false;
+    }
+    snprintf(path, sizeof path, "%s/%s", a->dir->dir->path, a->name);
+    if (log_dir_read_topic_id(fs, path, &ids[0]) != 0) {
+        return false;
+    }
+    snprintf(path, sizeof path, "%s/%s", b->dir->dir->path, b->name);
+    return log_dir_read_topic_id(fs, path, &ids[1]) == 0 && uuid_equal(ids[0], ids[1]);
+}
+
 static int broker_find_partitions(struct broker *broker, struct err_message *message)
 {
     struct find_dirs find = {.broker = broker};
@@ -219,7 +236,7 @@ static int broker_find_partitions(struct broker *broker, struct err_message *mes
         qsort(broker->found, broker->found_count, sizeof *broker->found, found_order);
     }
     for (size_t i = 1; i < broker->found_count; i++) {
-        if (strcmp(broker->found[i - 1].name, broker->found[i].name) == 0) {
+        if (found_are_one(broker->options.fs, &broker->found[i - 1], &broker->found[i])) {
             return err_set(message, ERR_INVALID, "partition %s is in %s and in %s: remove one",
                            broker->found[i].name, broker->found[i - 1].dir->dir->path,
                            broker->found[i].dir->dir->path);

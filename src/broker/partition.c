@@ -175,25 +175,6 @@ static void partition_free(struct partition *partition)
     mem_free(partition);
 }
 
-static struct broker_found *partition_claim(struct broker *broker, const char *name)
-{
-    size_t low = 0;
-    size_t high = broker->found_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(broker->found[middle].name, name);
-        if (order == 0) {
-            return &broker->found[middle];
-        }
-        if (order < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return NULL;
-}
-
 /* A directory that does not work, or NULL. */
 static struct broker_dir *partition_offline_dir(struct broker *broker)
 {
@@ -250,6 +231,46 @@ static bool partition_is_of_topic(struct io_fs *fs, const char *path, struct uui
     return log_dir_read_topic_id(fs, path, &found) != 0 || uuid_equal(found, topic_id);
 }
 
+/* The first of the directories found at the start that is not before name. */
+static size_t partition_lower_bound(const struct broker *broker, const char *name)
+{
+    size_t low = 0;
+    size_t high = broker->found_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(broker->found[middle].name, name) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+/* Where the partition was at the start; NULL: nowhere. Those of earlier topics of the name are set
+ * aside: a directory that was offline when its topic was deleted still has them. */
+static struct broker_dir *partition_claim(const struct partition *partition, const char *name)
+{
+    struct broker *broker = partition->shard->broker;
+    struct broker_dir *dir = NULL;
+    for (size_t i = partition_lower_bound(broker, name);
+         i < broker->found_count && strcmp(broker->found[i].name, name) == 0; i++) {
+        struct broker_found *found = &broker->found[i];
+        char path[PARTITION_PATH_BYTES * 2];
+        if (atomic_exchange(&found->claimed, true)) {
+            continue;
+        }
+        snprintf(path, sizeof path, "%s/%s", found->dir->dir->path, name);
+        if (dir == NULL &&
+            partition_is_of_topic(broker->options.fs, path, partition->key.topic_id)) {
+            dir = found->dir;
+        } else {
+            (void)broker_set_aside(broker, found);
+        }
+    }
+    return dir;
+}
+
 static int partition_open_log(struct partition *partition, const struct image *image, bool found,
                               struct err_message *message)
 {
@@ -290,18 +311,8 @@ static void partition_open(struct partition *partition, const struct image *imag
 {
     struct broker *broker = partition->shard->broker;
     char name[PARTITION_PATH_BYTES];
-    char path[PARTITION_PATH_BYTES * 2];
     snprintf(name, sizeof name, "%s-%d", partition->topic, partition->key.partition);
-    struct broker_found *found = partition_claim(broker, name);
-    partition->dir = NULL;
-    if (found != NULL && !atomic_exchange(&found->claimed, true)) {
-        snprintf(path, sizeof path, "%s/%s", found->dir->dir->path, name);
-        if (partition_is_of_topic(broker->options.fs, path, partition->key.topic_id)) {
-            partition->dir = found->dir;
-        } else {
-            (void)broker_set_aside(broker, found);
-        }
-    }
+    partition->dir = partition_claim(partition, name);
     bool was_there = partition->dir != NULL;
     if (partition->dir == NULL && partition->shard->image == NULL) {
         /* It is older than this start, and nowhere: it lies in a directory that cannot be read. An

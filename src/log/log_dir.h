@@ -80,7 +80,7 @@ int log_dir_open(struct io_fs *fs, const char *path, struct log_dir **dir,
 /* One that cannot be opened, kept for its path: offline from the start. */
 int log_dir_open_offline(struct io_fs *fs, const char *path, struct log_dir **dir);
 /* The disk below it failed: the next start takes nothing for granted, as after a loss of power,
- * since what the kernel has in memory may never have reached the disk. Thread: any, once. */
+ * since what the kernel has in memory may never have reached the disk. Thread: one at a time. */
 void log_dir_fail(struct log_dir *dir);
 /* Checkpoints name a partition by its topic's name, and a name may come again. So before a
  * partition's directory is made, what the files say of an earlier one goes: log_dir_forget when one

@@ -466,6 +466,9 @@ static void node_close(struct node *node, bool clean)
         if (clean && !node->dirs[i]->offline) {
             (void)log_dir_close_clean(&node->dirs[i], broker_epoch);
         } else {
+            if (node->dirs[i]->offline) {
+                log_dir_fail(node->dirs[i]); /* in case the disk refused it before */
+            }
             log_dir_release(&node->dirs[i]);
         }
     }

@@ -43,6 +43,7 @@ struct disk_node {
     struct disk *disk;
     bool is_directory;
     bool locked;
+    bool torn; /* a sync failed: what it was to write is on the platter in part, and will not be */
     char label[96]; /* the end of the path it was made under */
     /* A file. */
     struct disk_bytes content;
@@ -171,9 +172,28 @@ static void node_forget_writes(struct disk_node *node)
     node->change_count = 0;
 }
 
+/* Everything that was not synced goes to the platter, as it was written. */
+static void node_settle(struct disk_node *node)
+{
+    for (size_t i = 0; i < node->change_count; i++) {
+        entries_apply(&node->platter_entries, &node->changes[i]);
+    }
+    for (size_t i = 0; i < node->write_count; i++) {
+        const struct disk_write *write = &node->writes[i];
+        if (write->data == NULL) {
+            bytes_resize(&node->platter, write->position);
+        } else {
+            bytes_write(&node->platter, write->data, write->size, write->position);
+        }
+    }
+    node_forget_writes(node);
+}
+
 static void node_sync(struct disk_node *node)
 {
-    if (node->is_directory) {
+    if (node->torn) {
+        node_settle(node); /* what an earlier sync lost it does not bring back */
+    } else if (node->is_directory) {
         entries_copy(&node->platter_entries, &node->entries);
     } else {
         bytes_copy(&node->platter, &node->content);
@@ -222,7 +242,8 @@ static struct disk_node *disk_find(struct disk *disk, const char *path)
 static int disk_effect(struct disk *disk, const char *what, const char *path, size_t size)
 {
     struct sim *sim = disk->sim;
-    enum sim_effect effect = sim_count_effect(sim);
+    bool sync = strncmp(what, "sync", 4) == 0;
+    enum sim_effect effect = sim_count_effect(sim, path, sync);
     switch (effect) {
     case SIM_EFFECT_HAPPENS:
         sim_note(sim, "disk %s %s %zu", what, path, size);
@@ -232,7 +253,9 @@ static int disk_effect(struct disk *disk, const char *what, const char *path, si
         return ERR_CLOSED;
     case SIM_EFFECT_FAILS:
         sim_note(sim, "disk %s %s %zu: fails", what, path, size);
-        return sim->death == SIM_NO_SPACE ? ERR_NO_SPACE : ERR_IO;
+        return sim->death == SIM_NO_SPACE    ? ERR_NO_SPACE
+               : sim->death == SIM_READ_ONLY ? ERR_ACCESS
+                                             : ERR_IO;
     case SIM_EFFECT_DEAD:
         return ERR_IO;
     }
@@ -243,8 +266,13 @@ static int disk_effect(struct disk *disk, const char *what, const char *path, si
 static int disk_effect_whole(struct disk *disk, const char *what, const char *path)
 {
     int error = disk_effect(disk, what, path, 0);
-    return error == ERR_CLOSED && sim_chance(disk->sim, 50) ? 0 : error == 0 ? 0 : ERR_IO;
+    if (error == ERR_CLOSED) {
+        return sim_chance(disk->sim, 50) ? 0 : ERR_IO;
+    }
+    return error;
 }
+
+static void node_tear(struct disk_node *node);
 
 static void sim_close(struct io_file *file)
 {
@@ -359,6 +387,8 @@ static int sim_sync(struct io_file *file)
     int error = disk_effect_whole(node->disk, "sync", node->label);
     if (error == 0) {
         node_sync(node);
+    } else if (!node->disk->sim->dead) {
+        node_tear(node);
     }
     return node->disk->sim->dead ? ERR_IO : error;
 }
@@ -487,6 +517,8 @@ static int sim_sync_directory(struct io_fs *fs, const char *path)
     int error = disk_effect_whole(disk, "syncdir", path);
     if (error == 0) {
         node_sync(node);
+    } else if (!disk->sim->dead) {
+        node_tear(node);
     }
     return disk->sim->dead ? ERR_IO : error;
 }
@@ -515,6 +547,30 @@ static int sim_list(struct io_fs *fs, const char *path,
     }
     mem_free(copy.items);
     return result;
+}
+
+/* Bits flip at rest in files that the product can do without, or makes anew from the records. */
+void disk_rot(struct disk *disk)
+{
+    static const char *const suffixes[] = {".index", ".timeindex", ".snapshot",
+                                           "leader-epoch-checkpoint"};
+    LIST_FOR_EACH(item, &disk->nodes)
+    {
+        struct disk_node *node = CONTAINER_OF(item, struct disk_node, in_disk);
+        size_t length = strlen(node->label);
+        for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+            size_t size = strlen(suffixes[i]);
+            if (node->content.size > 0 && length > size &&
+                strcmp(node->label + length - size, suffixes[i]) == 0 &&
+                strstr(node->label, "__cluster_metadata") == NULL && sim_chance(disk->sim, 20)) {
+                size_t at = sim_below(disk->sim, node->content.size);
+                node->content.data[at] ^= (uint8_t)(1u << sim_below(disk->sim, 8));
+                bytes_copy(&node->platter, &node->content);
+                node_forget_writes(node);
+                sim_note(disk->sim, "a bit of %s flips at %zu", node->label, at);
+            }
+        }
+    }
 }
 
 static const struct io_operations disk_operations = {
@@ -585,11 +641,19 @@ void disk_sync_all(struct disk *disk)
     }
 }
 
+/* What the page cache held of files whose sync failed is not there any more. */
 void disk_after_death(struct disk *disk)
 {
     LIST_FOR_EACH(item, &disk->nodes)
     {
-        CONTAINER_OF(item, struct disk_node, in_disk)->locked = false;
+        struct disk_node *node = CONTAINER_OF(item, struct disk_node, in_disk);
+        node->locked = false;
+        if (node->torn) {
+            node_settle(node);
+            entries_copy(&node->entries, &node->platter_entries);
+            bytes_copy(&node->content, &node->platter);
+            node->torn = false;
+        }
     }
 }
 
@@ -632,25 +696,36 @@ static void platter_write(struct sim *sim, struct disk_bytes *platter,
     }
 }
 
+/* Of what was not synced a seeded part gets to the platter, the rest nowhere. */
+static void node_lose(struct disk_node *node)
+{
+    struct sim *sim = node->disk->sim;
+    size_t kept = sim_below(sim, node->change_count + 1);
+    for (size_t i = 0; i < kept; i++) {
+        entries_apply(&node->platter_entries, &node->changes[i]);
+    }
+    for (size_t i = 0; i < node->write_count; i++) {
+        platter_write(sim, &node->platter, &node->writes[i]);
+    }
+    node_forget_writes(node);
+}
+
+static void node_tear(struct disk_node *node)
+{
+    node->disk->sim->sync_failed = true;
+    node->torn = true;
+    node_lose(node);
+}
+
 void disk_after_power_loss(struct disk *disk)
 {
-    disk_after_death(disk);
     LIST_FOR_EACH(item, &disk->nodes)
     {
         struct disk_node *node = CONTAINER_OF(item, struct disk_node, in_disk);
-        if (node->is_directory) {
-            size_t kept = sim_below(disk->sim, node->change_count + 1);
-            for (size_t i = 0; i < kept; i++) {
-                entries_apply(&node->platter_entries, &node->changes[i]);
-            }
-            entries_copy(&node->entries, &node->platter_entries);
-        } else {
-            for (size_t i = 0; i < node->write_count; i++) {
-                platter_write(disk->sim, &node->platter, &node->writes[i]);
-            }
-            bytes_copy(&node->content, &node->platter);
-        }
-        node_forget_writes(node);
+        node->locked = node->torn = false;
+        node_lose(node);
+        entries_copy(&node->entries, &node->platter_entries);
+        bytes_copy(&node->content, &node->platter);
     }
     disk_boot(disk);
     node_sync(disk->boot_id);

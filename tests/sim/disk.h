@@ -6,6 +6,8 @@
  * readers saw; after a power loss the platter is what is left, with a seeded part of the rest:
  * writes may be there, be missing (a hole reads as zeros), be cut short at a byte or at a sector,
  * or have a bit flipped; of the changes of a directory the first few are there.
+ * When a sync fails, what it was to write is lost to the platter for good, as Linux has it: readers
+ * see it until the process ends, and a sync that is tried again succeeds without it.
  * Nodes that are unlinked stay until the disk goes. Thread: the one of the simulation.
  * Errors: those of a real disk, and ERR_IO for everything once the process is dead. */
 #ifndef BNB_SIM_DISK_H
@@ -29,6 +31,8 @@ void disk_release(struct disk *disk);
 /* What the next process finds. */
 void disk_after_death(struct disk *disk);
 void disk_after_power_loss(struct disk *disk);
+/* Between two lives: flips bits in some indexes, producer snapshots and epoch checkpoints. */
+void disk_rot(struct disk *disk);
 /* The end of the path under which an open file was made. */
 const char *disk_file_label(const struct io_file *file);
 /* Everything there is, is on the platter. */

@@ -85,10 +85,11 @@ int main(int argc, char **argv)
         }
     }
     printf("%" PRIu64 " seeds, %" PRIu64 " failed; %" PRId64 " effects, %" PRId64
-           " records acknowledged; %d stops, %d process deaths, %d power losses, %d failed and %d "
-           "full disks\n",
+           " records acknowledged; %d stops, %d process deaths, %d power losses, %d failed, %d "
+           "full and %d read-only disks, %d failed syncs\n",
            run, failures, total.effects, total.acknowledged, total.deaths[SIM_CLEAN],
            total.deaths[SIM_PROCESS_DEATH], total.deaths[SIM_POWER_LOSS],
-           total.deaths[SIM_IO_ERROR], total.deaths[SIM_NO_SPACE]);
+           total.deaths[SIM_IO_ERROR], total.deaths[SIM_NO_SPACE], total.deaths[SIM_READ_ONLY],
+           total.deaths[SIM_SYNC_ERROR]);
     return failures > 0 || arguments.expect_failure ? 1 : 0;
 }

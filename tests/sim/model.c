@@ -158,7 +158,7 @@ void model_audit(struct model *model, int32_t topic, int32_t partition, int64_t 
 {
     struct model_topic *of = &model->topics[topic];
     struct model_partition *at = &of->partitions[partition];
-    bool may_lose = model->power_lost && !of->durable;
+    bool may_lose = at->may_lose && !of->durable;
     sim_note(model->sim, "%s-%d: [%" PRId64 ", %" PRId64 ") after the start", of->name, partition,
              start_offset, end_offset);
     if (start_offset > at->start_asked) {
@@ -181,6 +181,7 @@ void model_audit(struct model *model, int32_t topic, int32_t partition, int64_t 
         at->count = (size_t)end_offset;
     }
     at->high_watermark = 0;
+    at->may_lose = false;
 }
 
 void model_topic_exists(struct model *model, int32_t topic, struct uuid id)
@@ -211,6 +212,15 @@ void model_topic_absent(struct model *model, int32_t topic)
         sim_fail(model->sim, "%s is gone, but nobody deleted it", of->name);
     }
     of->state = TOPIC_ABSENT;
+}
+
+void model_lose(struct model *model)
+{
+    for (int32_t i = 0; i < MODEL_TOPICS; i++) {
+        for (int32_t j = 0; j < MODEL_PARTITIONS; j++) {
+            model->topics[i].partitions[j].may_lose = true;
+        }
+    }
 }
 
 void model_new_life(struct model *model)

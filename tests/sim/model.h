@@ -32,6 +32,7 @@ struct model_partition {
     int64_t high_watermark;  /* the largest that was seen in this life of the node */
     int64_t start_asked;     /* the largest offset that DeleteRecords was asked for */
     int64_t start_confirmed; /* low watermark that it answered in this life */
+    bool may_lose; /* what was not synced: the power went since the last audit, or a sync failed */
 };
 struct model_topic {
     char name[16];
@@ -59,7 +60,6 @@ struct model {
     struct sim *sim;
     struct model_topic topics[MODEL_TOPICS];
     struct model_producer producers[MODEL_PRODUCERS];
-    bool power_lost; /* since the last audit */
 };
 
 void model_init(struct model *model, struct sim *sim);
@@ -82,6 +82,8 @@ void model_audit(struct model *model, int32_t topic, int32_t partition, int64_t 
 /* A topic exists with this id: a new incarnation unless the id is known. */
 void model_topic_exists(struct model *model, int32_t topic, struct uuid id);
 void model_topic_absent(struct model *model, int32_t topic);
+/* What was not synced may be gone; so it is until the next audit of each partition. */
+void model_lose(struct model *model);
 /* The node starts again. */
 void model_new_life(struct model *model);
 

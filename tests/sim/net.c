@@ -362,7 +362,7 @@ int64_t io_socket_send(int descriptor, const struct iovec *parts, int count, boo
     struct net_socket *socket = net_find(net_world, descriptor);
     struct sim *sim = net_world->sim;
     size_t taken = 0;
-    if (socket->closed_by_peer || sim_count_effect(sim) != SIM_EFFECT_HAPPENS) {
+    if (socket->closed_by_peer || sim_count_effect(sim, NULL, false) != SIM_EFFECT_HAPPENS) {
         return ERR_CLOSED; /* when the process dies here, nobody sees the result */
     }
     for (int i = 0; i < count; i++) {

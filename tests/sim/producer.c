@@ -197,6 +197,11 @@ static void producer_refused(struct producer *producer, const struct producer_ba
     case KAFKA_KAFKA_STORAGE_ERROR:
     case KAFKA_NOT_LEADER_OR_FOLLOWER:
         break; /* a failed disk, or its end */
+    case KAFKA_INVALID_TIMESTAMP:
+        if (sim->wall_offset_ms == 0) {
+            sim_fail(sim, "%s: a timestamp out of bounds", producer->peer.name);
+        }
+        break; /* the clock jumped between sending and appending */
     default:
         sim_fail(sim, "%s: error %d", producer->peer.name, error);
     }

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #define SIM_START_MS 1000000
 #define SIM_LINE_BYTES 512
@@ -125,18 +126,37 @@ int64_t sim_next_ms(const struct sim *sim, int64_t limit_ms)
     return at_ms < limit_ms ? at_ms : limit_ms;
 }
 
-enum sim_effect sim_count_effect(struct sim *sim)
+/* Whether this operation is one of those that the disk refuses. The mark of the boot can always be
+ * removed: a file system that refuses even that is mounted anew before anybody writes to it again,
+ * which is mostly another boot. */
+static bool sim_fault_hits(const struct sim *sim, const char *path, bool sync)
+{
+    return sim->faults_left > 0 && path != NULL && strstr(path, ".barnabas_boot") == NULL &&
+           (sim->fault_part == NULL || strstr(path, sim->fault_part) != NULL) &&
+           (sim->death != SIM_SYNC_ERROR || sync);
+}
+
+enum sim_effect sim_count_effect(struct sim *sim, const char *path, bool sync)
 {
     if (sim->dead) {
         return SIM_EFFECT_DEAD;
     }
     sim->effect_count++;
-    if (sim->effects_left < 0 || sim->effects_left-- > 0) {
+    if (sim->effects_left > 0) {
+        sim->effects_left--;
         return SIM_EFFECT_HAPPENS;
     }
-    if (sim->death == SIM_IO_ERROR || sim->death == SIM_NO_SPACE) {
-        return SIM_EFFECT_FAILS;
+    if (sim->effects_left < 0) {
+        return SIM_EFFECT_HAPPENS;
     }
-    sim->dead = true;
-    return SIM_EFFECT_KILLS;
+    if (sim->death == SIM_PROCESS_DEATH || sim->death == SIM_POWER_LOSS) {
+        sim->effects_left = -1;
+        sim->dead = true;
+        return SIM_EFFECT_KILLS;
+    }
+    if (!sim_fault_hits(sim, path, sync)) {
+        return SIM_EFFECT_HAPPENS;
+    }
+    sim->faults_left--;
+    return SIM_EFFECT_FAILS;
 }

@@ -16,8 +16,11 @@ enum sim_death {
     SIM_CLEAN,         /* asked to stop */
     SIM_PROCESS_DEATH, /* completed writes are there */
     SIM_POWER_LOSS,    /* what was synced is there, and a seeded part of the rest */
-    SIM_IO_ERROR,      /* one operation fails; the node may live on or end itself */
-    SIM_NO_SPACE,
+    SIM_IO_ERROR,      /* some operations fail; the node may live on or end itself */
+    SIM_NO_SPACE,      /* some writes and new files find no room */
+    SIM_SYNC_ERROR,    /* one sync fails, and what it was to bring to the disk never gets there */
+    SIM_READ_ONLY,     /* from here on nothing can be changed */
+    SIM_DEATHS,
 };
 
 /* Something that happens at a time; equal times in the order of their seeded rank. */
@@ -39,6 +42,11 @@ struct sim {
 
     enum sim_death death; /* of this life of the node */
     int64_t effects_left; /* until it; negative: not in this life */
+    const char *fault_part; /* the faults of a disk hit paths with this part; NULL: all */
+    int64_t faults_left;    /* operations that are still to fail */
+    bool sync_failed;       /* in this life: what was not synced may be gone */
+    int64_t slow_ms;        /* what a helper thread does takes up to so long */
+    int64_t wall_offset_ms; /* of the wall clock, which jumps */
     bool dead;            /* frozen */
     int64_t effect_count;
 
@@ -73,7 +81,7 @@ enum sim_effect {
     SIM_EFFECT_FAILS, /* it fails with the error of sim->death */
     SIM_EFFECT_DEAD,  /* the process is dead already */
 };
-/* Counts an effect and says what becomes of it. */
-enum sim_effect sim_count_effect(struct sim *sim);
+/* Counts an effect and says what becomes of it. path: of a file, or NULL; sync: it is one. */
+enum sim_effect sim_count_effect(struct sim *sim, const char *path, bool sync);
 
 #endif

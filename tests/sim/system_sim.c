@@ -10,7 +10,11 @@
 
 int64_t io_monotonic_ms(void) { return sim_world->now_ms; }
 int64_t io_monotonic_us(void) { return sim_world->now_ms * 1000; }
-int64_t io_wall_ms(void) { return SYSTEM_EPOCH_MS + sim_world->now_ms; }
+int64_t io_wall_ms(void)
+{
+    return SYSTEM_EPOCH_MS + sim_world->now_ms + sim_world->wall_offset_ms;
+}
+
 
 void io_random_bytes(void *data, size_t size)
 {

@@ -20,6 +20,10 @@
 #define WORLD_STARTS_MAX 50
 #define WORLD_BREAK_MAX_MS 4000
 #define WORLD_DIRECTORY "/data"
+#define WORLD_OTHER_DIRECTORY "/more"
+#define WORLD_FAULTS_MAX 30
+#define WORLD_SLOW_MAX_MS 300
+#define WORLD_JUMP_MAX_MS INT64_C(172800000) /* two days: less than any retention */
 #define WORLD_METADATA_VERSION 30
 
 struct world {
@@ -35,8 +39,10 @@ struct world {
     struct node *node; /* while it serves */
     bool last_life;
     bool resting;
+    bool two_directories;
     struct sim_event break_event;
     struct sim_event stop_event;
+    struct sim_event jump_event;
     struct world_result *result;
 };
 
@@ -67,7 +73,6 @@ static void world_audited(struct audit *audit)
 {
     struct world *world = CONTAINER_OF(audit, struct world, audit);
     sim_note(&world->sim, "audited");
-    world->model.power_lost = false;
     peer_stop(&audit->peer);
     if (world->resting) {
         node_stop(world->node);
@@ -89,6 +94,17 @@ static void world_break(struct sim_event *event)
     struct world *world = CONTAINER_OF(event, struct world, break_event);
     net_break_one(world->net);
     sim_schedule(&world->sim, event, (int64_t)sim_below(&world->sim, WORLD_BREAK_MAX_MS));
+}
+
+/* The wall clock jumps, forwards or backwards (row 31). */
+static void world_jump(struct sim_event *event)
+{
+    struct world *world = CONTAINER_OF(event, struct world, jump_event);
+    struct sim *sim = &world->sim;
+    sim->wall_offset_ms =
+        (int64_t)sim_below(sim, 2 * WORLD_JUMP_MAX_MS) - WORLD_JUMP_MAX_MS;
+    sim_note(sim, "the clock jumps to %" PRId64, sim->wall_offset_ms);
+    sim_schedule(sim, event, (int64_t)sim_below(sim, WORLD_LIFE_MAX_MS));
 }
 
 static bool world_is_quiet(const struct world *world)
@@ -137,12 +153,22 @@ static void world_choose_death(struct world *world)
     static const enum sim_death deaths[] = {SIM_PROCESS_DEATH, SIM_PROCESS_DEATH,
                                             SIM_PROCESS_DEATH, SIM_POWER_LOSS, SIM_POWER_LOSS,
                                             SIM_POWER_LOSS,    SIM_IO_ERROR,   SIM_NO_SPACE,
+                                            SIM_SYNC_ERROR,    SIM_SYNC_ERROR, SIM_READ_ONLY,
                                             SIM_CLEAN};
-    sim->dead = false;
+    sim->dead = sim->sync_failed = false;
+    sim->fault_part = world->two_directories && sim_chance(sim, 70) ? WORLD_OTHER_DIRECTORY "/"
+                                                                    : NULL;
+    sim->slow_ms = !world->last_life && sim_chance(sim, 20)
+                       ? (int64_t)sim_below(sim, WORLD_SLOW_MAX_MS)
+                       : 0;
     size_t chosen = sim_below(sim, sizeof deaths / sizeof *deaths);
     sim->death = world->last_life ? SIM_CLEAN : deaths[chosen];
     sim->effects_left =
         sim->death == SIM_CLEAN ? -1 : (int64_t)sim_below(sim, WORLD_EFFECTS_MAX);
+    sim->faults_left = 1 + (int64_t)sim_below(sim, WORLD_FAULTS_MAX);
+    if (sim->death == SIM_READ_ONLY || sim->death == SIM_SYNC_ERROR) {
+        sim->faults_left = sim->death == SIM_READ_ONLY ? INT64_MAX : 1;
+    }
     sim_note(sim, "a life: death %d after %" PRId64 " effects", sim->death, sim->effects_left);
 }
 
@@ -158,6 +184,9 @@ static void world_live(struct world *world)
                                   : (int64_t)sim_below(sim, WORLD_LIFE_MAX_MS) + 500);
     if (!world->last_life) {
         sim_schedule(sim, &world->break_event, (int64_t)sim_below(sim, WORLD_BREAK_MAX_MS));
+        if (sim_chance(sim, 20)) {
+            sim_schedule(sim, &world->jump_event, (int64_t)sim_below(sim, WORLD_LIFE_MAX_MS));
+        }
     }
     struct node_options options = {.config = world->config,
                                    .fs = &world->disk.fs,
@@ -165,26 +194,33 @@ static void world_live(struct world *world)
                                    .context = world};
     int error = node_run(&options, &message);
     sim_note(sim, "the node has ended: %s", error == 0 ? "in order" : message.text);
-    bool fault = sim->dead || sim->death == SIM_IO_ERROR || sim->death == SIM_NO_SPACE;
+    bool fault = sim->dead || (sim->death != SIM_CLEAN && sim->effects_left == 0);
     if (error != 0 && !fault) {
         sim_fail(sim, "the node does not run: %s", message.text);
     }
     sim_cancel(&world->stop_event);
     sim_cancel(&world->break_event);
+    sim_cancel(&world->jump_event);
     if (!sim->failed && (world->disk.open_count != 0 || net_open_count(world->net) != 0)) {
         sim_fail(sim, "%zu files and %zu sockets were left open", world->disk.open_count,
                  net_open_count(world->net));
     }
     world->result->deaths[sim->death]++;
     world_stop_clients(world);
-    if (sim->dead && sim->death == SIM_POWER_LOSS) {
-        world->model.power_lost = true;
+    bool power_lost = sim->dead && sim->death == SIM_POWER_LOSS;
+    if (power_lost || sim->sync_failed) {
+        model_lose(&world->model);
         for (int32_t i = 0; i < MODEL_PRODUCERS; i++) {
             world->producers[i].gap_allowed = true;
         }
+    }
+    if (power_lost) {
         disk_after_power_loss(&world->disk);
     } else {
         disk_after_death(&world->disk);
+    }
+    if (sim_chance(sim, 15)) {
+        disk_rot(&world->disk);
     }
     sim->dead = false;
     net_reset(world->net);
@@ -204,7 +240,9 @@ static void world_configure(struct world *world)
         "controller.listener.names=CONTROLLER",
         "controller.quorum.bootstrap.servers=localhost:9093",
         "listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093",
-        "log.dirs=" WORLD_DIRECTORY,
+        world->two_directories ? "log.dirs=" WORLD_DIRECTORY "," WORLD_OTHER_DIRECTORY
+                               : "log.dirs=" WORLD_DIRECTORY,
+        "metadata.log.dir=" WORLD_DIRECTORY,
         "log.flush.offset.checkpoint.interval.ms=1500",
         "log.flush.start.offset.checkpoint.interval.ms=1500",
         "auto.create.topics.enable=false",
@@ -221,12 +259,12 @@ static void world_configure(struct world *world)
 
 static void world_format(struct world *world)
 {
-    static const char *const directories[] = {WORLD_DIRECTORY};
+    static const char *const directories[] = {WORLD_DIRECTORY, WORLD_OTHER_DIRECTORY};
     struct storage_voter self = {.id = 1, .host = string_view_of("localhost"), .port = 9093};
     struct storage_format_options options = {
         .fs = &world->disk.fs,
         .directories = directories,
-        .directory_count = 1,
+        .directory_count = world->two_directories ? 2 : 1,
         .metadata_directory = WORLD_DIRECTORY,
         .cluster_id = string_view_of("4L6g3nShT-eMCtK--X86sw"),
         .node_id = 1,
@@ -263,6 +301,9 @@ static void world_init(struct world *world, uint64_t seed, bool verbose)
     world->audit.done = world_audited;
     world->break_event.run = world_break;
     world->stop_event.run = world_time_is_up;
+    world->jump_event.run = world_jump;
+    world->two_directories = sim_chance(sim, 50);
+    list_init(&world->jump_event.node);
     list_init(&world->break_event.node);
     list_init(&world->stop_event.node);
     world_configure(world);

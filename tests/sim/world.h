@@ -12,7 +12,7 @@ struct world_result {
     uint64_t history;
     int64_t effects;
     int64_t acknowledged; /* records */
-    int32_t deaths[5];    /* by enum sim_death */
+    int32_t deaths[SIM_DEATHS];
     bool failed;
     char failure[512];
 };
