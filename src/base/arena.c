@@ -20,12 +20,19 @@ void arena_init(struct arena *arena, size_t max_bytes)
     *arena = (struct arena){.max_bytes = max_bytes};
 }
 
+/* Frees the first chunk. */
+static void arena_drop_chunk(struct arena *arena)
+{
+    struct arena_chunk *chunk = arena->chunks;
+    arena->chunks = chunk->next;
+    budget_give(arena->budget, sizeof *chunk + chunk->capacity);
+    mem_free(chunk);
+}
+
 void arena_release(struct arena *arena)
 {
     while (arena->chunks != NULL) {
-        struct arena_chunk *next = arena->chunks->next;
-        mem_free(arena->chunks);
-        arena->chunks = next;
+        arena_drop_chunk(arena);
     }
     arena->used_bytes = 0;
     arena->failed = false;
@@ -34,13 +41,10 @@ void arena_release(struct arena *arena)
 void arena_reset(struct arena *arena)
 {
     while (arena->chunks != NULL && arena->chunks->next != NULL) {
-        struct arena_chunk *next = arena->chunks->next;
-        mem_free(arena->chunks);
-        arena->chunks = next;
+        arena_drop_chunk(arena);
     }
     if (arena->chunks != NULL && arena->chunks->capacity > ARENA_CHUNK_BYTES) {
-        mem_free(arena->chunks);
-        arena->chunks = NULL;
+        arena_drop_chunk(arena);
     } else if (arena->chunks != NULL) {
         arena->chunks->used = 0;
     }
@@ -58,8 +62,10 @@ void *arena_alloc(struct arena *arena, size_t size)
     struct arena_chunk *chunk = arena->chunks;
     if (chunk == NULL || chunk->capacity - chunk->used < rounded) {
         size_t capacity = rounded > ARENA_CHUNK_BYTES ? rounded : ARENA_CHUNK_BYTES;
-        chunk = mem_alloc(sizeof *chunk + capacity);
+        bool allowed = budget_take(arena->budget, sizeof *chunk + capacity);
+        chunk = allowed ? mem_alloc(sizeof *chunk + capacity) : NULL;
         if (chunk == NULL) {
+            budget_give(arena->budget, allowed ? sizeof *chunk + capacity : 0);
             arena->failed = true;
             return NULL;
         }

@@ -1,11 +1,13 @@
 /* arena.h: memory that is freed all at once: a request, a decode, a start-up phase.
  *
  * Owner frees with release; reset keeps one chunk. Memory is zeroed and 16-byte aligned.
- * Bounds: max_bytes in all; beyond it arena_alloc returns NULL and failed stays set.
+ * Bounds: max_bytes in all, and the budget; beyond them arena_alloc returns NULL and failed stays
+ * set.
  * Thread: one. */
 #ifndef BNB_BASE_ARENA_H
 #define BNB_BASE_ARENA_H
 
+#include "base/budget.h"
 #include "base/view.h"
 
 struct arena_chunk;
@@ -14,6 +16,7 @@ struct arena {
     size_t used_bytes;
     size_t max_bytes;
     bool failed;
+    struct budget *budget; /* that its chunks are counted in; NULL: none */
 };
 
 void arena_init(struct arena *arena, size_t max_bytes);

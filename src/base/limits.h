@@ -32,6 +32,25 @@
 /* A frame up to here is received into memory of its full size at once; a longer one grows with what
  * really arrives, so that a size alone costs nothing. */
 #define NET_FIRST_BYTES LIMIT(64u << 10, 7u)
+/* Memory that a connection holds for less than this is not worth taking back. */
+#define NET_HOLD_SMALL_BYTES LIMIT(4096u, 1u)
+/* While others wait for memory: how often it is looked at, and how long a connection may hold some
+ * without getting on, at the least of NET_SLOW_BYTES_A_MS on average, before it is closed. */
+#define NET_PRESSURE_MS 20
+#define NET_STALLED_MS 5000
+#define NET_SLOW_BYTES_A_MS 16
+/* Shares of the memory that the process may have; see net_memory_plan. Beyond the upper bounds more
+ * memory does not make a broker faster. */
+#define NET_FIRST_MEMORY_MIN (2u << 20)
+#define NET_FIRST_MEMORY_MAX (256u << 20)
+#define NET_REST_MEMORY_MAX (768u << 20)
+#define NET_WORK_MEMORY_MIN (8u << 20)
+#define NET_WORK_MEMORY_MAX (1u << 30)
+/* What a broker takes without any client: code, stacks, helpers, tables. */
+#define PROCESS_MEMORY_BYTES (32u << 20)
+/* Below this much memory there is one heap for all threads: each of more would take 64 MiB of
+ * addresses. */
+#define ONE_HEAP_MEMORY_BYTES (INT64_C(2) << 30)
 /* Sent in one turn to one connection, so that the others get theirs. */
 #define NET_TURN_BYTES LIMIT(4u << 20, 2500u)
 /* One call of sendfile: short enough to be resident as a whole, mostly. */
@@ -49,6 +68,9 @@
 #define CONNECTIONS_EXCESS_MS 100
 /* Descriptors for neither connections nor files of partitions: listeners, loops, metadata. */
 #define DESCRIPTORS_SPARE LIMIT(64, 2)
+/* One of so many descriptors is for files of partitions; those that are closed are opened again,
+ * connections are not. */
+#define DESCRIPTORS_FILES_SHARE 4
 /* A broker that can take fewer than this says so at its start. */
 #define CONNECTIONS_FEW 1000
 /* listeners */

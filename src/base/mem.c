@@ -1,5 +1,6 @@
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,3 +85,9 @@ void mem_fail_after(int64_t countdown)
 {
     atomic_store(&mem_countdown, countdown);
 }
+
+#ifdef M_ARENA_MAX
+void mem_use_one_heap(void) { (void)mallopt(M_ARENA_MAX, 1); }
+#else
+void mem_use_one_heap(void) {}
+#endif

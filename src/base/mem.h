@@ -15,6 +15,8 @@ void *mem_need(size_t size);
 /* Grows an array of element_size to hold at least count elements, doubling; 0 or ERR_NOMEM. */
 int mem_grow(void **array, size_t *capacity, size_t count, size_t element_size);
 char *mem_strndup(const char *text, size_t size);
+/* One heap for all threads, before there are others: each of more takes addresses of its own. */
+void mem_use_one_heap(void);
 /* Fails the countdown-th allocation from now on; 0 turns it off. Tests only. */
 void mem_fail_after(int64_t countdown);
 

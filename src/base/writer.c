@@ -5,6 +5,9 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
+/* Who sends the bytes keeps a range for each splice beside it. */
+#define WRITER_SPLICE_COST_BYTES (4 * sizeof(struct writer_splice))
+
 void writer_init(struct writer *writer, size_t max_bytes)
 {
     *writer = (struct writer){.max_bytes = max_bytes};
@@ -16,8 +19,20 @@ void writer_init_fixed(struct writer *writer, void *memory, size_t capacity)
         .data = memory, .capacity = capacity, .max_bytes = capacity, .fixed = true};
 }
 
+/* Counts memory that it has got; when that is too much it has failed, and goes soon. */
+static bool writer_count(struct writer *writer, size_t bytes)
+{
+    if (!budget_take(writer->budget, bytes)) {
+        writer->failed = true;
+        return false;
+    }
+    writer->budget_bytes += bytes;
+    return true;
+}
+
 void writer_release(struct writer *writer)
 {
+    budget_give(writer->budget, writer->budget_bytes);
     if (!writer->fixed) {
         mem_free(writer->data);
     }
@@ -29,6 +44,8 @@ uint8_t *writer_take(struct writer *writer, size_t *size)
 {
     ASSERT(!writer->failed && !writer->fixed);
     uint8_t *data = writer->data;
+    budget_give(writer->budget, writer->budget_bytes);
+    writer->budget_bytes = 0;
     *size = writer->size;
     writer->data = NULL;
     writer->size = writer->capacity = 0;
@@ -46,11 +63,15 @@ uint8_t *writer_reserve(struct writer *writer, size_t size)
         void *data = writer->data;
         size_t wanted = writer->size + size > WRITER_FIRST_BYTES ? writer->size + size
                                                                   : WRITER_FIRST_BYTES;
+        size_t before = writer->capacity;
         if (writer->fixed || mem_grow(&data, &writer->capacity, wanted, 1) != 0) {
             writer->failed = true;
             return NULL;
         }
         writer->data = data;
+        if (!writer_count(writer, writer->capacity - before)) {
+            return NULL;
+        }
     }
     uint8_t *place = writer->data + writer->size;
     writer->size += size;
@@ -68,12 +89,16 @@ void writer_bytes(struct writer *writer, const void *data, size_t size)
 void writer_splice(struct writer *writer, const void *source, size_t size)
 {
     void *splices = writer->splices;
+    size_t before = writer->splice_capacity;
     if (writer->failed || mem_grow(&splices, &writer->splice_capacity, writer->splice_count + 1,
                                    sizeof writer->splices[0]) != 0) {
         writer->failed = true;
         return;
     }
     writer->splices = splices;
+    if (!writer_count(writer, (writer->splice_capacity - before) * WRITER_SPLICE_COST_BYTES)) {
+        return;
+    }
     writer->splices[writer->splice_count++] = (struct writer_splice){writer->size, source, size};
     writer->splice_bytes += size;
 }

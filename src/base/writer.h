@@ -7,6 +7,7 @@
 #ifndef BNB_BASE_WRITER_H
 #define BNB_BASE_WRITER_H
 
+#include "base/budget.h"
 #include "base/view.h"
 
 /* External bytes inside the output: source is opaque to the writer, size in bytes. */
@@ -26,6 +27,8 @@ struct writer {
     size_t splice_count;
     size_t splice_capacity;
     size_t splice_bytes;
+    struct budget *budget; /* that its memory is counted in; NULL: none */
+    size_t budget_bytes;   /* how much it counts there */
 };
 
 void writer_init(struct writer *writer, size_t max_bytes);

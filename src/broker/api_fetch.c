@@ -113,6 +113,7 @@ static int fetch_read_log(struct fetch_item *item, struct partition *partition)
         *taken += item->read.range.size;
         if (work->read_committed) {
             arena_init(&item->arena, FETCH_ARENA_BYTES_MAX);
+            item->arena.budget = &partition->shard->broker->options.memory->work;
             error = log_aborted_transactions(partition->log, item->asked.fetch_offset,
                                              item->read.range.size, &item->arena, &item->aborted,
                                              &item->aborted_count);
@@ -305,10 +306,27 @@ static void fetch_fill_partition(struct broker_request *request, struct fetch_wo
     out->records = fetch_records(work, item);
 }
 
-/* The topic of the response that this item belongs to: the last one, or a new one. */
-static struct fetch_response_fetchable_topic_response *fetch_response_topic(
-    struct fetch_work *work, const struct fetch_item *item, size_t partitions_left)
+/* How many items from i on are of the same topic: what its array must hold. */
+static size_t fetch_same_topic(const struct fetch_work *work, size_t i)
 {
+    size_t count = 1;
+    while (i + count < work->item_count) {
+        const struct fetch_key *first = &work->items[i].asked.key;
+        const struct fetch_key *next = &work->items[i + count].asked.key;
+        if (!uuid_equal(first->topic_id, next->topic_id) ||
+            !string_view_equal(first->name, next->name)) {
+            break;
+        }
+        count++;
+    }
+    return count;
+}
+
+/* The topic of the response that item i belongs to: the last one, or a new one. */
+static struct fetch_response_fetchable_topic_response *fetch_response_topic(
+    struct fetch_work *work, size_t i)
+{
+    const struct fetch_item *item = &work->items[i];
     struct fetch_response *response = &work->response;
     if (response->responses.count > 0) {
         struct fetch_response_fetchable_topic_response *last =
@@ -322,7 +340,7 @@ static struct fetch_response_fetchable_topic_response *fetch_response_topic(
         &response->responses.items[response->responses.count];
     topic->topic = item->asked.key.name;
     topic->topic_id = item->asked.key.topic_id;
-    topic->partitions.items = arena_array(&work->request->arena, partitions_left,
+    topic->partitions.items = arena_array(&work->request->arena, fetch_same_topic(work, i),
                                           sizeof *topic->partitions.items);
     if (topic->partitions.items == NULL) {
         return NULL;
@@ -342,22 +360,6 @@ static void fetch_remember(struct fetch_session *session, struct fetch_partition
         list_remove(&told->node);
         list_push_back(&session->partitions, &told->node);
     }
-}
-
-/* How many items from i on are of the same topic: what its array must hold. */
-static size_t fetch_same_topic(const struct fetch_work *work, size_t i)
-{
-    size_t count = 1;
-    while (i + count < work->item_count) {
-        const struct fetch_key *first = &work->items[i].asked.key;
-        const struct fetch_key *next = &work->items[i + count].asked.key;
-        if (!uuid_equal(first->topic_id, next->topic_id) ||
-            !string_view_equal(first->name, next->name)) {
-            break;
-        }
-        count++;
-    }
-    return count;
 }
 
 /* Each shard kept to the limit by itself; together they may have read more. The first partition
@@ -419,7 +421,7 @@ static void fetch_answer(struct fetch_work *work)
             continue;
         }
         struct fetch_response_fetchable_topic_response *topic =
-            fetch_response_topic(work, item, fetch_same_topic(work, i));
+            fetch_response_topic(work, i);
         if (topic == NULL) {
             break;
         }
@@ -492,6 +494,20 @@ static void fetch_expire(struct timer *timer)
     if (!atomic_exchange(&work->woken, true)) {
         fetch_woken_mail(&work->wake_mail);
         broker_shard_nudge(work->request->shard);
+    }
+}
+
+void fetch_end_waits(struct broker_shard *shard)
+{
+    if (net_memory_is_ample(shard->broker->options.memory)) {
+        return;
+    }
+    LIST_FOR_EACH(node, &shard->requests)
+    {
+        struct broker_request *request = CONTAINER_OF(node, struct broker_request, node);
+        if (request->header.request_api_key == API_FETCH && request->timer != NULL) {
+            fetch_expire(request->timer);
+        }
     }
 }
 
@@ -596,7 +612,9 @@ static bool fetch_add_full(struct fetch_work *work, const struct fetch_request *
             struct fetch_partition partition;
             fetch_partition_from(topic, &topic->partitions.items[j], &partition);
             if (session != NULL && fetch_session_put(session, &partition) != 0) {
-                return false;
+                /* No room for a session of that size: the client does without. */
+                fetch_sessions_close(request->shard->sessions, &session);
+                work->session_id = 0;
             }
             fetch_add_item(work, &partition);
         }
@@ -604,14 +622,10 @@ static bool fetch_add_full(struct fetch_work *work, const struct fetch_request *
     return !request->arena.failed;
 }
 
-static bool fetch_add_incremental(struct fetch_work *work, const struct fetch_request *asked,
-                                  struct fetch_session *session)
+static bool fetch_add_incremental(struct fetch_work *work, struct fetch_session *session)
 {
     struct broker_request *request = work->request;
     work->incremental = true;
-    if (fetch_session_update(session, asked) != 0) {
-        return false;
-    }
     work->items = arena_array(&request->arena, (size_t)session->count, sizeof *work->items);
     if (work->items == NULL) {
         return false;
@@ -654,7 +668,14 @@ void api_fetch(struct broker_request *request)
         broker_respond(request, &work->response);
         return;
     }
-    bool added = session != NULL ? fetch_add_incremental(work, asked, session)
+    if (session != NULL && fetch_session_update(session, asked) != 0) {
+        /* No room: the client begins anew, and is told to do without. */
+        fetch_sessions_close(request->shard->sessions, &session);
+        work->response.error_code = KAFKA_FETCH_SESSION_ID_NOT_FOUND;
+        broker_respond(request, &work->response);
+        return;
+    }
+    bool added = session != NULL ? fetch_add_incremental(work, session)
                                  : fetch_add_full(work, asked);
     if (!added) {
         broker_respond_close(request);

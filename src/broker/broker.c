@@ -51,6 +51,33 @@ void broker_shard_nudge(struct broker_shard *shard)
     }
 }
 
+static size_t broker_scratch_bytes(const struct broker *broker)
+{
+    return broker->options.memory->scratch_bytes;
+}
+
+/* Memory is short: who holds some and does not get on with it goes, and fetches that wait for bytes
+ * are answered with what there is. */
+static void shard_relieve(struct loop_mail *mail)
+{
+    struct broker_shard *shard = CONTAINER_OF(mail, struct broker_shard, relief);
+    atomic_store(&shard->relieving, false);
+    net_server_relieve(shard->server);
+    fetch_end_waits(shard);
+}
+
+/* One shard has connections that wait: what they wait for may be held on any. */
+static void shard_on_pressure(void *context)
+{
+    struct broker *broker = ((struct broker_shard *)context)->broker;
+    for (int32_t i = 0; i < broker->options.shard_count; i++) {
+        struct broker_shard *shard = &broker->shards[i];
+        if (!atomic_exchange(&shard->relieving, true)) {
+            loop_post(shard->loop, &shard->relief);
+        }
+    }
+}
+
 static void shard_turn_end(struct loop_hook *hook)
 {
     struct broker_shard *shard = CONTAINER_OF(hook, struct broker_shard, hook);
@@ -58,7 +85,7 @@ static void shard_turn_end(struct loop_hook *hook)
     fetch_run_woken(shard);
     if (shard->scratch.capacity > SCRATCH_KEEP_BYTES) {
         writer_release(&shard->scratch);
-        writer_init(&shard->scratch, SCRATCH_BYTES_MAX);
+        writer_init(&shard->scratch, broker_scratch_bytes(shard->broker));
     }
 }
 
@@ -129,8 +156,9 @@ static int shard_init(struct broker *broker, int32_t index)
     list_init(&shard->woken);
     list_init(&shard->producer_id_waiters);
     partition_files_init(shard, options->shard_count);
-    writer_init(&shard->scratch, SCRATCH_BYTES_MAX);
+    writer_init(&shard->scratch, broker_scratch_bytes(shard->broker));
     shard->nudge.run = shard_nudged;
+    shard->relief.run = shard_relieve;
     shard->hook.turn_end = shard_turn_end;
     loop_hook_add(shard->loop, &shard->hook);
     timer_init(&shard->housekeeping, shard_housekeep);
@@ -141,16 +169,19 @@ static int shard_init(struct broker *broker, int32_t index)
     timer_init(&shard->expiry_timer, shard_expire_producers);
     shard_arm_expiry(shard);
     int32_t slots = config_int(options->config, "max.incremental.fetch.session.cache.slots");
-    int error = fetch_sessions_create(slots, broker_shard_random(shard), &shard->sessions);
+    int error = fetch_sessions_create(slots, &options->memory->sessions,
+                                      broker_shard_random(shard), &shard->sessions);
     struct net_server_options server = {
         .loop = shard->loop,
-        .request_bytes_max = config_int(options->config, "socket.request.max.bytes"),
+        .request_bytes_max = options->memory->request_bytes_max,
         .idle_max_ms = config_long(options->config, "connections.max.idle.ms"),
         .buffers = {config_int(options->config, "socket.send.buffer.bytes"),
                     config_int(options->config, "socket.receive.buffer.bytes")},
         .metrics = shard->metrics,
         .on_request = dispatch_request,
         .on_closed = connections_left,
+        .on_pressure = shard_on_pressure,
+        .memory = options->memory,
         .context = shard,
     };
     return error == 0 ? net_server_create(&server, &shard->server) : error;
@@ -268,6 +299,9 @@ int broker_create(const struct broker_options *options, struct broker **created,
     }
     if (error == 0) {
         error = connections_create(broker);
+    }
+    if (error == 0) {
+        error = images_create(broker);
     }
     if (error == 0) {
         checkpoints_start(broker);

@@ -44,6 +44,7 @@ struct broker_options {
     int32_t dir_count;
     const char *metadata_directory; /* the one that the node cannot be without; NULL: none */
     uint64_t random_seed;
+    struct net_memory *memory; /* what clients may make us hold; outlives the broker */
     struct metrics_registry *metrics; /* with a block a shard; outlives the broker */
     /* On shard 0. */
     void (*submit)(void *context, struct broker_submission *submission);
@@ -124,6 +125,8 @@ struct broker_shard {
     struct timer housekeeping;
     struct timer flush_timer; /* for flush.ms */
     struct timer expiry_timer; /* for producers that have been silent for long */
+    struct loop_mail relief; /* memory is short */
+    atomic_bool relieving;   /* it is under way */
     uint64_t random;
     /* Producer ids of this shard: [next, end). */
     int64_t producer_id_next;
@@ -143,6 +146,7 @@ struct broker {
     bool stopped; /* the loops have ended */
     _Atomic int64_t epoch;
     atomic_size_t partition_count;
+    struct image_round *image_round_memory; /* there is one at a time */
     struct image_round *image_round; /* NULL: every shard has the newest image */
     struct image *image_next;        /* came meanwhile; NULL: none */
     struct checkpoint_timer {

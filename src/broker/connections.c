@@ -125,11 +125,12 @@ static struct net_admission *connections_admission(const struct broker *broker, 
                : broker->connections->admission;
 }
 
-/* Half of the descriptors are for connections; partition_files.c has the other half. */
+/* What is not for the files of partitions (partition_files.c). */
 static int32_t connections_descriptors(void)
 {
-    int64_t half = (io_descriptors_max() - DESCRIPTORS_SPARE) / 2;
-    return half < 1 ? 1 : half < INT32_MAX ? (int32_t)half : INT32_MAX;
+    int64_t shared = io_descriptors_max() - DESCRIPTORS_SPARE;
+    int64_t most = shared - shared / DESCRIPTORS_FILES_SHARE;
+    return most < 1 ? 1 : most < INT32_MAX ? (int32_t)most : INT32_MAX;
 }
 
 static void say_if_descriptors_are_few(const struct config *config, int32_t possible)
@@ -142,7 +143,9 @@ static void say_if_descriptors_are_few(const struct config *config, int32_t poss
                 "-n, LimitNOFILE) to %lld\n",
                 (long long)io_descriptors_max(), possible,
                 set ? ", fewer than max.connections" : "",
-                (long long)(set ? wanted : CONNECTIONS_FEW) * 2 + DESCRIPTORS_SPARE);
+                (long long)(set ? wanted : CONNECTIONS_FEW) * DESCRIPTORS_FILES_SHARE /
+                        (DESCRIPTORS_FILES_SHARE - 1) +
+                    DESCRIPTORS_SPARE + 1);
     }
 }
 

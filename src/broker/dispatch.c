@@ -172,20 +172,28 @@ static void request_release_splices(struct writer *out)
     }
 }
 
+static void response_init(const struct broker_request *request, struct writer *out)
+{
+    writer_init(out, RESPONSE_BYTES_MAX);
+    out->budget = &request->shard->broker->options.memory->work;
+}
+
 void broker_respond(struct broker_request *request, const void *response)
 {
     const struct dispatch_row *row = request->row;
     struct writer out;
-    writer_init(&out, RESPONSE_BYTES_MAX);
+    response_init(request, &out);
     (void)writer_reserve(&out, RESPONSE_SIZE_BYTES);
     api_response_header_encode(&out, request->header.request_api_key,
                                request->header.request_api_version,
                                request->header.correlation_id);
     int error = codec_encode(row->response, &out, request->header.request_api_version, response);
     if (error != 0 || out.failed || out.size + out.splice_bytes > RESPONSE_BYTES_MAX) {
-        fprintf(stderr, "cannot encode the response of API %d version %d: %s\n",
-                request->header.request_api_key, request->header.request_api_version,
-                err_text(error));
+        if (error != ERR_NOMEM && !out.failed) {
+            fprintf(stderr, "cannot encode the response of API %d version %d: %s\n",
+                    request->header.request_api_key, request->header.request_api_version,
+                    err_text(error));
+        }
         request_release_splices(&out);
         writer_release(&out);
         broker_respond_close(request);
@@ -242,7 +250,7 @@ int64_t broker_epoch(const struct broker_request *request)
 static void dispatch_old_api_versions(struct broker_request *request)
 {
     struct writer out;
-    writer_init(&out, RESPONSE_BYTES_MAX);
+    response_init(request, &out);
     (void)writer_reserve(&out, RESPONSE_SIZE_BYTES);
     struct api_versions_response response;
     struct api_versions_response_api_version key = {
@@ -308,9 +316,11 @@ void dispatch_request(void *context, struct net_connection *connection, struct n
         net_connection_close(connection);
         return;
     }
+    struct net_memory *memory = shard->broker->options.memory;
     struct arena_chunk *chunk = request->arena.chunks; /* of the request that it was before */
     *request = (struct broker_request){.arena = {.chunks = chunk,
-                                                 .max_bytes = REQUEST_ARENA_BYTES_MAX}};
+                                                 .max_bytes = REQUEST_ARENA_BYTES_MAX,
+                                                 .budget = &memory->work}};
     list_push_back(&shard->requests, &request->node);
     request->shard = shard;
     request->connection = connection;

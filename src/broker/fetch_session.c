@@ -6,6 +6,7 @@
 #include "protocol/error.h"
 
 struct fetch_sessions {
+    struct budget *budget;
     struct list used; /* least recently first */
     int32_t count;
     int32_t slots;
@@ -37,7 +38,8 @@ static bool fetch_key_equal(const void *element, const void *pointer)
     return key_is_id(key) || string_view_equal(own->name, key->name);
 }
 
-int fetch_sessions_create(int32_t slots, uint64_t seed, struct fetch_sessions **created)
+int fetch_sessions_create(int32_t slots, struct budget *budget, uint64_t seed,
+                          struct fetch_sessions **created)
 {
     struct fetch_sessions *sessions = mem_calloc(1, sizeof *sessions);
     *created = sessions;
@@ -46,12 +48,20 @@ int fetch_sessions_create(int32_t slots, uint64_t seed, struct fetch_sessions **
     }
     list_init(&sessions->used);
     sessions->slots = slots;
+    sessions->budget = budget;
     sessions->random = seed | 1;
     return 0;
 }
 
-static void fetch_partition_free(struct fetch_partition *partition)
+/* With its share of the map. */
+static size_t fetch_partition_bytes(const struct fetch_partition *partition)
 {
+    return sizeof *partition + partition->key.name.size + 4 * sizeof(void *);
+}
+
+static void fetch_partition_free(struct fetch_session *session, struct fetch_partition *partition)
+{
+    budget_give(session->budget, fetch_partition_bytes(partition));
     list_remove(&partition->node);
     mem_free(partition->topic);
     mem_free(partition);
@@ -62,7 +72,7 @@ void fetch_sessions_close(struct fetch_sessions *sessions, struct fetch_session 
     struct fetch_session *session = *closed;
     while (!list_empty(&session->partitions)) {
         fetch_partition_free(
-            CONTAINER_OF(session->partitions.next, struct fetch_partition, node));
+            session, CONTAINER_OF(session->partitions.next, struct fetch_partition, node));
     }
     map_release(&session->by_key);
     list_remove(&session->node);
@@ -130,6 +140,7 @@ struct fetch_session *fetch_sessions_open(struct fetch_sessions *sessions, bool 
     }
     session->id = fetch_sessions_new_id(sessions);
     session->next_epoch = 1;
+    session->budget = sessions->budget;
     session->uses_topic_ids = by_id;
     session->used_ms = now_ms;
     list_init(&session->partitions);
@@ -205,8 +216,12 @@ int fetch_session_put(struct fetch_session *session, const struct fetch_partitio
         known->max_bytes = partition->max_bytes;
         return 0;
     }
+    if (!budget_take(session->budget, fetch_partition_bytes(partition))) {
+        return ERR_NOMEM;
+    }
     struct fetch_partition *added = mem_alloc(sizeof *added);
     if (added == NULL) {
+        budget_give(session->budget, fetch_partition_bytes(partition));
         return ERR_NOMEM;
     }
     *added = *partition;
@@ -218,7 +233,7 @@ int fetch_session_put(struct fetch_session *session, const struct fetch_partitio
     }
     if ((partition->key.name.data != NULL && added->topic == NULL) ||
         map_insert(&session->by_key, added) != 0) {
-        fetch_partition_free(added);
+        fetch_partition_free(session, added);
         return ERR_NOMEM;
     }
     list_push_back(&session->partitions, &added->node);
@@ -230,7 +245,7 @@ static void fetch_session_forget(struct fetch_session *session, const struct fet
 {
     struct fetch_partition *taken = map_take(&session->by_key, key);
     if (taken != NULL) {
-        fetch_partition_free(taken);
+        fetch_partition_free(session, taken);
         session->count--;
     }
 }

@@ -39,6 +39,7 @@ struct fetch_partition {
 };
 struct fetch_session {
     struct list node; /* in the cache, least recently used first */
+    struct budget *budget;
     int32_t id;
     int32_t next_epoch;
     bool uses_topic_ids;
@@ -49,7 +50,9 @@ struct fetch_session {
 };
 
 struct fetch_sessions;
-int fetch_sessions_create(int32_t slots, uint64_t seed, struct fetch_sessions **sessions);
+/* budget counts the partitions of all sessions of the broker. */
+int fetch_sessions_create(int32_t slots, struct budget *budget, uint64_t seed,
+                          struct fetch_sessions **sessions);
 void fetch_sessions_destroy(struct fetch_sessions **sessions);
 
 /* Checks id and epoch of a request against the cache. A session that the request ends is closed.
@@ -58,7 +61,8 @@ void fetch_sessions_destroy(struct fetch_sessions **sessions);
 int16_t fetch_sessions_resolve(struct fetch_sessions *sessions,
                                const struct fetch_request *request, bool by_id, int64_t now_ms,
                                struct fetch_session **session);
-/* Adds what an incremental fetch names and forgets what it gives up. ERR_NOMEM. */
+/* Adds what an incremental fetch names and forgets what it gives up. ERR_NOMEM, also when the
+ * budget is used up: the session is to be closed. */
 int fetch_session_update(struct fetch_session *session, const struct fetch_request *request);
 /* Opens one for a full fetch, empty; NULL when there is no room. */
 struct fetch_session *fetch_sessions_open(struct fetch_sessions *sessions, bool by_id,

@@ -108,7 +108,6 @@ static void image_round_free(struct image_round *round)
 {
     round->broker->image_round = NULL;
     image_unref(&round->image);
-    mem_free(round);
 }
 
 static void image_round_end(struct image_round *round)
@@ -186,8 +185,7 @@ static bool image_lacks_a_topic(const struct image *older, const struct image *n
 
 static void image_round_begin(struct broker *broker, const struct image *image)
 {
-    size_t parts = (size_t)broker->options.shard_count;
-    struct image_round *round = mem_need(sizeof *round + parts * sizeof round->parts[0]);
+    struct image_round *round = broker->image_round_memory;
     round->broker = broker;
     round->image = image_ref(image);
     broker->image_round = round;
@@ -206,10 +204,19 @@ void broker_apply_image(struct broker *broker, const struct image *image)
 
 bool broker_is_applying(const struct broker *broker) { return broker->image_round != NULL; }
 
+int images_create(struct broker *broker)
+{
+    size_t parts = (size_t)broker->options.shard_count;
+    broker->image_round_memory =
+        mem_calloc(1, sizeof(struct image_round) + parts * sizeof(struct image_part));
+    return broker->image_round_memory != NULL ? 0 : ERR_NOMEM;
+}
+
 void images_release(struct broker *broker)
 {
     if (broker->image_round != NULL) {
         image_round_free(broker->image_round);
     }
     image_unref(&broker->image_next);
+    mem_free(broker->image_round_memory);
 }

@@ -5,6 +5,8 @@
 #include "broker/broker.h"
 
 /* At shutdown: what is still on its way is dropped. */
+/* Before the first image. ERR_NOMEM. */
+int images_create(struct broker *broker);
 void images_release(struct broker *broker);
 
 #endif

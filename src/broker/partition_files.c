@@ -6,16 +6,15 @@
 #include "io/system.h"
 
 #define IDLE_FILES_MS 60000
-/* A record file and three indexes; half of the descriptors are left to connections and the rest. */
+/* A record file and three indexes. */
 #define FILES_A_PARTITION 4
-#define DESCRIPTORS_SHARE 2
 #define OPEN_PARTITIONS_MIN 2
 
 static void files_fire(struct timer *timer);
 
 void partition_files_init(struct broker_shard *shard, int32_t shard_count)
 {
-    int64_t most = (io_descriptors_max() - DESCRIPTORS_SPARE) / DESCRIPTORS_SHARE /
+    int64_t most = (io_descriptors_max() - DESCRIPTORS_SPARE) / DESCRIPTORS_FILES_SHARE /
                    FILES_A_PARTITION / shard_count;
     shard->open_max = most > OPEN_PARTITIONS_MIN ? (size_t)most : OPEN_PARTITIONS_MIN;
     list_init(&shard->open);

@@ -58,6 +58,7 @@ static void forward_done(struct broker_submission *submission, int16_t error,
     }
     forward->error = error;
     writer_init(&forward->encoded, FORWARD_BYTES_MAX);
+    forward->encoded.budget = &request->shard->broker->options.memory->work;
     const struct codec_struct *row = forward_response_row(submission->api_key);
     if (error == 0 &&
         (row == NULL || codec_encode(row, &forward->encoded, submission->api_version, response))) {

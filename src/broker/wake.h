@@ -7,5 +7,7 @@ struct broker_shard;
 
 /* api_fetch.c */
 void fetch_run_woken(struct broker_shard *shard);
+/* Answers all that wait, unless memory is ample: they hold some. */
+void fetch_end_waits(struct broker_shard *shard);
 
 #endif

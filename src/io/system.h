@@ -18,6 +18,9 @@ struct uuid io_random_uuid(void);
 int32_t io_core_count(void);
 /* Descriptors that the process may have, after it was given as many as it can get. */
 int64_t io_descriptors_max(void);
+/* Bytes of memory that the process may have: the machine's, or what a limit leaves of it (control
+ * groups, RLIMIT_AS, RLIMIT_DATA); *what names the one that holds, a static text. */
+int64_t io_memory_max(const char **what);
 /* Room of the file system that path is on. */
 int io_disk_space(const char *path, int64_t *total_bytes, int64_t *usable_bytes);
 

@@ -1,55 +1,13 @@
-#include "net/server.h"
+#include "net/server_internal.h"
 
 #include "base/assert.h"
 #include "base/limits.h"
 #include "base/mem.h"
 
-#define NET_SIZE_BYTES 4
-
-struct net_connection {
-    struct list node;
-    struct net_server *server;
-    struct loop_watch watch;
-    int32_t tag;
-    void *context;
-    bool closing;    /* to be freed once no request is in processing */
-    bool processing; /* a handler owns a frame of it */
-    bool in_ready;   /* net_connection_ready is on the stack */
-    int64_t used_ms; /* something was received or sent */
-
-    /* The frame that is being received. */
-    uint8_t size_bytes[NET_SIZE_BYTES];
-    size_t size_got;
-    size_t frame_size;
-    size_t frame_got;
-    size_t frame_capacity;
-    uint8_t *frame;
-
-    /* The response that is being sent. */
-    struct writer out;
-    struct io_file_range *ranges; /* one a splice of out */
-    size_t out_sent;              /* of the writer's bytes */
-    size_t splice_next;           /* splices before it are gone */
-    size_t splice_sent; /* of the one that is next */
-    size_t splice_warm; /* bytes of it that are known to be in memory */
-    bool sending;
-    bool warming; /* a helper reads from the splice that is next; ranges must stay */
-    struct loop_job warm_job;
-    int warm_error;
-    char peer[IO_PEER_BYTES];
-};
-
-struct net_server {
-    struct net_server_options options;
-    struct list connections; /* the one used last at the end */
-    size_t count;
-    bool stopped;
-    struct timer idle_timer;
-};
-
 void net_frame_free(struct net_frame **frame)
 {
     if (*frame != NULL) {
+        net_memory_give_frame((*frame)->memory, (*frame)->size, (*frame)->has_rest);
         mem_free((*frame)->data);
         mem_free(*frame);
         *frame = NULL;
@@ -69,8 +27,7 @@ static void net_release_out(struct net_connection *connection)
     connection->sending = false;
 }
 
-/* Ends the socket at once; the memory stays while a handler still has the connection. */
-static void net_connection_end(struct net_connection *connection)
+void net_connection_end(struct net_connection *connection)
 {
     if (!connection->closing) {
         connection->closing = true;
@@ -81,10 +38,11 @@ static void net_connection_end(struct net_connection *connection)
         }
         mem_free(connection->frame);
         connection->frame = NULL;
+        net_connection_give_memory(connection);
     }
 }
 
-static void net_connection_free_if_done(struct net_connection *connection)
+void net_connection_free_if_done(struct net_connection *connection)
 {
     if (!connection->closing || connection->processing || connection->in_ready ||
         connection->warming) {
@@ -202,6 +160,7 @@ static int net_send(struct net_connection *connection)
             return sent == ERR_AGAIN ? 0 : ERR_CLOSED;
         }
         budget -= (size_t)sent < budget ? (size_t)sent : budget;
+        connection->moved_bytes += sent;
         if (plain) {
             connection->out_sent += (size_t)sent;
             continue;
@@ -227,6 +186,7 @@ static int net_receive(struct net_connection *connection, uint8_t *data, size_t 
             return count == ERR_AGAIN ? 0 : ERR_CLOSED;
         }
         *got += (size_t)count;
+        connection->moved_bytes += count;
     }
     return 1;
 }
@@ -245,6 +205,7 @@ static int net_receive_size(struct net_connection *connection)
     int32_t size = (int32_t)((uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
                              (uint32_t)bytes[2] << 8 | bytes[3]);
     if (size < 0 || size > connection->server->options.request_bytes_max) {
+        connection->size_got = 0;
         metrics_add(connection->server->options.metrics, METRIC_CONNECTIONS_ENDED_FOR_RULE, 1);
         return ERR_RANGE;
     }
@@ -254,20 +215,34 @@ static int net_receive_size(struct net_connection *connection)
     return 1;
 }
 
+/* Room for the next bytes of the frame. 1; 0: it waits for memory; ERR_NOMEM. */
+static int net_grow_frame(struct net_connection *connection)
+{
+    bool begins = connection->frame_capacity == 0;
+    if ((begins ? !connection->has_begun : !connection->has_rest) &&
+        !net_connection_take_memory(connection)) {
+        return 0;
+    }
+    size_t wanted = begins ? NET_FIRST_BYTES : connection->frame_capacity * 4;
+    wanted = wanted < connection->frame_size ? wanted : connection->frame_size;
+    void *grown = mem_realloc(connection->frame, wanted > 0 ? wanted : 1);
+    if (grown == NULL) {
+        return ERR_NOMEM;
+    }
+    connection->frame = grown;
+    connection->frame_capacity = wanted;
+    return 1;
+}
+
 static int net_receive_frame(struct net_connection *connection)
 {
     int done = net_receive_size(connection);
     while (done == 1) {
         if (connection->frame_got == connection->frame_capacity) {
-            size_t wanted = connection->frame_capacity == 0 ? NET_FIRST_BYTES
-                                                            : connection->frame_capacity * 4;
-            wanted = wanted < connection->frame_size ? wanted : connection->frame_size;
-            void *grown = mem_realloc(connection->frame, wanted > 0 ? wanted : 1);
-            if (grown == NULL) {
-                return ERR_NOMEM;
+            done = net_grow_frame(connection);
+            if (done != 1) {
+                break;
             }
-            connection->frame = grown;
-            connection->frame_capacity = wanted;
         }
         done = net_receive(connection, connection->frame, connection->frame_capacity,
                            &connection->frame_got);
@@ -284,8 +259,10 @@ static int net_hand_frame_over(struct net_connection *connection)
     if (frame == NULL) {
         return ERR_NOMEM;
     }
-    *frame = (struct net_frame){connection->frame_size, connection->frame};
+    *frame = (struct net_frame){connection->frame_size, connection->frame,
+                                connection->server->options.memory, connection->has_rest};
     connection->frame = NULL;
+    connection->has_begun = connection->has_rest = false;
     connection->size_got = 0;
     connection->processing = true;
     metrics_add(connection->server->options.metrics, METRIC_INCOMING_BYTES,
@@ -301,12 +278,11 @@ static void net_connection_used(struct net_connection *connection)
     list_push_back(&connection->server->connections, &connection->node);
 }
 
-/* Goes on with sending, then receiving, until the socket or a handler makes it wait. */
-static void net_connection_advance(struct net_connection *connection)
+void net_connection_advance(struct net_connection *connection)
 {
     net_connection_used(connection);
     connection->in_ready = true;
-    while (!connection->closing && !connection->processing) {
+    while (!connection->closing && !connection->processing && !connection->waiting) {
         int done = 1;
         if (connection->sending) {
             done = net_send(connection);
@@ -332,7 +308,7 @@ static void net_connection_advance(struct net_connection *connection)
          * does, which for most clients is never. */
         unsigned interest = connection->sending ? LOOP_WRITABLE : LOOP_READABLE;
         loop_watch_set(connection->server->options.loop, &connection->watch,
-                       connection->warming ? 0 : interest);
+                       connection->warming || connection->waiting ? 0 : interest);
     }
     connection->in_ready = false;
     net_connection_free_if_done(connection);
@@ -341,7 +317,7 @@ static void net_connection_advance(struct net_connection *connection)
 static void net_connection_ready(struct loop_watch *watch, unsigned what)
 {
     struct net_connection *connection = CONTAINER_OF(watch, struct net_connection, watch);
-    if (connection->processing || connection->warming) {
+    if (connection->processing || connection->warming || connection->waiting) {
         /* Only a hang-up comes now. The request is carried out all the same; its answer fails. */
         loop_watch_set(connection->server->options.loop, watch, 0);
         if ((what & LOOP_READABLE) != 0 && (what & LOOP_WRITABLE) != 0) {
@@ -360,6 +336,7 @@ static void net_take_response(struct net_connection *connection, struct writer *
     connection->out = *response;
     *response = (struct writer){.max_bytes = response->max_bytes};
     connection->sending = true;
+    net_connection_holds(connection);
     metrics_add(connection->server->options.metrics, METRIC_OUTGOING_BYTES,
                 (int64_t)(connection->out.size + connection->out.splice_bytes));
     size_t count = connection->out.splice_count;
@@ -422,7 +399,7 @@ static void net_server_close_idle(struct timer *timer)
         if (connection->used_ms > used_before_ms) {
             break;
         }
-        if (!connection->processing) {
+        if (!connection->processing && !connection->waiting) {
             net_connection_end(connection);
             net_connection_free_if_done(connection);
         }
@@ -439,6 +416,7 @@ int net_server_create(const struct net_server_options *options, struct net_serve
     }
     server->options = *options;
     list_init(&server->connections);
+    net_waiting_init(server);
     timer_init(&server->idle_timer, net_server_close_idle);
     if (options->idle_max_ms >= 0) {
         loop_timer_arm(options->loop, &server->idle_timer, options->idle_max_ms / 4 + 1);
@@ -454,6 +432,7 @@ void net_server_destroy(struct net_server **server)
         return;
     }
     loop_timer_cancel((*server)->options.loop, &(*server)->idle_timer);
+    net_waiting_stop(*server);
     LIST_FOR_EACH_SAFE(node, &(*server)->connections)
     {
         struct net_connection *connection = CONTAINER_OF(node, struct net_connection, node);
@@ -496,6 +475,7 @@ bool net_server_adopt(struct net_server *server, int descriptor, int32_t tag, vo
     connection->server = server;
     connection->tag = tag;
     connection->context = context;
+    list_init(&connection->wait_node);
     connection->used_ms = loop_monotonic_ms(server->options.loop);
     connection->watch = (struct loop_watch){.descriptor = descriptor,
                                             .ready = net_connection_ready};

@@ -2,7 +2,8 @@
  *
  * A server is the half of one loop: it owns the connections it was given and their buffers. One
  * request of a connection is in processing at a time; further bytes stay in the socket until it is
- * answered, so a client cannot make memory grow. Frames are received into buffers of their size.
+ * answered. A connection holds memory only while a frame or a response is under way; what all of
+ * them may hold is bounded (memory.h), and while there is none they are not read.
  * A response is a writer's bytes with file ranges spliced in, sent without copying (sendfile) and
  * without ever blocking: what is not in memory is read ahead on a helper thread first, while the
  * connection waits and others go on.
@@ -17,6 +18,7 @@
 #include "io/loop.h"
 #include "io/socket.h"
 #include "metrics/registry.h"
+#include "net/memory.h"
 
 struct net_server;
 struct net_connection;
@@ -25,6 +27,8 @@ struct net_connection;
 struct net_frame {
     size_t size;
     uint8_t *data; /* writable: batches are patched in place */
+    struct net_memory *memory;
+    bool has_rest;
 };
 void net_frame_free(struct net_frame **frame);
 
@@ -33,15 +37,20 @@ struct net_server_options {
     int32_t request_bytes_max;      /* socket.request.max.bytes */
     int64_t idle_max_ms;            /* connections.max.idle.ms; -1: never */
     struct io_socket_buffers buffers;
+    struct net_memory *memory;     /* of all servers of the broker; NULL: no bound */
     struct metrics_shard *metrics; /* of the loop; NULL: nothing is counted */
     /* A whole frame. The connection stays open at least until net_connection_respond or
      * net_connection_close is called for it, even when the peer has gone. */
     void (*on_request)(void *context, struct net_connection *connection, struct net_frame *frame);
     /* The connection is gone, and no request of it is in processing. NULL: nobody is told. */
     void (*on_closed)(void *context, struct net_connection *connection);
+    /* Connections wait for memory; called again and again while they do. May be NULL. */
+    void (*on_pressure)(void *context);
     void *context;
 };
 int net_server_create(const struct net_server_options *options, struct net_server **server);
+/* Memory is short somewhere: closes connections that hold some and do not get on with it. */
+void net_server_relieve(struct net_server *server);
 /* No further request is read: what is in processing is still answered. */
 void net_server_stop(struct net_server *server);
 /* Closes every connection; after loop_drain, since helpers may still read for one. */

@@ -11,6 +11,7 @@
 #include "node/lifecycle.h"
 #include "node/quorum.h"
 #include "protocol/api.h"
+#include "protocol/error.h"
 
 #define HELPERS_OF_FIRST_SHARD 2
 #define HELPERS_OF_OTHER_SHARDS 1
@@ -34,6 +35,7 @@ struct node {
     struct image_endpoint controller_endpoints[CONFIG_LISTENERS_MAX];
     struct lifecycle *lifecycle;
     struct metrics_registry *metrics;
+    struct net_memory memory;
     int64_t began_ms;
     bool serving;
     int error;
@@ -171,6 +173,30 @@ static const char *node_api_name(int16_t key)
     return row == NULL ? NULL : row->name;
 }
 
+/* Shares out the memory that there is; one line when it does not hold what is configured. */
+static void node_plan_memory(struct node *node)
+{
+    const struct config *config = node->options.config;
+    const char *what;
+    struct net_memory_options options = {
+        .available_bytes = io_memory_max(&what),
+        .request_bytes_max = config_int(config, "socket.request.max.bytes"),
+        .queued_bytes = config_long(config, "queued.max.request.bytes"),
+        .shard_count = node->shard_count,
+    };
+    if (options.available_bytes < ONE_HEAP_MEMORY_BYTES) {
+        mem_use_one_heap();
+    }
+    net_memory_plan(&options, &node->memory);
+    if (node->memory.request_bytes_max < options.request_bytes_max) {
+        fprintf(stderr,
+                "%lld MiB of memory (%s) hold requests of %d bytes at most: lower "
+                "socket.request.max.bytes=%d, or raise that limit\n",
+                (long long)(options.available_bytes >> 20), what, node->memory.request_bytes_max,
+                options.request_bytes_max);
+    }
+}
+
 static int node_create_loops(struct node *node)
 {
     int32_t shards = config_int(node->options.config, "barnabas.shards");
@@ -179,6 +205,7 @@ static int node_create_loops(struct node *node)
         shards = cores <= 2 ? 1 : cores;
     }
     node->shard_count = shards < BROKER_SHARDS_MAX ? shards : BROKER_SHARDS_MAX;
+    node_plan_memory(node);
     for (int32_t i = 0; i < node->shard_count; i++) {
         int error = loop_create(i == 0 ? HELPERS_OF_FIRST_SHARD : HELPERS_OF_OTHER_SHARDS,
                                 &node->loops[i]);
@@ -277,7 +304,11 @@ static void carrier_done(struct quorum_request *request, int16_t error, const vo
 static void node_submit(void *context, struct broker_submission *submission)
 {
     struct node *node = context;
-    struct carrier *carrier = mem_need(sizeof *carrier);
+    struct carrier *carrier = mem_calloc(1, sizeof *carrier);
+    if (carrier == NULL) {
+        submission->done(submission, KAFKA_UNKNOWN_SERVER_ERROR, NULL);
+        return;
+    }
     carrier->submission = submission;
     carrier->request = (struct quorum_request){.api_key = submission->api_key,
                                                .api_version = submission->api_version,
@@ -343,6 +374,7 @@ static int node_create_broker(struct node *node, struct err_message *message)
         .metadata_directory = config_metadata_directory(config),
         .random_seed = io_random_seed(),
         .metrics = node->metrics,
+        .memory = &node->memory,
         .submit = node_submit,
         .controller_id = node_controller_id,
         .on_applied = node_on_applied,
@@ -385,6 +417,7 @@ static int node_open_quorum(struct node *node, struct err_message *message)
     }
     struct quorum_options options = {
         .loop = node->loops[0],
+        .budget = &node->memory.work,
         .fs = node->options.fs,
         .metrics = metrics_shard_at(node->metrics, 0),
         .metadata_directory = directory,

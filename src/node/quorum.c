@@ -271,6 +271,7 @@ static void quorum_handle(struct quorum *quorum, struct quorum_request *request)
     }
     pending->request = request;
     arena_init(&pending->arena, ARENA_BYTES_MAX);
+    pending->arena.budget = quorum->options.budget;
     controller_records_init(&records);
     struct controller_call call = {
         .api_key = request->api_key,

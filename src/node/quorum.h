@@ -19,6 +19,7 @@ struct quorum;
 
 struct quorum_options {
     struct loop *loop;
+    struct budget *budget; /* of the answers; NULL: none */
     struct io_fs *fs;
     struct metrics_shard *metrics; /* of the loop; NULL: nothing is counted */
     const char *metadata_directory; /* a formatted log directory */

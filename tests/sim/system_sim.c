@@ -25,7 +25,13 @@ void io_random_bytes(void *data, size_t size)
 
 int32_t io_core_count(void) { return 1; }
 /* So few that partitions have to take turns with their files. */
-int64_t io_descriptors_max(void) { return DESCRIPTORS_SPARE + 32; }
+int64_t io_descriptors_max(void) { return DESCRIPTORS_SPARE + 64; }
+
+int64_t io_memory_max(const char **what)
+{
+    *what = "the memory of the simulation";
+    return INT64_C(512) << 20;
+}
 
 int io_disk_space(const char *path, int64_t *total_bytes, int64_t *usable_bytes)
 {
