@@ -56,6 +56,8 @@ enum log_checkpoint_kind {
     LOG_CHECKPOINT_KINDS,
 };
 
+const char *log_dir_checkpoint_name(enum log_checkpoint_kind kind);
+
 struct log_dir {
     struct io_fs *fs;
     char *path;

@@ -22,6 +22,11 @@ static const char *const checkpoint_names[LOG_CHECKPOINT_KINDS] = {
     [LOG_CHECKPOINT_HIGH_WATERMARK] = "replication-offset-checkpoint",
 };
 
+const char *log_dir_checkpoint_name(enum log_checkpoint_kind kind)
+{
+    return checkpoint_names[kind];
+}
+
 static int checkpoint_path(const struct log_dir *dir, enum log_checkpoint_kind kind, char *path)
 {
     int size = snprintf(path, CHECKPOINT_PATH_BYTES, "%s/%s", dir->path, checkpoint_names[kind]);

@@ -43,7 +43,9 @@ static void print_scripts(void)
         }
     }
     for (const struct tool *tool = tools_all; tool->name != NULL; tool++) {
-        printf("kafka-%s.sh\n", tool->name);
+        if (!tool->is_ours) {
+            printf("kafka-%s.sh\n", tool->name);
+        }
     }
 }
 

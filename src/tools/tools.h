@@ -3,10 +3,13 @@
 #ifndef BNB_TOOLS_TOOLS_H
 #define BNB_TOOLS_TOOLS_H
 
+#include <stdbool.h>
+
 struct tool {
     const char *name; /* "topics"; kafka-topics.sh in Apache Kafka */
     int (*run)(int argc, char **argv);
     const char *summary;
+    bool is_ours; /* Apache Kafka has no such script */
 };
 
 /* NULL when there is no such tool. */
@@ -14,6 +17,7 @@ const struct tool *tools_find(const char *name);
 /* Every tool, in order; the last one has name NULL. */
 extern const struct tool tools_all[];
 
+int tool_scrub(int argc, char **argv);
 int tool_topics(int argc, char **argv);
 int tool_configs(int argc, char **argv);
 int tool_console_producer(int argc, char **argv);
