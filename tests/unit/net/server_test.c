@@ -31,6 +31,9 @@ static struct {
     atomic_int cold_reads;
     atomic_int released;
     int disk_error;
+    struct net_memory memory;
+    size_t given_under_pressure;
+    bool adopted;
     int closed;
     int close_at; /* connections closed before the loop stops */
 } test;
@@ -88,6 +91,13 @@ static void on_closed(void *context, struct net_connection *connection)
     }
 }
 
+static void on_pressure(void *context)
+{
+    (void)context;
+    budget_give(&test.memory.work, test.given_under_pressure);
+    test.given_under_pressure = 0;
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -104,7 +114,12 @@ static int setup(void **state)
                                          .idle_max_ms = -1,
                                          .metrics = metrics_shard_at(test.registry, 0),
                                          .on_request = on_request,
-                                         .on_closed = on_closed};
+                                         .on_closed = on_closed,
+                                         .memory = &test.memory,
+                                         .on_pressure = on_pressure};
+    struct net_memory_options memory = {
+        .available_bytes = INT64_C(256) << 20, .request_bytes_max = 1000, .shard_count = 1};
+    net_memory_plan(&memory, &test.memory);
     assert_int_equal(net_server_create(&options, &test.server), 0);
     return 0;
 }
@@ -248,6 +263,55 @@ static void server__a_failed_disk_ends_the_connection(void **state)
     assert_int_equal(test.released, 1);
 }
 
+/* Asks, and says that nothing more comes: the loop ends once the connection is closed. */
+static int ask_once(void)
+{
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    assert_int_equal(fcntl(pair[1], F_SETFL, O_NONBLOCK), 0);
+    ask(pair[0], "x");
+    assert_int_equal(shutdown(pair[0], SHUT_WR), 0);
+    test.adopted = net_server_adopt(test.server, pair[1], 0, NULL);
+    test.close_at = 1;
+    return pair[0];
+}
+
+/* Each allocation of an exchange fails once: the connection ends and the process goes on. Without a
+ * failure left to come the answer is there. */
+static void server__any_allocation_may_fail(void **state)
+{
+    bool answered = false;
+    for (int countdown = 1; !answered; countdown++) {
+        assert_true(countdown < 20);
+        mem_fail_after(countdown);
+        int client = ask_once();
+        if (test.adopted) {
+            loop_run(test.loop);
+        }
+        mem_fail_after(0);
+        answered = receive_byte(client) == 'x';
+        close(client);
+        assert_int_equal(net_server_connection_count(test.server), 0);
+        assert_int_equal(teardown(state), 0);
+        assert_int_equal(setup(state), 0);
+    }
+}
+
+/* While half of the memory for work is used no frame is begun; it is once some is given back. */
+static void server__a_frame_waits_for_memory(void **state)
+{
+    (void)state;
+    size_t all = test.memory.work.max_bytes;
+    assert_true(budget_take(&test.memory.work, all));
+    test.given_under_pressure = all;
+    int client = ask_once();
+    loop_run(test.loop);
+    assert_int_equal(test.given_under_pressure, 0);
+    assert_int_equal(receive_byte(client), 'x');
+    assert_int_equal(budget_used(&test.memory.first), 0);
+    close(client);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -256,6 +320,8 @@ int main(void)
         CASE(server__others_are_served_while_one_waits_for_the_disk),
         CASE(server__a_client_that_goes_during_the_wait_costs_nothing),
         CASE(server__a_failed_disk_ends_the_connection),
+        CASE(server__any_allocation_may_fail),
+        CASE(server__a_frame_waits_for_memory),
         CASE(server__a_size_beyond_the_bound_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
