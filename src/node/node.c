@@ -23,8 +23,9 @@ struct node_port {
 };
 struct node {
     struct node_options options;
-    struct log_dir *dirs[BROKER_DIRS_MAX];
+    struct log_dir *dirs[BROKER_DIRS_MAX + 1]; /* log.dirs, then metadata.log.dir if it is apart */
     int32_t dir_count;
+    int32_t log_dir_count;
     struct loop *loops[BROKER_SHARDS_MAX];
     int32_t shard_count;
     int32_t started_count; /* loops with a thread of their own */
@@ -65,15 +66,22 @@ static void node_fatal(void *context, const char *why)
     loop_stop(node->loops[0]);
 }
 
+/* The directory of the metadata log, NULL when it is not open. */
+static struct log_dir *node_metadata_dir(const struct node *node)
+{
+    for (int32_t i = 0; i < node->dir_count; i++) {
+        if (strcmp(node->dirs[i]->path, config_metadata_directory(node->options.config)) == 0) {
+            return node->dirs[i];
+        }
+    }
+    return NULL;
+}
+
 /* The metadata log cannot be written. */
 static void node_quorum_failed(void *context, const char *why)
 {
     struct node *node = context;
-    for (int32_t i = 0; i < node->dir_count; i++) {
-        if (strcmp(node->dirs[i]->path, config_metadata_directory(node->options.config)) == 0) {
-            log_dir_fail(node->dirs[i]);
-        }
-    }
+    log_dir_fail(node_metadata_dir(node));
     node_fatal(node, why);
 }
 
@@ -164,7 +172,9 @@ static int node_open_dirs(struct node *node, struct err_message *message)
             return error;
         }
     }
-    return 0;
+    node->log_dir_count = node->dir_count;
+    const char *metadata = config_metadata_directory(config);
+    return node_metadata_dir(node) != NULL ? 0 : node_open_dir(node, metadata, message);
 }
 
 static const char *node_api_name(int16_t key)
@@ -335,7 +345,7 @@ static void node_serve_if_ready(struct node *node)
     node->serving = true;
     broker_set_strays_aside(node->broker);
     for (int32_t i = 0; i < node->dir_count; i++) {
-        if (!atomic_load(&node->broker->dirs[i].offline)) {
+        if (i >= node->log_dir_count || !atomic_load(&node->broker->dirs[i].offline)) {
             log_dir_mark_recovered(node->dirs[i]);
         }
     }
@@ -370,7 +380,7 @@ static int node_create_broker(struct node *node, struct err_message *message)
         .loops = node->loops,
         .shard_count = node->shard_count,
         .dirs = node->dirs,
-        .dir_count = node->dir_count,
+        .dir_count = node->log_dir_count,
         .metadata_directory = config_metadata_directory(config),
         .random_seed = io_random_seed(),
         .metrics = node->metrics,
@@ -391,7 +401,7 @@ static int node_create_broker(struct node *node, struct err_message *message)
         .config = config,
         .cluster_id = node_cluster_id(node),
         .dirs = node->dirs,
-        .dir_count = node->dir_count,
+        .dir_count = node->log_dir_count,
         .submit = node_submit,
         .on_unfenced = node_on_unfenced,
         .incarnation_id = io_random_uuid(),
@@ -404,17 +414,7 @@ static int node_open_quorum(struct node *node, struct err_message *message)
 {
     const struct config *config = node->options.config;
     const char *directory = config_metadata_directory(config);
-    struct log_dir *dir = NULL;
-    for (int32_t i = 0; i < node->dir_count; i++) {
-        if (strcmp(node->dirs[i]->path, directory) == 0) {
-            dir = node->dirs[i];
-        }
-    }
-    if (dir == NULL) {
-        return err_set(message, ERR_UNSUPPORTED,
-                       "metadata.log.dir: %s is not one of log.dirs; name it there as well",
-                       directory);
-    }
+    const struct log_dir *dir = node_metadata_dir(node);
     struct quorum_options options = {
         .loop = node->loops[0],
         .budget = &node->memory.work,

@@ -61,6 +61,27 @@ def begins_and_finds_its_data_again(root):
         assert listed.stdout == "kept\n", listed.stdout
 
 
+def keeps_its_metadata_apart(root):
+    """metadata.log.dir need not be one of log.dirs."""
+    port, controller_port = harness.free_port(), harness.free_port()
+    properties = root / "server.properties"
+    properties.write_text(f"process.roles=broker,controller\nnode.id=1\nlog.dirs={root}/records\n"
+                          f"metadata.log.dir={root}/metadata\ncontroller.listener.names=CONTROLLER\n"
+                          f"controller.quorum.voters=1@localhost:{controller_port}\n"
+                          f"listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}\n")
+    subprocess.run([harness.BINARY, "storage", "format", "-t", "4L6g3nShT-eMCtK--X86sw", "-c", properties],
+                   check=True, capture_output=True, timeout=LINE_SECONDS)
+    for _ in range(2):
+        started = Started(root / "metadata")
+        started.command = [harness.BINARY, "server-start", str(properties)]
+        with started:
+            assert "ready on" in started.line, started.line
+            subprocess.run([harness.BINARY, "topics", "--bootstrap-server", f"127.0.0.1:{port}", "--create",
+                            "--if-not-exists", "--topic", "kept"], check=True, capture_output=True, timeout=20)
+    assert "__cluster_metadata-0" in os.listdir(root / "metadata")
+    assert "kept-0" in os.listdir(root / "records") and "kept-0" not in os.listdir(root / "metadata")
+
+
 def names_a_used_port(root):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         line = refused(root / "data", port=taken.getsockname()[1])
@@ -165,7 +186,7 @@ def stops_the_node_that_is_named(root):
         node.process.wait(LINE_SECONDS)
 
 
-CASES = (stops_the_node_that_is_named, turns_away_whom_it_cannot_authenticate, does_not_ignore_an_authorizer,
+CASES = (keeps_its_metadata_apart, stops_the_node_that_is_named, turns_away_whom_it_cannot_authenticate, does_not_ignore_an_authorizer,
          begins_and_finds_its_data_again, names_a_used_port, names_a_directory_in_use,
          names_a_foreign_directory, names_a_file_in_the_place_of_a_directory,
          names_an_unwritable_directory, names_the_directory_of_another_node,
