@@ -570,8 +570,10 @@ static int recovery_whole(struct log *log, struct log_files *files, int64_t reco
             error = segment_rename_deleted(log->segments[i]);
             log->deleted_count++;
         }
-        if (error == 0 && is_cut) {
+        if (error == 0 && is_cut && index + 1 < log->segment_count) {
             log_drop_segments(log, index + 1, log->segment_count - index - 1);
+            /* Or they could follow what is written in their place after another loss of power. */
+            error = io_sync_directory(&log->fs, log->directory);
         }
         if (error == 0 && index + 1 < log->segment_count) {
             error = segment_seal(segment);
