@@ -71,7 +71,7 @@ void dump_control(struct dump *dump, const struct record *record);
 void dump_offset_index(struct dump *dump, const char *path, struct bytes_view data);
 void dump_time_index(struct dump *dump, const char *path, struct bytes_view data);
 void dump_txn_index(struct bytes_view data);
-void dump_producer_snapshot(const char *path, struct bytes_view data);
+void dump_producer_snapshot(struct bytes_view data);
 void dump_batches(struct dump *dump, const char *path, struct bytes_view data);
 /* Tells that a file is not there, and ends the run. */
 void dump_fail_missing(struct dump *dump, const char *path);

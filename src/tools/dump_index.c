@@ -251,16 +251,27 @@ static void snapshot_entry(struct reader *reader)
     putchar('\n');
 }
 
-void dump_producer_snapshot(const char *path, struct bytes_view data)
+void dump_producer_snapshot(struct bytes_view data)
 {
     struct reader reader;
     reader_init(&reader, data.data, data.size);
     int16_t version = reader_i16(&reader);
     uint32_t crc = reader_u32(&reader);
     int32_t count = reader_i32(&reader);
-    if (reader.failed || version != 1 ||
-        crc != crc32c(0, data.data + SNAPSHOT_CRC_END, data.size - SNAPSHOT_CRC_END)) {
-        fprintf(stderr, "Snapshot file '%s' is corrupt (CRC is no longer valid).\n", path);
+    bool has_version = data.size >= sizeof version;
+    if (has_version && version != 1) {
+        fprintf(stderr, "Snapshot failed schema validation: Snapshot contained an unknown file "
+                        "version %d\n", version);
+        return;
+    }
+    if (reader.failed) {
+        fprintf(stderr, "Snapshot failed schema validation: null\n");
+        return;
+    }
+    uint32_t wanted = crc32c(0, data.data + SNAPSHOT_CRC_END, data.size - SNAPSHOT_CRC_END);
+    if (crc != wanted) {
+        fprintf(stderr, "Snapshot is corrupt (CRC is no longer valid). Stored crc: %u. "
+                        "Computed crc: %u\n", crc, wanted);
         return;
     }
     for (int32_t i = 0; i < count && !reader.failed; i++) {

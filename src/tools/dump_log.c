@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/reader.h"
 #include "io/file.h"
 #include "protocol/record/compress.h"
 #include "protocol/record/iter.h"
@@ -16,6 +17,8 @@
 #define DUMP_FILE_BYTES_MAX ((size_t)1 << 31)
 #define DUMP_BATCH_BYTES_MAX ((size_t)1 << 30)
 #define DUMP_PATH_BYTES 4096
+#define DUMP_PREFIX_BYTES 17 /* offset, size and what is before the attributes */
+#define DUMP_SIZE_MIN 14
 #define DUMP_ARENA_BYTES ((size_t)256 << 20)
 
 static const struct args_option dump_options[] = {
@@ -186,6 +189,26 @@ static void dump_log_title(const char *path)
     }
 }
 
+/* What follows is no batch: Apache Kafka gives up where the size is less than any batch has, and
+ * takes the rest for the torn end of the file otherwise. */
+static void dump_end(struct dump *dump, const char *path, struct bytes_view rest)
+{
+    struct reader reader;
+    reader_init(&reader, rest.data, rest.size);
+    (void)reader_i64(&reader);
+    int32_t size = reader_i32(&reader);
+    if (rest.size > DUMP_PREFIX_BYTES && size < DUMP_SIZE_MIN) {
+        fflush(stdout);
+        fprintf(stderr, "Exception in thread \"main\" "
+                        "org.apache.kafka.common.errors.CorruptRecordException: Found record size "
+                        "%d smaller than minimum record overhead (%d) in file %s.\n",
+                size, DUMP_SIZE_MIN, path);
+        dump->failed = true;
+        return;
+    }
+    printf("Found %zu invalid bytes at the end of %s\n", rest.size, dump_name(path));
+}
+
 void dump_batches(struct dump *dump, const char *path, struct bytes_view data)
 {
     size_t at = 0;
@@ -198,8 +221,7 @@ void dump_batches(struct dump *dump, const char *path, struct bytes_view data)
             return; /* the user's bound cuts it */
         }
         if (batch_decode(data.data + at, data.size - at, &batch) != 0) {
-            printf("Found %zu invalid bytes at the end of %s\n", data.size - at,
-                   dump_name(path));
+            dump_end(dump, path, (struct bytes_view){data.data + at, data.size - at});
             return;
         }
         dump_batch_line(&batch, data.data + at, at);
@@ -259,7 +281,7 @@ static void dump_content(struct dump *dump, enum dump_kind kind, const char *pat
         dump_txn_index(data);
         return;
     case KIND_SNAPSHOT:
-        dump_producer_snapshot(path, data);
+        dump_producer_snapshot(data);
         return;
     }
 }

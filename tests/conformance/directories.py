@@ -27,7 +27,8 @@ from nodes import APACHE, OURS  # noqa: E402
 SHOWN = 6
 # Of Apache Kafka: warnings and errors about what it found on the disk; not those of a slow machine.
 WARNING = re.compile(r"^\[.*\] (WARN|ERROR) ("
-                     r"org\.apache\.kafka\.(storage|raft|snapshot|image|metadata)|kafka\.(log|cluster|raft|server\.ReplicaManager)"
+                     r"org\.apache\.kafka\.(storage|raft|snapshot|image|metadata)"
+                     r"|kafka\.(log|cluster|raft|server\.ReplicaManager)"
                      r"|.*(corrupt|sanity|damaged|inconsisten|invalid|rebuil|recover))")
 # What this test does: batches out of order.
 EXPECTED = re.compile(r"Error processing append operation on partition \S+:sequence-")
@@ -197,6 +198,9 @@ class Journey:
         print(f"     {lines} lines of {dict(sorted(counts.items()))}", file=sys.stderr)
         fail_if(found, "lines that differ")
 
+    def is_dumped_alike_damaged(self):
+        fail_if(dumps.compare_damaged(self.node), "lines that differ")
+
 
 LEGS = {
     APACHE: [(APACHE, ["fill_topics", "fill_the_rest", "change_settings"]),
@@ -227,6 +231,8 @@ def steps_of(journey, origin):
         yield f"{name}_ends", journey.ends, True
         yield f"{name}_says_nothing_of_repairs", journey.says_nothing_of_repairs, False
         yield f"{name}_is_dumped_alike", journey.is_dumped_alike, False
+        if leg == 0:
+            yield f"{name}_is_dumped_alike_damaged", journey.is_dumped_alike_damaged, False
 
 
 def main():

@@ -2,6 +2,7 @@
 import collections
 import difflib
 import itertools
+import shutil
 import subprocess
 
 import harness
@@ -49,6 +50,21 @@ def difference(words, left, right):
     return [f"{' '.join(words)}: {line[:900]}" for line in itertools.islice(lines, SHOWN_LINES)]
 
 
+def compare_run(node, words):
+    """Differences of one run of both tools, and the number of lines."""
+    node.driver.do("main", TOOL, node.root / "dump", *words)
+    out, err = ((node.root / name).read_bytes().decode(errors="surrogateescape")
+                for name in ("dump", "dump.err"))
+    done = subprocess.run([harness.BINARY, "dump-log", *words], capture_output=True)
+    ours = done.stdout.decode(errors="surrogateescape")
+    found = difference(words[2:], out.split("\n"), ours.split("\n"))
+    ours = done.stderr.decode(errors="surrogateescape")
+    found += difference(words[2:], problems(err), problems(ours))
+    if (done.returncode != 0) != ("Exception" in err):
+        found.append(f"dump-log {words[2:]}: status {done.returncode}")
+    return found, out.count("\n") + err.count("\n")
+
+
 def compare(node):
     """Differences, a line each; how many files were compared, by suffix, and how many lines."""
     groups = collections.defaultdict(list)
@@ -56,18 +72,45 @@ def compare(node):
         groups[flags_for(path)].append(str(path))
     found, counts, lines = [], collections.Counter(), 0
     for flags, paths in groups.items():
-        words = ["--files", ",".join(paths), *flags]
-        theirs = node.root / "dump"
-        node.driver.do("main", TOOL, theirs, *words)
-        out, err = ((node.root / name).read_bytes().decode(errors="surrogateescape")
-                    for name in ("dump", "dump.err"))
-        done = subprocess.run([harness.BINARY, "dump-log", *words], capture_output=True)
-        if done.returncode != 0:
-            found.append(f"dump-log {flags}: status {done.returncode}: {done.stderr[-300:]}")
-        ours = done.stdout.decode(errors="surrogateescape")
-        found += difference(flags, out.split("\n"), ours.split("\n"))
-        ours = done.stderr.decode(errors="surrogateescape")
-        found += difference(flags, problems(err), problems(ours))
+        wrong, more = compare_run(node, ["--files", ",".join(paths), *flags])
+        found += wrong
+        lines += more
         counts.update(path.rsplit(".", 1)[1] for path in paths)
-        lines += out.count("\n") + err.count("\n")
     return found, counts, lines
+
+
+def flip(data, at):
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1:]
+
+
+DAMAGES = {
+    "a cut end": (".log", lambda data: data[:-7]),
+    "zeros behind": (".log", lambda data: data + bytes(30)),
+    "ones behind": (".log", lambda data: data + b"\xff" * 80),
+    "a record": (".log", lambda data: flip(data, 91)),
+    "an offset": (".index", lambda data: flip(data, 3)),
+    "odd bytes": (".index", lambda data: data + b"abc"),
+    "a time": (".timeindex", lambda data: flip(data, 7)),
+    "an offset of a time": (".timeindex", lambda data: flip(data, 11)),
+    "odd bytes behind times": (".timeindex", lambda data: data + b"abc"),
+    "a producer": (".snapshot", lambda data: flip(data, 20)),
+    "a short snapshot": (".snapshot", lambda data: data[:9]),
+    "an empty snapshot": (".snapshot", lambda data: b""),
+    "a later snapshot": (".snapshot", lambda data: flip(data, 0)),
+}
+
+
+def compare_damaged(node):
+    """The same over the first segment of topic `rolled` with one fault each."""
+    source = next(path for path in node.files() if path.parent.name == "rolled-0").parent
+    segment = min(source.glob("*.log"))
+    found = []
+    for name, (suffix, damage) in DAMAGES.items():
+        folder = node.root / "damaged" / name.replace(" ", "-")
+        shutil.copytree(source, folder)
+        path = max(folder.glob("*.snapshot")) if suffix == ".snapshot" else \
+            folder / segment.with_suffix(suffix).name
+        path.write_bytes(damage(path.read_bytes()))
+        wrong, _ = compare_run(node, ["--files", str(path), "--deep-iteration"])
+        found += [f"{name}: {line}" for line in wrong]
+    return found

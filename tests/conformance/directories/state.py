@@ -106,7 +106,7 @@ def topics_of(side):
 
 
 def capture(side, epochs, but=("torn",)):
-    """All of it, but some topics; epochs: of an earlier capture, since each start may raise them."""
+    """All of it, but some topics; epochs: of an earlier one, since each start may raise them."""
     state = {"settings": {"of the default broker": dynamic(side, BROKER, ""),
                           "of broker 1": dynamic(side, BROKER, "1"),
                           "of a group": dynamic(side, GROUP, "group-consumer"),

@@ -1,4 +1,6 @@
 import java.io.PrintStream;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -398,8 +400,12 @@ public final class Directories {
              var errors = new PrintStream(words[2] + ".err", StandardCharsets.UTF_8)) {
             System.setOut(file);
             System.setErr(errors);
-            Class.forName(words[1]).getMethod("main", String[].class)
-                .invoke(null, (Object) Arrays.copyOfRange(words, 3, words.length));
+            Method main = Class.forName(words[1]).getMethod("main", String[].class);
+            try {
+                main.invoke(null, (Object) Arrays.copyOfRange(words, 3, words.length));
+            } catch (InvocationTargetException error) {
+                errors.println("Exception in thread \"main\" " + error.getCause());
+            }
         } finally {
             System.setOut(out);
             System.setErr(err);
