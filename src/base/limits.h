@@ -51,6 +51,9 @@
 /* Below this much memory there is one heap for all threads: each of more would take 64 MiB of
  * addresses. */
 #define ONE_HEAP_MEMORY_BYTES (INT64_C(2) << 30)
+/* Received with one call where less is wanted: a small request comes as a whole, and with those
+ * that were sent behind it. What is behind it is kept, if there is memory, until its turn comes. */
+#define NET_AHEAD_BYTES LIMIT(8u << 10, 9u)
 /* Sent in one turn to one connection, so that the others get theirs. */
 #define NET_TURN_BYTES LIMIT(4u << 20, 2500u)
 /* One call of sendfile: short enough to be resident as a whole, mostly. */

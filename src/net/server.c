@@ -38,6 +38,7 @@ void net_connection_end(struct net_connection *connection)
         }
         mem_free(connection->frame);
         connection->frame = NULL;
+        net_ahead_drop(connection);
         net_connection_give_memory(connection);
     }
 }
@@ -177,86 +178,11 @@ static int net_send(struct net_connection *connection)
     return 1;
 }
 
-/* Receives into [data + *got, data + size). 1: full; 0: more later; ERR_CLOSED. */
-static int net_receive(struct net_connection *connection, uint8_t *data, size_t size, size_t *got)
-{
-    while (*got < size) {
-        int64_t count = io_socket_receive(connection->watch.descriptor, data + *got, size - *got);
-        if (count < 0) {
-            return count == ERR_AGAIN ? 0 : ERR_CLOSED;
-        }
-        *got += (size_t)count;
-        connection->moved_bytes += count;
-    }
-    return 1;
-}
-
-static int net_receive_size(struct net_connection *connection)
-{
-    if (connection->size_got == NET_SIZE_BYTES) {
-        return 1;
-    }
-    int done = net_receive(connection, connection->size_bytes, NET_SIZE_BYTES,
-                           &connection->size_got);
-    if (done != 1) {
-        return done;
-    }
-    const uint8_t *bytes = connection->size_bytes;
-    int32_t size = (int32_t)((uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
-                             (uint32_t)bytes[2] << 8 | bytes[3]);
-    if (size < 0 || size > connection->server->options.request_bytes_max) {
-        connection->size_got = 0;
-        metrics_add(connection->server->options.metrics, METRIC_CONNECTIONS_ENDED_FOR_RULE, 1);
-        return ERR_RANGE;
-    }
-    connection->frame_size = (size_t)size;
-    connection->frame_got = 0;
-    connection->frame_capacity = 0;
-    return 1;
-}
-
-/* Room for the next bytes of the frame. 1; 0: it waits for memory; ERR_NOMEM. */
-static int net_grow_frame(struct net_connection *connection)
-{
-    bool begins = connection->frame_capacity == 0;
-    if ((begins ? !connection->has_begun : !connection->has_rest) &&
-        !net_connection_take_memory(connection)) {
-        return 0;
-    }
-    size_t wanted = begins ? NET_FIRST_BYTES : connection->frame_capacity * 4;
-    wanted = wanted < connection->frame_size ? wanted : connection->frame_size;
-    void *grown = mem_realloc(connection->frame, wanted > 0 ? wanted : 1);
-    if (grown == NULL) {
-        return ERR_NOMEM;
-    }
-    connection->frame = grown;
-    connection->frame_capacity = wanted;
-    return 1;
-}
-
-static int net_receive_frame(struct net_connection *connection)
-{
-    int done = net_receive_size(connection);
-    while (done == 1) {
-        if (connection->frame_got == connection->frame_capacity) {
-            done = net_grow_frame(connection);
-            if (done != 1) {
-                break;
-            }
-        }
-        done = net_receive(connection, connection->frame, connection->frame_capacity,
-                           &connection->frame_got);
-        if (done == 1 && connection->frame_got == connection->frame_size) {
-            return 1;
-        }
-    }
-    return done;
-}
-
 static int net_hand_frame_over(struct net_connection *connection)
 {
     struct net_frame *frame = mem_alloc(sizeof *frame);
-    if (frame == NULL) {
+    if (frame == NULL || net_ahead_keep(connection) != 0) {
+        mem_free(frame);
         return ERR_NOMEM;
     }
     *frame = (struct net_frame){connection->frame_size, connection->frame,
@@ -303,6 +229,9 @@ void net_connection_advance(struct net_connection *connection)
             break;
         }
     }
+    if (!connection->closing && net_ahead_keep(connection) != 0) {
+        net_connection_end(connection);
+    }
     if (!connection->closing) {
         /* While a request is in processing more may come: the loop is told to be quiet only once it
          * does, which for most clients is never. */
@@ -317,6 +246,7 @@ void net_connection_advance(struct net_connection *connection)
 static void net_connection_ready(struct loop_watch *watch, unsigned what)
 {
     struct net_connection *connection = CONTAINER_OF(watch, struct net_connection, watch);
+    connection->drained = false;
     if (connection->processing || connection->warming || connection->waiting) {
         /* Only a hang-up comes now. The request is carried out all the same; its answer fails. */
         loop_watch_set(connection->server->options.loop, watch, 0);

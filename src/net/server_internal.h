@@ -1,9 +1,10 @@
-/* server_internal.h: the connections of a server, for its files: server.c receives and sends,
- * server_memory.c makes connections wait while memory is short.
+/* server_internal.h: the connections of a server, for its files: server.c answers, server_receive.c
+ * makes frames of what comes, server_memory.c makes connections wait while memory is short.
  * Thread: the loop's. */
 #ifndef BNB_NET_SERVER_INTERNAL_H
 #define BNB_NET_SERVER_INTERNAL_H
 
+#include "base/limits.h"
 #include "net/memory.h"
 #include "net/server.h"
 
@@ -36,6 +37,13 @@ struct net_connection {
     size_t frame_capacity;
     uint8_t *frame;
 
+    /* What came with a frame and is behind it: in the server's own memory while the connection is
+     * being served, else in memory of its own. */
+    const uint8_t *ahead;
+    size_t ahead_size;
+    uint8_t *ahead_memory; /* its own; NULL: there is none */
+    bool drained;          /* the socket gave less than it could have: it is empty */
+
     /* The response that is being sent. */
     struct writer out;
     struct io_file_range *ranges; /* one a splice of out */
@@ -61,6 +69,7 @@ struct net_server {
     struct list waiting[2];
     struct timer pressure_timer;
     struct loop_hook hook;
+    uint8_t ahead[NET_AHEAD_BYTES]; /* for the connection that is being served */
 };
 
 /* server.c. Ends the socket at once; the memory stays while a handler still has the connection. */
@@ -68,6 +77,13 @@ void net_connection_end(struct net_connection *connection);
 void net_connection_free_if_done(struct net_connection *connection);
 /* Goes on with sending, then receiving, until the socket or a handler makes it wait. */
 void net_connection_advance(struct net_connection *connection);
+
+/* server_receive.c. The next frame: 1: it is there; 0: more later; ERR_CLOSED, ERR_RANGE: it is
+ * longer than allowed; ERR_NOMEM. */
+int net_receive_frame(struct net_connection *connection);
+/* What came ahead, for later: the server's memory is for others now. ERR_NOMEM. */
+int net_ahead_keep(struct net_connection *connection);
+void net_ahead_drop(struct net_connection *connection);
 
 /* server_memory.c */
 void net_waiting_init(struct net_server *server);

@@ -226,6 +226,42 @@ static void server__a_client_that_goes_during_the_wait_costs_nothing(void **stat
     assert_int_equal(test.released, 1);
 }
 
+/* Sent at once, and cut where it is least convenient: answered one by one, in order, and nothing of
+ * what was received ahead stays behind. */
+static void *pipeline(void *argument)
+{
+    int client = *(int *)argument;
+    uint8_t frames[260 * 5];
+    for (size_t i = 0; i < 260; i++) {
+        memcpy(frames + 5 * i, (uint8_t[]){0, 0, 0, 1, (uint8_t)('g' + i % 10)}, 5);
+    }
+    size_t sent = 0;
+    for (size_t cut = 1; sent < sizeof frames; cut = cut * 2 + 1) {
+        size_t size = cut < sizeof frames - sent ? cut : sizeof frames - sent;
+        ASSERT(send(client, frames + sent, size, MSG_NOSIGNAL) == (ssize_t)size);
+        sent += size;
+    }
+    for (size_t i = 0; i < 260; i++) {
+        ASSERT(receive_byte(client) == (char)('g' + i % 10));
+    }
+    close(client);
+    return NULL;
+}
+
+static void server__what_comes_ahead_is_answered_in_order(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    int client = connect_client();
+    test.close_at = 1;
+    assert_int_equal(pthread_create(&thread, NULL, pipeline, &client), 0);
+    loop_run(test.loop);
+    pthread_join(thread, NULL);
+    assert_int_equal(metrics_value(test.registry, METRIC_INCOMING_BYTES), 260 * 5);
+    assert_int_equal(budget_used(&test.memory.work), 0);
+    assert_int_equal(budget_used(&test.memory.first), 0);
+}
+
 /* A size beyond the bound ends the connection, and is counted as that. */
 static void server__a_size_beyond_the_bound_is_counted(void **state)
 {
@@ -319,6 +355,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(server__others_are_served_while_one_waits_for_the_disk),
         CASE(server__a_client_that_goes_during_the_wait_costs_nothing),
+        CASE(server__what_comes_ahead_is_answered_in_order),
         CASE(server__a_failed_disk_ends_the_connection),
         CASE(server__any_allocation_may_fail),
         CASE(server__a_frame_waits_for_memory),
