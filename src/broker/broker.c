@@ -441,7 +441,8 @@ int broker_set_aside(struct broker *broker, const struct broker_found *found)
 void broker_set_strays_aside(struct broker *broker)
 {
     for (size_t i = 0; i < broker->found_count; i++) {
-        if (!atomic_load(&broker->found[i].claimed) &&
+        /* Claimed for good: a topic of that name that is made later has a directory of its own. */
+        if (!atomic_exchange(&broker->found[i].claimed, true) &&
             broker_set_aside(broker, &broker->found[i]) != 0) {
             fprintf(stderr, "cannot set %s aside\n", broker->found[i].name);
         }

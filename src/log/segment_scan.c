@@ -128,10 +128,20 @@ static int segment_load_batch(struct segment *segment, int64_t position, uint32_
     return error;
 }
 
+/* Whether every field of a header that the scan has just read is one that a batch can have. */
+static bool batch_is_plausible(const struct batch *batch)
+{
+    return batch->records != NULL &&
+           batch_magic(batch->records - BATCH_HEADER_BYTES) == BATCH_MAGIC &&
+           batch->attributes <= (BATCH_DELETE_HORIZON << 1) - 1 && batch->record_count >= 0 &&
+           batch->record_count <= (int64_t)batch->last_offset_delta + 1 &&
+           batch->producer_id >= -1 && batch->producer_epoch >= -1;
+}
+
 /* Whether a batch lies where an index entry for entry_offset points, which begins at or below
  * offset: 1, 0, or an error. Bytes out of the middle of a batch may look like one. Its last offset
- * is that of the entry, unless an Apache Kafka of old indexed several batches at once: then its CRC
- * tells. */
+ * is that of the entry, unless an Apache Kafka of old indexed several batches at once, and its
+ * header is in order, unless it is of an old format: then its CRC tells. */
 static int segment_entry_holds(struct segment *segment, const struct batch *batch,
                                int64_t position, int64_t entry_offset, int64_t offset)
 {
@@ -139,7 +149,7 @@ static int segment_entry_holds(struct segment *segment, const struct batch *batc
         batch_last_offset(batch) < batch->base_offset) {
         return 0;
     }
-    if (batch_last_offset(batch) == entry_offset) {
+    if (batch_last_offset(batch) == entry_offset && batch_is_plausible(batch)) {
         return 1;
     }
     uint8_t *data;

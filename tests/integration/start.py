@@ -82,6 +82,22 @@ def keeps_its_metadata_apart(root):
     assert "kept-0" in os.listdir(root / "records") and "kept-0" not in os.listdir(root / "metadata")
 
 
+def a_stray_directory_is_nothing_to_a_new_topic(root):
+    """What the checkpoint files say of a directory that was set aside is not believed of a new topic
+    with its name (found by the simulator, seed 4031)."""
+    with Started(root / "data"):
+        pass
+    (root / "data" / "ghost-0").mkdir()
+    (root / "data" / "log-start-offset-checkpoint").write_text("0\n1\nghost 0 94\n")
+    with Started(root / "data") as started:
+        tool = [harness.BINARY, None, "--bootstrap-server", started.line.split("ready on ")[1].split(",")[0]]
+        for name, words in (("topics", ["--create", "--topic", "ghost"]),
+                            ("get-offsets", ["--topic", "ghost", "--time", "earliest"])):
+            tool[1] = name
+            told = subprocess.run([*tool, *words], capture_output=True, text=True, timeout=20)
+    assert told.stdout == "ghost:0:0\n", told.stdout + told.stderr
+
+
 def names_a_used_port(root):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         line = refused(root / "data", port=taken.getsockname()[1])
@@ -186,7 +202,8 @@ def stops_the_node_that_is_named(root):
         node.process.wait(LINE_SECONDS)
 
 
-CASES = (keeps_its_metadata_apart, stops_the_node_that_is_named, turns_away_whom_it_cannot_authenticate, does_not_ignore_an_authorizer,
+CASES = (keeps_its_metadata_apart, a_stray_directory_is_nothing_to_a_new_topic,
+         stops_the_node_that_is_named, turns_away_whom_it_cannot_authenticate, does_not_ignore_an_authorizer,
          begins_and_finds_its_data_again, names_a_used_port, names_a_directory_in_use,
          names_a_foreign_directory, names_a_file_in_the_place_of_a_directory,
          names_an_unwritable_directory, names_the_directory_of_another_node,
