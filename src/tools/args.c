@@ -45,9 +45,11 @@ static int args_add(struct args *args, const struct args_option *option, const c
 
 bool args_is_option(const char *word)
 {
-    size_t digits = strspn(word + (word[0] == '-'), "0123456789.");
-    bool is_number = digits > 0 && word[1 + digits] == '\0';
-    return word[0] == '-' && word[1] != '\0' && !is_number;
+    if (word[0] != '-' || word[1] == '\0') {
+        return false;
+    }
+    size_t digits = strspn(word + 1, "0123456789.");
+    return word[1 + digits] != '\0';
 }
 
 /* One option with what follows it; *at is moved past its values. */
