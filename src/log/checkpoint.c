@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/assert.h"
 #include "base/mem.h"
 #include "base/writer.h"
 #include "log/log_dir.h"
@@ -25,6 +26,7 @@ static int checkpoint_order(const void *a, const void *b)
 int log_checkpoint_add(struct log_checkpoint *checkpoint, struct string_view topic,
                        int32_t partition, int64_t offset)
 {
+    ASSERT(topic.size > 0 && partition >= 0 && offset >= 0);
     int error = mem_grow((void **)&checkpoint->entries, &checkpoint->capacity,
                          checkpoint->count + 1, sizeof *checkpoint->entries);
     if (error == 0) {
@@ -59,6 +61,7 @@ static int checkpoint_parse_line(struct log_checkpoint *checkpoint, char *line)
     int used = 0;
     if (topic_size == 0 ||
         sscanf(line + topic_size, "%" SCNd32 " %" SCNd64 "%n", &partition, &offset, &used) != 2 ||
+        partition < 0 || offset < 0 ||
         line[topic_size + (size_t)used + strspn(line + topic_size + used, " \t\r")] != '\0') {
         return ERR_CORRUPT;
     }
@@ -124,6 +127,8 @@ int64_t log_checkpoint_find(const struct log_checkpoint *checkpoint, struct stri
             low = middle + 1;
         }
     }
+    ASSERT(low == checkpoint->count ||
+           checkpoint_compare(topic, partition, &checkpoint->entries[low]) < 0);
     return otherwise;
 }
 
@@ -134,6 +139,7 @@ int log_checkpoint_write(struct io_fs *fs, const char *path,
     char line[320];
     writer_init(&text, CHECKPOINT_BYTES_MAX);
     int size = snprintf(line, sizeof line, "0\n%zu\n", checkpoint->count);
+    ASSERT(size > 0 && (size_t)size < sizeof line);
     writer_bytes(&text, line, (size_t)size);
     for (size_t i = 0; i < checkpoint->count; i++) {
         const struct log_checkpoint_entry *entry = &checkpoint->entries[i];

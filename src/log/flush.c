@@ -35,6 +35,7 @@ int log_make_indexes(struct log *log)
 
 static int flush_add_segment(struct log *log, struct log_flush *flush, size_t index)
 {
+    ASSERT(index < log->segment_count);
     struct segment *segment = log->segments[index];
     int error = segment_open(segment, segment->size_bytes == 0);
     if (error == 0) {
@@ -44,7 +45,7 @@ static int flush_add_segment(struct log *log, struct log_flush *flush, size_t in
     if (error != 0) {
         return error;
     }
-    atomic_fetch_add_explicit(&segment->file->references, 1, memory_order_relaxed);
+    segment_file_ref(segment->file);
     flush->files[flush->file_count++] = (struct log_flush_file){segment->file, NULL};
     if (segment == log_active(log)) {
         return 0; /* after a crash its indexes are filled anew */
@@ -76,10 +77,12 @@ int log_flush_prepare(struct log *log, struct log_flush *flush)
     *flush = (struct log_flush){.offset = log->log_end_offset, .fs = &log->fs};
     size_t first = log_first_unsynced(log, log->recovery_point);
     size_t count = log->segment_count - first;
+    ASSERT(count > 0 && log->place.miss == NULL);
     flush->files = mem_calloc(count * FLUSH_FILES_A_SEGMENT, sizeof *flush->files);
     flush->error = flush->files == NULL ? ERR_NOMEM : 0;
     for (size_t i = first; flush->error == 0 && i < log->segment_count; i++) {
         flush->error = flush_add_segment(log, flush, i);
+        ASSERT(flush->file_count <= (i - first + 1) * FLUSH_FILES_A_SEGMENT);
     }
     if (flush->error == 0 && leader_epochs_due(&log->epochs, log->log_end_offset)) {
         flush->error = flush_add_epochs(log, flush);
@@ -107,6 +110,7 @@ static int flush_path(struct io_fs *fs, const char *path)
 static int flush_epochs(const struct log_flush *flush)
 {
     char temporary[LOG_PATH_BYTES];
+    ASSERT(flush->epochs.size > 0);
     int size = snprintf(temporary, sizeof temporary, "%s.flush", flush->epochs_path);
     return size > 0 && size < LOG_PATH_BYTES
                ? io_write_through(flush->fs, temporary, flush->epochs_path, flush->epochs.data,
@@ -118,6 +122,7 @@ void log_flush_run(struct log_flush *flush)
 {
     for (size_t i = 0; flush->error == 0 && i < flush->file_count; i++) {
         const struct log_flush_file *file = &flush->files[i];
+        ASSERT((file->pinned != NULL) != (file->path != NULL));
         flush->error = file->pinned != NULL ? io_file_sync(&file->pinned->file)
                                             : flush_path(flush->fs, file->path);
     }
@@ -131,6 +136,7 @@ void log_flush_run(struct log_flush *flush)
 
 int log_flush_finish(struct log *log, struct log_flush *flush)
 {
+    ASSERT(flush->offset >= 0);
     for (size_t i = 0; i < flush->file_count; i++) {
         if (flush->files[i].pinned != NULL) {
             segment_file_unref(flush->files[i].pinned);

@@ -9,6 +9,7 @@
 
 int log_place_path(const struct log_place *place, int64_t number, const char *suffix, char *path)
 {
+    ASSERT(number >= 0);
     int size = snprintf(path, LOG_PATH_BYTES, "%s/%020" PRId64 "%s", place->directory, number,
                         suffix);
     return size > 0 && size < LOG_PATH_BYTES ? 0 : ERR_RANGE;
@@ -17,10 +18,12 @@ int log_place_path(const struct log_place *place, int64_t number, const char *su
 int64_t log_place_read(const struct log_place *place, int64_t base_offset, const char *suffix,
                        struct io_file *file, void *data, size_t size, int64_t position)
 {
+    ASSERT(position >= 0);
     if (place->miss == NULL) {
         return io_file_read(file, data, size, position);
     }
     int64_t got = io_file_read_cached(file, data, size, position);
+    ASSERT(got <= (int64_t)size);
     if (got == ERR_AGAIN) {
         *place->miss = (struct log_miss){base_offset, suffix, position, size};
     }
@@ -35,6 +38,13 @@ void index_file_init(struct index_file *index, const struct log_place *place, in
                                  .suffix = suffix,
                                  .base_offset = base_offset,
                                  .entry_bytes = entry_bytes};
+}
+
+void index_file_assert_invariants(const struct index_file *index)
+{
+    ASSERT(index->pending_count <= INDEX_PENDING_MAX);
+    ASSERT(index->pending_count == 0 || index->pending != NULL);
+    ASSERT(index->pending_count == 0 || index->is_counted);
 }
 
 void index_file_release(struct index_file *index)
@@ -182,6 +192,7 @@ int index_file_make(struct index_file *index)
 
 int index_file_write_pending(struct index_file *index)
 {
+    index_file_assert_invariants(index);
     if (index->pending_count == 0) {
         return 0;
     }
@@ -214,6 +225,7 @@ int index_file_append(struct index_file *index, const uint8_t *entry)
                index->entry_bytes);
         index->pending_count++;
     }
+    index_file_assert_invariants(index);
     return error;
 }
 
@@ -232,6 +244,8 @@ int index_file_truncate(struct index_file *index, uint32_t count)
         index->pending_count = 0;
         index->written_count = count;
     }
+    ASSERT((int64_t)index->written_count + index->pending_count == (int64_t)count);
+    index_file_assert_invariants(index);
     int open = index_file_open(index, false);
     if (open <= 0) {
         return open;
@@ -250,6 +264,7 @@ int index_file_idle(struct index_file *index)
 {
     int error = index_file_write_pending(index);
     if (error == 0) {
+        ASSERT(index->pending_count == 0);
         index_file_release(index);
     }
     return error;
@@ -284,6 +299,7 @@ int64_t index_file_floor(struct index_file *index, int64_t key,
             high = middle;
         }
     }
+    ASSERT(low < (uint32_t)count); /* the last one lies above the key */
     if (low == 0) {
         return -1;
     }

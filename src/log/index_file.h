@@ -49,6 +49,8 @@ struct index_file {
 
 void index_file_init(struct index_file *index, const struct log_place *place, int64_t base_offset,
                      const char *suffix, uint32_t entry_bytes);
+/* Entries that wait have memory, and behind how many they go is known. */
+void index_file_assert_invariants(const struct index_file *index);
 /* Forgets what is pending. */
 void index_file_release(struct index_file *index);
 /* Entries in all, or an error. A file that is not there has none. */

@@ -22,6 +22,25 @@ void leader_epochs_init(struct leader_epochs *epochs, const struct log_place *pl
     *epochs = (struct leader_epochs){.place = place};
 }
 
+static bool epochs_rise(const struct leader_epochs *epochs)
+{
+    for (size_t i = 1; i < epochs->count; i++) {
+        if (epochs->entries[i].epoch <= epochs->entries[i - 1].epoch ||
+            epochs->entries[i].start_offset <= epochs->entries[i - 1].start_offset) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void leader_epochs_assert_invariants(const struct leader_epochs *epochs)
+{
+    ASSERT(epochs->count <= epochs->capacity);
+    ASSERT(epochs->count == 0 ||
+           (epochs->entries[0].epoch >= 0 && epochs->entries[0].start_offset >= 0));
+    ASSERT_SLOW(epochs_rise(epochs));
+}
+
 void leader_epochs_release(struct leader_epochs *epochs)
 {
     mem_free(epochs->entries);
@@ -30,6 +49,7 @@ void leader_epochs_release(struct leader_epochs *epochs)
 
 static int epochs_push(struct leader_epochs *epochs, int32_t epoch, int64_t start_offset)
 {
+    ASSERT(epoch > leader_epochs_latest(epochs) && start_offset >= 0);
     int error = mem_grow((void **)&epochs->entries, &epochs->capacity, epochs->count + 1,
                          sizeof *epochs->entries);
     if (error == 0) {
@@ -108,10 +128,12 @@ int leader_epochs_print(const struct leader_epochs *epochs, char *path, struct w
     int error = epochs_path(epochs, path);
     writer_init(text, EPOCH_FILE_BYTES_MAX);
     int size = snprintf(line, sizeof line, "0\n%zu\n", epochs->count);
+    ASSERT(size > 0 && (size_t)size < sizeof line);
     writer_bytes(text, line, (size_t)size);
     for (size_t i = 0; i < epochs->count; i++) {
         size = snprintf(line, sizeof line, "%" PRId32 " %" PRId64 "\n", epochs->entries[i].epoch,
                         epochs->entries[i].start_offset);
+        ASSERT(size > 0 && (size_t)size < sizeof line);
         writer_bytes(text, line, (size_t)size);
     }
     return error == 0 && text->failed ? ERR_NOMEM : error;
@@ -119,6 +141,7 @@ int leader_epochs_print(const struct leader_epochs *epochs, char *path, struct w
 
 void leader_epochs_written(struct leader_epochs *epochs, uint32_t version)
 {
+    ASSERT((int32_t)(epochs->version - version) >= 0);
     /* What was written meanwhile may have been replaced by this. */
     epochs->unwritten = epochs->version != version;
 }
@@ -169,7 +192,9 @@ int leader_epochs_assign(struct leader_epochs *epochs, int32_t epoch, int64_t st
         epochs->count--;
     }
     epochs_changed(epochs);
-    return epochs_push(epochs, epoch, start_offset);
+    int error = epochs_push(epochs, epoch, start_offset);
+    leader_epochs_assert_invariants(epochs);
+    return error;
 }
 
 int leader_epochs_truncate_end(struct leader_epochs *epochs, int64_t offset)
@@ -178,6 +203,7 @@ int leader_epochs_truncate_end(struct leader_epochs *epochs, int64_t offset)
     while (epochs->count > 0 && epochs->entries[epochs->count - 1].start_offset >= offset) {
         epochs->count--;
     }
+    ASSERT(leader_epochs_of_offset(epochs, offset) == leader_epochs_latest(epochs));
     if (epochs->count == before) {
         return 0;
     }
@@ -187,6 +213,7 @@ int leader_epochs_truncate_end(struct leader_epochs *epochs, int64_t offset)
 
 int leader_epochs_truncate_start(struct leader_epochs *epochs, int64_t offset)
 {
+    ASSERT(offset >= 0);
     size_t gone = 0;
     while (gone < epochs->count && epochs->entries[gone].start_offset <= offset) {
         gone++;
@@ -201,6 +228,7 @@ int leader_epochs_truncate_start(struct leader_epochs *epochs, int64_t offset)
             (epochs->count - kept) * sizeof *epochs->entries);
     epochs->count -= kept;
     epochs_changed(epochs);
+    leader_epochs_assert_invariants(epochs);
     return 1;
 }
 
@@ -247,4 +275,5 @@ void leader_epochs_end_offset(const struct leader_epochs *epochs, int32_t epoch,
     }
     *found_epoch = higher == 0 ? epoch : epochs->entries[higher - 1].epoch;
     *end_offset = epochs->entries[higher].start_offset;
+    ASSERT(*found_epoch <= epoch && epochs->entries[higher].epoch > epoch);
 }

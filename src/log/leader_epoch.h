@@ -24,6 +24,7 @@ struct leader_epochs {
 };
 
 void leader_epochs_init(struct leader_epochs *epochs, const struct log_place *place);
+void leader_epochs_assert_invariants(const struct leader_epochs *epochs);
 void leader_epochs_release(struct leader_epochs *epochs);
 /* Reads the checkpoint; one that is missing or unreadable leaves the list empty. */
 int leader_epochs_load(struct leader_epochs *epochs);

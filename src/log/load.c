@@ -1,3 +1,4 @@
+#include "base/assert.h"
 #include "base/mem.h"
 #include "log/log_internal.h"
 
@@ -6,6 +7,7 @@
 
 void log_read_begin(struct log *log, int64_t now_ms)
 {
+    ASSERT(log->place.miss == NULL);
     log->now_ms = now_ms;
     log->miss = (struct log_miss){0};
     log->place.miss = &log->miss;
@@ -13,6 +15,7 @@ void log_read_begin(struct log *log, int64_t now_ms)
 
 void log_read_end(struct log *log)
 {
+    ASSERT(log->place.miss == &log->miss);
     log->place.miss = NULL;
 }
 
@@ -27,6 +30,7 @@ int log_load_prepare(struct log *log, size_t at_least, struct log_load *load)
     if (error != 0) {
         return error;
     }
+    ASSERT(miss->position >= 0 && miss->base_offset >= 0);
     bool is_index = strcmp(miss->suffix, ".log") != 0;
     at_least = is_index ? (size_t)miss->position + LOAD_INDEX_BYTES : at_least;
     load->position = is_index ? 0 : miss->position;
@@ -38,6 +42,7 @@ int log_load_prepare(struct log *log, size_t at_least, struct log_load *load)
 void log_load_run(struct log_load *load)
 {
     struct io_file file;
+    ASSERT(load->path != NULL && load->position >= 0);
     if (io_file_open(&load->fs, load->path, IO_OPEN_READ, &file) == 0) {
         (void)io_file_read_ahead(&file, load->position, load->size);
         io_file_close(&file);

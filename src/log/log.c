@@ -30,6 +30,18 @@ struct log_config log_config_default(void)
     };
 }
 
+static bool log_segments_are_in_order(const struct log *log)
+{
+    int64_t size_bytes = 0;
+    for (size_t i = 0; i < log->segment_count; i++) {
+        if (i > 0 && log->segments[i - 1]->base_offset >= log->segments[i]->base_offset) {
+            return false;
+        }
+        size_bytes += log->segments[i]->size_bytes;
+    }
+    return size_bytes == log->size_bytes;
+}
+
 void log_assert_invariants(const struct log *log)
 {
     ASSERT(log->segment_count > 0);
@@ -37,14 +49,26 @@ void log_assert_invariants(const struct log *log)
     ASSERT(log->log_start_offset <= log->log_end_offset);
     ASSERT(log_active(log)->base_offset <= log->log_end_offset);
     ASSERT(log->recovery_point <= log->log_end_offset);
-    for (size_t i = 1; i < log->segment_count; i++) {
-        ASSERT_SLOW(log->segments[i - 1]->base_offset < log->segments[i]->base_offset);
-    }
+    ASSERT(log->segment_count <= log->segment_capacity);
+    ASSERT(log_active(log)->size_bytes <= log->size_bytes);
+    ASSERT_SLOW(log_segments_are_in_order(log));
+    leader_epochs_assert_invariants(&log->epochs);
+    producer_state_assert_invariants(&log->producers);
+}
+
+static void log_assert_config(const struct log_config *config)
+{
+    ASSERT(config->flush_messages > 0);
+    ASSERT(config->index_interval_bytes >= 0 && config->segment_index_bytes >= 0);
+    ASSERT(config->codec >= LOG_CODEC_PRODUCER && config->codec < BATCH_CODEC_COUNT);
 }
 
 int log_open(const struct log_options *options, struct log **opened, struct err_message *message)
 {
     *opened = NULL;
+    ASSERT(options->directory != NULL && options->directory[0] != '\0');
+    ASSERT(options->log_start_offset >= 0);
+    log_assert_config(&options->config);
     struct log *log = mem_calloc(1, sizeof *log);
     if (log == NULL) {
         return ERR_NOMEM;
@@ -98,6 +122,7 @@ int log_close(struct log **log)
     if (error == 0) {
         (*log)->directory_dirty = true;
         error = log_flush(*log);
+        ASSERT(error != 0 || (*log)->recovery_point == (*log)->log_end_offset);
     }
     log_abandon(log);
     return error;
@@ -114,6 +139,7 @@ void log_forget_recent(struct log *log)
 /* Without memory for it readers take the longer way through the index. */
 static void log_remember_recent(struct log *log, const struct batch *batch, int64_t position)
 {
+    ASSERT(batch_last_offset(batch) < log->log_end_offset);
     if (log->recent == NULL) {
         log->recent = mem_alloc(LOG_RECENT_MAX * sizeof *log->recent);
         for (size_t i = 0; log->recent != NULL && i < LOG_RECENT_MAX; i++) {
@@ -129,6 +155,7 @@ static void log_remember_recent(struct log *log, const struct batch *batch, int6
 /* Notes that bytes are about to be written at position. */
 static void log_keep_hot(struct log *log, int64_t position)
 {
+    ASSERT(position == log_active(log)->size_bytes);
     int64_t age_ms = log->now_ms - log->hot_ms;
     if (age_ms >= LOG_HOT_MS || age_ms < 0) {
         bool follows = age_ms >= 0 && age_ms < 2 * LOG_HOT_MS;
@@ -140,6 +167,7 @@ static void log_keep_hot(struct log *log, int64_t position)
 
 size_t log_segment_index(const struct log *log, int64_t offset)
 {
+    ASSERT(log->segment_count > 0);
     size_t low = 0;
     size_t high = log->segment_count;
     while (low + 1 < high) {
@@ -150,6 +178,8 @@ size_t log_segment_index(const struct log *log, int64_t offset)
             high = middle;
         }
     }
+    ASSERT(low == 0 || log->segments[low]->base_offset <= offset);
+    ASSERT(low + 1 == log->segment_count || log->segments[low + 1]->base_offset > offset);
     return low;
 }
 
@@ -171,6 +201,7 @@ static uint64_t log_random(struct log *log)
     log->random ^= log->random << 13;
     log->random ^= log->random >> 7;
     log->random ^= log->random << 17;
+    ASSERT(log->random != 0);
     return log->random;
 }
 
@@ -189,6 +220,7 @@ int log_add_segment(struct log *log, int64_t base_offset, struct segment **added
                             : log->config.segment_ms;
     segment->roll_jitter_ms =
         jitter_ms > 0 ? (int64_t)(log_random(log) % (uint64_t)jitter_ms) : 0;
+    ASSERT(segment->roll_jitter_ms >= 0 && segment->roll_jitter_ms <= log->config.segment_ms);
     log->segments[log->segment_count++] = segment;
     *added = segment;
     return 0;
@@ -211,6 +243,7 @@ int log_roll(struct log *log)
 {
     struct segment *active = log_active(log);
     ASSERT(log->log_end_offset > active->base_offset);
+    ASSERT(log->place.miss == NULL); /* a write waits for the disk */
     int error = segment_seal(active);
     if (error == 0) {
         error = producer_state_write_snapshot(&log->producers, log->log_end_offset, false);
@@ -235,6 +268,7 @@ int log_roll(struct log *log)
     }
     log->directory_dirty = true;
     log_forget_recent(log);
+    ASSERT(error != 0 || (log_active(log) == added && added->size_bytes == 0));
     return error;
 }
 
@@ -243,6 +277,7 @@ static int log_should_roll(struct log *log, size_t size, int64_t max_timestamp_m
                            int64_t last_offset)
 {
     struct segment *active = log_active(log);
+    ASSERT(size > 0 && last_offset >= log->log_end_offset);
     if (active->size_bytes == 0) {
         return last_offset - active->base_offset > INT32_MAX &&
                log->log_end_offset > active->base_offset;
@@ -272,6 +307,7 @@ static int log_decode_marker(const struct batch *batch, struct producer_marker *
 {
     struct record_iter iter;
     struct record record;
+    ASSERT(batch_is_control(batch) && batch->size_bytes >= BATCH_HEADER_BYTES);
     record_iter_init(&iter, batch,
                      (struct bytes_view){batch->records, batch->size_bytes - BATCH_HEADER_BYTES});
     if (batch->record_count < 1 || record_iter_next(&iter, &record) != 1 ||
@@ -292,9 +328,10 @@ static int log_decode_marker(const struct batch *batch, struct producer_marker *
     return !reader.failed;
 }
 
-int log_account_producer(struct log *log, struct segment *segment,
-                                const struct batch *header, const uint8_t *data)
+int log_account_producer(struct log *log, const struct batch *header, const uint8_t *data,
+                         struct segment_aborted *aborted)
 {
+    ASSERT(header->producer_id >= 0);
     if (!batch_is_control(header)) {
         return header->record_count > 0 ? producer_state_update(&log->producers, header) : 0;
     }
@@ -308,12 +345,12 @@ int log_account_producer(struct log *log, struct segment *segment,
     int64_t last_stable_offset;
     int ended = producer_state_complete(&log->producers, &batch, &marker, &completed,
                                         &last_stable_offset);
-    if (ended == 1 && !marker.commit) {
-        struct segment_aborted aborted = {completed.producer_id, completed.first_offset,
-                                          completed.last_offset, last_stable_offset};
-        return segment_append_aborted(segment, &aborted);
+    if (ended != 1) {
+        return ended;
     }
-    return ended < 0 ? ended : 0;
+    *aborted = (struct segment_aborted){completed.producer_id, completed.first_offset,
+                                        completed.last_offset, last_stable_offset};
+    return !marker.commit;
 }
 
 int log_account(struct log *log, struct segment *segment, const struct batch *batch,
@@ -321,8 +358,11 @@ int log_account(struct log *log, struct segment *segment, const struct batch *ba
 {
     int error = segment_account(segment, batch, position, log->config.index_interval_bytes);
     if (error == 0 && batch->producer_id >= 0) {
-        error = log_account_producer(log, segment, batch, data);
+        struct segment_aborted aborted;
+        int ended = log_account_producer(log, batch, data, &aborted);
+        error = ended == 1 ? segment_append_aborted(segment, &aborted) : ended;
     }
+    ASSERT(error <= 0);
     return error;
 }
 
@@ -369,11 +409,13 @@ static int log_write(struct log *log, const uint8_t *data, size_t size, int64_t 
     if (error != 0) {
         return error;
     }
-    ASSERT(result->last_offset >= log->log_end_offset);
+    ASSERT(result->base_offset >= log->log_end_offset);
+    ASSERT(result->last_offset >= result->base_offset);
     ASSERT(active->size_bytes == position + (int64_t)size);
     log->size_bytes += (int64_t)size;
     log->log_end_offset = result->last_offset + 1;
-    for (size_t at = 0; error == 0 && at < size;) {
+    size_t at = 0;
+    while (error == 0 && at < size) {
         struct batch batch;
         error = batch_decode(data + at, size - at, &batch);
         ASSERT(error == 0); /* checked before it was written */
@@ -381,6 +423,7 @@ static int log_write(struct log *log, const uint8_t *data, size_t size, int64_t 
         log_remember_recent(log, &batch, position + (int64_t)at);
         at += batch.size_bytes;
     }
+    ASSERT(error != 0 || at == size);
     log_assert_invariants(log);
     return error;
 }
@@ -393,6 +436,7 @@ static int log_append_checked(struct log *log, const struct log_append_options *
         options->origin != LOG_ORIGIN_RAFT_LEADER) {
         return err_from_wire(KAFKA_RECORD_LIST_TOO_LARGE);
     }
+    ASSERT(!result->duplicate && result->appended_bytes == 0);
     int error = log_write(log, data, size, max_timestamp_ms, result);
     result->appended_bytes = error == 0 ? size : 0;
     result->flush_soon |= error == 0 && leader_epochs_due(&log->epochs, log->log_end_offset);
@@ -413,6 +457,7 @@ static int log_append_client(struct log *log, const struct log_append_options *o
                                  &rebuilt, result);
     }
     if (error == 0) {
+        ASSERT(batch.base_offset == log->log_end_offset);
         result->base_offset = batch.base_offset;
         result->last_offset = batch_last_offset(&batch);
         result->log_append_time_ms = log->config.log_append_time ? options->now_ms : -1;
@@ -472,12 +517,14 @@ static int log_place_batches(struct log *log, const struct log_append_options *o
         next_offset = result->last_offset + 1;
         at += batch.size_bytes;
     }
+    ASSERT(result->base_offset >= log->log_end_offset && !result->duplicate);
     return 0;
 }
 
 int log_append(struct log *log, const struct log_append_options *options, uint8_t *data,
                size_t size, struct log_append_result *result)
 {
+    ASSERT(log->place.miss == NULL); /* a write waits for the disk */
     result->base_offset = -1;
     result->last_offset = -1;
     result->log_append_time_ms = -1;
@@ -507,7 +554,12 @@ int64_t log_size_bytes(const struct log *log) { return log->size_bytes; }
 int64_t log_recovery_point(const struct log *log) { return log->recovery_point; }
 const char *log_directory(const struct log *log) { return log->directory; }
 const struct log_config *log_config(const struct log *log) { return &log->config; }
-void log_set_config(struct log *log, const struct log_config *config) { log->config = *config; }
+
+void log_set_config(struct log *log, const struct log_config *config)
+{
+    log_assert_config(config);
+    log->config = *config;
+}
 
 int64_t log_last_stable_offset(const struct log *log, int64_t high_watermark)
 {

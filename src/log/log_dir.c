@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/assert.h"
 #include "base/mem.h"
 #include "base/uuid.h"
 
@@ -54,6 +55,7 @@ void log_dir_mark_recovered(struct log_dir *dir)
     char path[DIR_PATH_BYTES];
     char now[BOOT_ID_BYTES];
     struct io_file file;
+    ASSERT(!dir->offline);
     if (dir->page_cache_intact || !dir_boot_id(dir->fs, now) ||
         dir_path(dir->path, BOOT_MARKER, path) != 0 ||
         io_file_open(dir->fs, path, IO_OPEN_READ | IO_OPEN_WRITE | IO_OPEN_CREATE, &file) != 0) {
@@ -169,12 +171,14 @@ int log_dir_open(struct io_fs *fs, const char *path, struct log_dir **opened,
         log_dir_release(&dir);
         return error;
     }
+    ASSERT(dir->lock.fs != NULL && !dir->offline);
     *opened = dir;
     return 0;
 }
 
 int log_dir_close_clean(struct log_dir **dir, int64_t broker_epoch)
 {
+    ASSERT(!(*dir)->offline && (*dir)->lock.fs != NULL);
     char path[DIR_PATH_BYTES];
     char text[80];
     int size = snprintf(text, sizeof text, "{\"version\":0,\"brokerEpoch\":%" PRId64 "}",
@@ -285,6 +289,7 @@ int log_dir_read_topic_id(struct io_fs *fs, const char *partition_directory, str
                     : 0;
     }
     mem_free(text);
+    ASSERT(error != 0 || !uuid_is_zero(*topic_id));
     return error;
 }
 
@@ -294,6 +299,7 @@ int log_dir_write_topic_id(struct io_fs *fs, const char *partition_directory,
     char path[DIR_PATH_BYTES];
     char id[UUID_TEXT_BYTES];
     char text[64];
+    ASSERT(!uuid_is_zero(topic_id));
     uuid_format(topic_id, id);
     int size = snprintf(text, sizeof text, "version: 0\ntopic_id: %s", id);
     int error = dir_path(partition_directory, "partition.metadata", path);
@@ -321,6 +327,7 @@ int log_dir_rename_deleted(struct log_dir *dir, const char *partition_directory,
                               random_id.bytes[i]);
     }
     tail_size += snprintf(tail + tail_size, sizeof tail - (size_t)tail_size, "-delete");
+    ASSERT(tail_size > 0 && (size_t)tail_size < sizeof tail);
     size_t topic_size = topic.size + (size_t)tail_size > NAME_BYTES_MAX
                             ? NAME_BYTES_MAX - (size_t)tail_size
                             : topic.size;
@@ -361,6 +368,7 @@ static int remove_tree_visit(void *context, const char *name, bool is_directory)
 int log_dir_remove_tree(struct io_fs *fs, const char *path)
 {
     struct remove_tree tree = {fs, path};
+    ASSERT(path[0] != '\0' && strcmp(path, "/") != 0);
     int error = io_list(fs, path, remove_tree_visit, &tree);
     return error == 0 ? io_remove_directory(fs, path) : error;
 }

@@ -1,6 +1,7 @@
 /* The checkpoint files of a log directory, and what of them is not to be believed any more. */
 #include <stdio.h>
 
+#include "base/assert.h"
 #include "base/mem.h"
 #include "log/log_dir_internal.h"
 
@@ -24,6 +25,7 @@ static const char *const checkpoint_names[LOG_CHECKPOINT_KINDS] = {
 
 const char *log_dir_checkpoint_name(enum log_checkpoint_kind kind)
 {
+    ASSERT(kind < LOG_CHECKPOINT_KINDS);
     return checkpoint_names[kind];
 }
 
@@ -90,12 +92,15 @@ void log_dir_release_checkpoints(struct log_dir *dir)
 int64_t log_dir_checkpoint(const struct log_dir *dir, enum log_checkpoint_kind kind,
                            struct string_view topic, int32_t partition)
 {
-    return log_checkpoint_find(&dir->checkpoints[kind], topic, partition, 0);
+    int64_t offset = log_checkpoint_find(&dir->checkpoints[kind], topic, partition, 0);
+    ASSERT(offset >= 0);
+    return offset;
 }
 
 /* Locks: forget_lock. */
 static int forgotten_add(struct log_dir *dir, struct string_view topic, int32_t partition)
 {
+    ASSERT(topic.size > 0 && partition >= 0);
     struct forgotten_key key = {topic, partition};
     struct forgotten *known = map_find(&dir->forgotten, &key);
     if (known != NULL) {
@@ -139,6 +144,7 @@ static void forgotten_prune(struct log_dir *dir, uint64_t begun)
             old[count++] = forgotten;
         }
     }
+    ASSERT(count <= dir->forgotten.count);
     for (size_t i = 0; i < count; i++) {
         mem_free(map_take(&dir->forgotten, &old[i]->key));
     }
@@ -151,6 +157,7 @@ static int checkpoint_write_believed(struct log_dir *dir, enum log_checkpoint_ki
 {
     char path[CHECKPOINT_PATH_BYTES];
     struct log_checkpoint believed = {0};
+    ASSERT(since <= dir->forget_sequence && dir->settled[kind] <= dir->forget_sequence);
     int error = checkpoint_path(dir, kind, path);
     for (size_t i = 0; error == 0 && i < checkpoint->count; i++) {
         const struct log_checkpoint_entry *entry = &checkpoint->entries[i];
@@ -214,6 +221,7 @@ int log_dir_write_checkpoint(struct log_dir *dir, enum log_checkpoint_kind kind,
                              const struct log_checkpoint *checkpoint, uint64_t begun)
 {
     pthread_mutex_lock(&dir->forget_lock);
+    ASSERT(begun <= dir->forget_sequence);
     int error = checkpoint_write_believed(dir, kind, checkpoint, begun);
     forgotten_prune(dir, begun);
     pthread_mutex_unlock(&dir->forget_lock);

@@ -65,10 +65,11 @@ int log_roll(struct log *log);
 /* Accounts for a batch that lies in the active segment at position: indexes, epochs, producers. */
 int log_account(struct log *log, struct segment *segment, const struct batch *batch,
                 const uint8_t *data, int64_t position);
-/* The part of it that concerns producers; segment NULL: the transaction index has it already.
- * data is the whole batch, needed for control batches only. */
-int log_account_producer(struct log *log, struct segment *segment, const struct batch *batch,
-                         const uint8_t *data);
+/* The part of it that concerns producers: 1 with what the transaction index should say when the
+ * batch ended a transaction by aborting it, 0, or an error. data is the whole batch, needed for
+ * control batches only. */
+int log_account_producer(struct log *log, const struct batch *header, const uint8_t *data,
+                         struct segment_aborted *aborted);
 /* Brings what is on disk into a fresh struct log. */
 int log_recover(struct log *log, const struct log_options *options, struct err_message *message);
 /* Producer state as of the log end offset: the newest snapshot and the batches since. */

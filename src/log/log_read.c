@@ -5,6 +5,7 @@
 
 static void log_range_release(struct io_file_range *range)
 {
+    ASSERT(range->owner != NULL);
     segment_file_unref(range->owner);
 }
 
@@ -16,6 +17,7 @@ static int log_locate(struct log *log, struct segment *segment, int64_t offset,
         for (size_t i = 0; i < LOG_RECENT_MAX; i++) {
             const struct log_recent *recent = &log->recent[i];
             if (recent->base_offset <= offset && offset <= recent->last_offset) {
+                ASSERT(recent->position >= 0 && recent->position < segment->size_bytes);
                 *first_offset = recent->base_offset;
                 *position = recent->position;
                 return 1;
@@ -42,6 +44,7 @@ static int log_locate_from(struct log *log, int64_t offset, size_t *index, int64
         }
         *index = i;
     }
+    ASSERT(found != 1 || *position < log->segments[*index]->size_bytes);
     return found;
 }
 
@@ -57,6 +60,7 @@ static int log_bound_position(struct log *log, size_t index, int64_t bound, int6
     int64_t at;
     int found = log_locate(log, segment, bound, &first_offset, &at);
     if (found == 1) {
+        ASSERT(at < segment->size_bytes);
         *position = at;
     }
     return found < 0 ? found : 0;
@@ -110,6 +114,9 @@ int log_read(struct log *log, int64_t start_offset, int64_t bound, size_t max_by
         if (error != 0) {
             return error;
         }
+        if (first_size > size) {
+            return ERR_CORRUPT;
+        }
         if (first_size > (int64_t)max_bytes) {
             /* A cut first batch is of no use to anybody. */
             size = whole_first_batch ? first_size : 0;
@@ -124,7 +131,8 @@ int log_read(struct log *log, int64_t start_offset, int64_t bound, size_t max_by
     if (error != 0) {
         return error;
     }
-    atomic_fetch_add_explicit(&segment->file->references, 1, memory_order_relaxed);
+    ASSERT(size > 0 && position + size <= segment->size_bytes);
+    segment_file_ref(segment->file);
     result->range = (struct io_file_range){.file = &segment->file->file,
                                            .position = position,
                                            .size = (size_t)size,
@@ -224,6 +232,7 @@ int log_aborted_transactions(struct log *log, int64_t start_offset, size_t read_
             memcpy(*aborted, list, (size_t)*count * sizeof *list);
         }
     }
+    ASSERT(error != 0 || (*aborted == NULL) == (*count == 0));
     mem_free(list);
     return error;
 }
@@ -251,6 +260,7 @@ int log_offset_by_timestamp(struct log *log, int64_t timestamp_ms, int64_t bound
             return hit;
         }
         if (hit == 1) {
+            ASSERT(offset >= log->log_start_offset);
             if (offset < bound) {
                 *found = (struct log_offset){offset, found_ms, log_epoch_of_offset(log, offset)};
             }

@@ -4,6 +4,7 @@
  * int64 first offset of the open transaction. */
 #include <stdlib.h>
 
+#include "base/assert.h"
 #include "base/crc32c.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -13,11 +14,13 @@
 
 #define SNAPSHOT_VERSION 1
 #define SNAPSHOT_CRC_END 6
+#define SNAPSHOT_HEADER_BYTES 10
 #define SNAPSHOT_ENTRY_BYTES 46
 #define SNAPSHOT_BYTES_MAX (1u << 30)
 
 static void snapshot_encode(const struct producer_state *state, struct writer *writer)
 {
+    ASSERT(state->count <= INT32_MAX);
     writer_i16(writer, SNAPSHOT_VERSION);
     writer_u32(writer, 0);
     writer_i32(writer, (int32_t)state->count);
@@ -37,6 +40,7 @@ static void snapshot_encode(const struct producer_state *state, struct writer *w
         writer_i64(writer, entry->transaction_first_offset);
     }
     if (!writer->failed) {
+        ASSERT(writer->size == SNAPSHOT_HEADER_BYTES + state->count * SNAPSHOT_ENTRY_BYTES);
         uint32_t crc = crc32c(0, writer->data + SNAPSHOT_CRC_END, writer->size - SNAPSHOT_CRC_END);
         writer_patch_i32(writer, 2, (int32_t)crc);
     }
@@ -44,6 +48,7 @@ static void snapshot_encode(const struct producer_state *state, struct writer *w
 
 int producer_state_write_snapshot(struct producer_state *state, int64_t offset, bool sync)
 {
+    ASSERT(offset >= 0);
     if (offset <= state->snapshot_offset) {
         return 0;
     }
@@ -106,10 +111,11 @@ static int open_by_offset(const void *a, const void *b)
     return (left->first_offset > right->first_offset) - (left->first_offset < right->first_offset);
 }
 
-/* Entries as they are in the file are in no order. */
-static int snapshot_restore(struct producer_state *state, struct reader *reader, int32_t count,
-                            int64_t now_ms, int64_t expiration_ms)
+/* Entries as they are in the file are in no order. All that they tell lies below offset. */
+static int snapshot_restore(struct producer_state *state, struct reader *reader, int64_t offset,
+                            int32_t count, int64_t now_ms, int64_t expiration_ms)
 {
+    ASSERT(state->count == 0 && state->open.count == 0);
     int error = mem_grow((void **)&state->entries, &state->capacity, (size_t)count,
                          sizeof *state->entries);
     if (error == 0) {
@@ -119,6 +125,9 @@ static int snapshot_restore(struct producer_state *state, struct reader *reader,
     for (int32_t i = 0; error == 0 && i < count; i++) {
         struct producer_entry *entry = &state->entries[state->count];
         error = snapshot_decode_entry(reader, entry);
+        if (error == 0 && entry->transaction_first_offset >= offset) {
+            error = ERR_CORRUPT;
+        }
         if (error != 0 || (entry->transaction_first_offset < 0 &&
                            now_ms - entry->last_timestamp_ms >= expiration_ms)) {
             continue;
@@ -135,6 +144,7 @@ static int snapshot_restore(struct producer_state *state, struct reader *reader,
     if (error == 0 && state->open.count > 0) {
         qsort(state->open.items, state->open.count, sizeof *state->open.items, open_by_offset);
     }
+    ASSERT(state->count <= (size_t)count && state->open.count <= state->count);
     return error;
 }
 
@@ -162,7 +172,7 @@ int producer_state_load_snapshot(struct producer_state *state, int64_t offset, i
         (size_t)count > reader_left(&reader) / SNAPSHOT_ENTRY_BYTES) {
         error = ERR_CORRUPT;
     } else {
-        error = snapshot_restore(state, &reader, count, now_ms, expiration_ms);
+        error = snapshot_restore(state, &reader, offset, count, now_ms, expiration_ms);
     }
     mem_free(data);
     if (error == 0) {
@@ -170,5 +180,6 @@ int producer_state_load_snapshot(struct producer_state *state, int64_t offset, i
     } else {
         producer_state_clear(state);
     }
+    producer_state_assert_invariants(state);
     return error;
 }

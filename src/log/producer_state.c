@@ -10,6 +10,32 @@ void producer_state_init(struct producer_state *state, const struct log_place *p
     *state = (struct producer_state){.place = place, .snapshot_offset = -1};
 }
 
+/* What a file brings may name a producer twice. */
+static bool producers_are_in_order(const struct producer_state *state)
+{
+    for (size_t i = 1; i < state->count; i++) {
+        if (state->entries[i - 1].producer_id > state->entries[i].producer_id) {
+            return false;
+        }
+    }
+    for (size_t i = 1; i < state->open.count; i++) {
+        if (state->open.items[i - 1].first_offset > state->open.items[i].first_offset) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void producer_state_assert_invariants(const struct producer_state *state)
+{
+    ASSERT(state->count <= state->capacity);
+    ASSERT(state->open.count <= state->count);
+    ASSERT(state->open.count <= state->open.capacity);
+    ASSERT(state->unreplicated.count <= state->unreplicated.capacity);
+    ASSERT(state->snapshot_offset >= -1);
+    ASSERT_SLOW(producers_are_in_order(state));
+}
+
 void producer_state_release(struct producer_state *state)
 {
     mem_free(state->entries);
@@ -68,6 +94,7 @@ static struct producer_entry *producer_need(struct producer_state *state, int64_
                                                  .coordinator_epoch = -1,
                                                  .producer_epoch = -1};
     ASSERT(at == 0 || state->entries[at - 1].producer_id < producer_id);
+    ASSERT(at + 1 == state->count || state->entries[at + 1].producer_id > producer_id);
     return &state->entries[at];
 }
 
@@ -88,6 +115,7 @@ const struct producer_batch *producer_state_duplicate(const struct producer_stat
                                                       const struct batch *batch)
 {
     const struct producer_entry *entry = producer_state_find(state, batch->producer_id);
+    ASSERT(batch->producer_id >= 0);
     if (entry == NULL || entry->producer_epoch != batch->producer_epoch) {
         return NULL;
     }
@@ -136,13 +164,19 @@ int producer_state_check(const struct producer_state *state, const struct batch 
     return error;
 }
 
+/* Keeps them sorted by first offset. */
 static int transactions_add(struct producer_transactions *transactions,
                             const struct producer_transaction *transaction)
 {
     int error = mem_grow((void **)&transactions->items, &transactions->capacity,
                          transactions->count + 1, sizeof *transactions->items);
     if (error == 0) {
-        transactions->items[transactions->count++] = *transaction;
+        size_t at = transactions->count++;
+        for (; at > 0 && transactions->items[at - 1].first_offset > transaction->first_offset;
+             at--) {
+            transactions->items[at] = transactions->items[at - 1];
+        }
+        transactions->items[at] = *transaction;
     }
     return error;
 }
@@ -166,6 +200,7 @@ static void producer_entry_epoch(struct producer_entry *entry, int16_t producer_
 int producer_state_update(struct producer_state *state, const struct batch *batch)
 {
     ASSERT(batch->producer_id >= 0 && !batch_is_control(batch));
+    ASSERT(batch_last_offset(batch) >= batch->base_offset);
     struct producer_entry *entry = producer_need(state, batch->producer_id);
     if (entry == NULL) {
         return ERR_NOMEM;
@@ -182,6 +217,7 @@ int producer_state_update(struct producer_state *state, const struct batch *batc
         .last_offset = batch_last_offset(batch),
         .timestamp_ms = batch->max_timestamp_ms,
     };
+    ASSERT(entry->batch_count <= PRODUCER_BATCHES_MAX);
     entry->last_timestamp_ms = batch->max_timestamp_ms;
     if (batch_is_transactional(batch) && entry->transaction_first_offset < 0) {
         entry->transaction_first_offset = batch->base_offset;
@@ -195,6 +231,7 @@ int producer_state_complete(struct producer_state *state, const struct batch *ba
                             const struct producer_marker *marker,
                             struct producer_transaction *completed, int64_t *last_stable_offset)
 {
+    ASSERT(batch->producer_id >= 0 && batch_is_control(batch));
     struct producer_entry *entry = producer_need(state, batch->producer_id);
     if (entry == NULL) {
         return ERR_NOMEM;
@@ -216,7 +253,11 @@ int producer_state_complete(struct producer_state *state, const struct batch *ba
     }
     *last_stable_offset = state->open.count > 0 ? state->open.items[0].first_offset
                                                 : completed->last_offset + 1;
+    if (completed->first_offset > completed->last_offset) {
+        return ERR_CORRUPT;
+    }
     int error = transactions_add(&state->unreplicated, completed);
+    producer_state_assert_invariants(state);
     return error == 0 ? 1 : error;
 }
 
@@ -231,14 +272,15 @@ int64_t producer_state_first_unstable(struct producer_state *state, int64_t high
         }
     }
     int64_t first = -1;
-    for (size_t i = 0; i < state->unreplicated.count; i++) {
-        int64_t offset = state->unreplicated.items[i].first_offset;
-        first = first < 0 || offset < first ? offset : first;
+    if (state->unreplicated.count > 0) {
+        first = state->unreplicated.items[0].first_offset;
     }
     if (state->open.count > 0 && (first < 0 || state->open.items[0].first_offset < first)) {
         first = state->open.items[0].first_offset;
     }
-    return first >= 0 && first < log_start_offset ? log_start_offset : first;
+    first = first >= 0 && first < log_start_offset ? log_start_offset : first;
+    ASSERT(first == -1 || first >= log_start_offset);
+    return first;
 }
 
 void producer_state_expire(struct producer_state *state, int64_t now_ms, int64_t expiration_ms)
@@ -252,4 +294,5 @@ void producer_state_expire(struct producer_state *state, int64_t now_ms, int64_t
         }
     }
     state->count = kept;
+    producer_state_assert_invariants(state);
 }

@@ -51,6 +51,7 @@ struct producer_state {
 };
 
 void producer_state_init(struct producer_state *state, const struct log_place *place);
+void producer_state_assert_invariants(const struct producer_state *state);
 void producer_state_release(struct producer_state *state);
 void producer_state_clear(struct producer_state *state);
 struct producer_entry *producer_state_find(const struct producer_state *state,
@@ -70,7 +71,8 @@ struct producer_marker {
     int32_t coordinator_epoch;
 };
 /* Takes an end-of-transaction marker in; completed is filled and 1 returned when it ended an open
- * transaction, with the last stable offset right after it. */
+ * transaction, with the last stable offset right after it. ERR_CORRUPT: it ends before it begins,
+ * which only batches that were read back can say. */
 int producer_state_complete(struct producer_state *state, const struct batch *batch,
                             const struct producer_marker *marker,
                             struct producer_transaction *completed, int64_t *last_stable_offset);

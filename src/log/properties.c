@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/assert.h"
 #include "base/mem.h"
 #include "base/uuid.h"
 #include "base/writer.h"
@@ -117,6 +118,7 @@ int log_dir_write_properties(struct io_fs *fs, const char *path,
     time_t seconds = (time_t)(now_ms / 1000);
     gmtime_r(&seconds, &fields);
     strftime(date, sizeof date, "%a %b %d %H:%M:%S UTC %Y", &fields);
+    ASSERT(properties->node_id >= 0 && properties->cluster_id.size > 0);
     uuid_format(properties->directory_id, id);
     int size = snprintf(text, sizeof text,
                         "#\n#%s\ncluster.id=%.*s\ndirectory.id=%s\nnode.id=%" PRId32

@@ -111,6 +111,7 @@ static int log_file_path(const struct log *log, const struct log_file *file,
                          enum log_file_state state, char *path)
 {
     char suffix[32];
+    ASSERT(file->kind < LOG_FILE_KINDS && state < LOG_FILE_STATES);
     snprintf(suffix, sizeof suffix, "%s%s", kind_suffixes[file->kind], state_suffixes[state]);
     return log_place_path(&log->place, file->number, suffix, path);
 }
@@ -217,6 +218,7 @@ static int log_load_segments(struct log *log, struct log_files *files)
     for (size_t i = 0; error == 0 && i < files->count; i++) {
         const struct log_file *file = &files->items[i];
         struct segment *segment;
+        ASSERT(file->state == LOG_FILE_FINAL);
         if (file->kind != LOG_FILE_LOG) {
             if (file->kind != LOG_FILE_SNAPSHOT &&
                 !log_files_have(files, file->number, LOG_FILE_LOG)) {
@@ -260,6 +262,7 @@ static int recovery_batch_is_sound(struct recovery_walk *walk, struct segment *s
     if (walk->next_offset >= walk->dense_from && batch->base_offset != walk->next_offset) {
         return 0;
     }
+    ASSERT(position >= 0 && position + batch->size_bytes <= segment->size_bytes);
     bool needed = walk->check_crc || batch_is_control(batch);
     if (!needed || batch->size_bytes < BATCH_HEADER_BYTES) {
         return 1;
@@ -277,6 +280,7 @@ static int recovery_batch_is_sound(struct recovery_walk *walk, struct segment *s
 static int recovery_account(struct log *log, struct recovery_walk *walk, struct segment *segment,
                             const struct batch *batch, int64_t position)
 {
+    ASSERT(batch->base_offset >= walk->next_offset);
     if (!walk->whole) {
         return segment_account(segment, batch, position, log->config.index_interval_bytes);
     }
@@ -313,13 +317,17 @@ static int recovery_walk_segment(struct log *log, struct recovery_walk *walk,
         walk->next_offset = batch_last_offset(&batch) + 1;
         walk->last_epoch = batch.partition_leader_epoch;
         *valid = scan.position;
+        ASSERT(walk->next_offset > segment->base_offset);
     }
+    ASSERT(*valid >= from && *valid <= segment->size_bytes);
     return found == ERR_CORRUPT ? 0 : found;
 }
 
 static int recovery_cut(struct log *log, struct segment *segment, int64_t valid,
                         int64_t next_offset)
 {
+    ASSERT(valid >= 0 && valid <= segment->size_bytes);
+    ASSERT(next_offset >= segment->base_offset);
     if (valid == segment->size_bytes) {
         return 0;
     }
@@ -363,7 +371,9 @@ static int recovery_tail(struct segment *segment, int64_t *position, int64_t *ne
         }
         segment_scan_init(&scan, segment, at, segment->size_bytes);
         if (segment_scan_next(&scan, &batch, position) == 1 &&
+            batch.base_offset >= segment->base_offset &&
             batch_last_offset(&batch) == last_offset) {
+            ASSERT(*position == at);
             segment->indexed_offset = last_offset;
             *next_offset = batch.base_offset;
             return index_file_truncate(&segment->offsets, (uint32_t)count);
@@ -391,6 +401,7 @@ static int32_t segment_first_epoch(struct segment *segment)
 static int recovery_learn_epochs(struct log *log)
 {
     int32_t known = leader_epochs_latest(&log->epochs);
+    ASSERT(log->segment_count > 0);
     size_t index = log->segment_count - 1;
     while (index > 0 && segment_first_epoch(log->segments[index]) > known) {
         index--;
@@ -454,6 +465,7 @@ static int log_load_newest_snapshot(struct log *log, struct log_files *files, in
                                                  log->config.producer_id_expiration_ms);
         if (error == 0) {
             *loaded = file->number;
+            ASSERT(log->producers.snapshot_offset == *loaded);
             return 0;
         }
         if (error != ERR_CORRUPT && error != ERR_NOT_FOUND) {
@@ -480,15 +492,21 @@ static int log_replay_segment(struct log *log, struct segment *segment, int64_t 
         return found;
     }
     struct segment_scan scan;
-    struct recovery_walk walk = {.dense_from = INT64_MAX, .last_epoch = -1};
+    struct recovery_walk walk = {.dense_from = INT64_MAX,
+                                 .next_offset = segment->base_offset,
+                                 .last_epoch = -1};
     segment_scan_init(&scan, segment, position, segment->size_bytes);
     while ((found = segment_scan_next(&scan, &batch, &position)) == 1 && batch.base_offset < to) {
         if (batch.producer_id < 0 || batch.base_offset < from) {
             continue;
         }
+        struct segment_aborted aborted;
         int error = recovery_batch_is_sound(&walk, segment, &batch, position);
         if (error == 1) {
-            error = log_account_producer(log, segment, &batch, walk.buffer);
+            error = log_account_producer(log, &batch, walk.buffer, &aborted);
+        }
+        if (error == 1) {
+            error = segment_append_aborted(segment, &aborted);
         }
         if (error != 0) {
             found = error;
@@ -502,6 +520,7 @@ static int log_replay_segment(struct log *log, struct segment *segment, int64_t 
 static int log_replay_producers(struct log *log, int64_t from, int64_t to)
 {
     int error = 0;
+    ASSERT(from < to);
     for (size_t i = log_segment_index(log, from);
          error == 0 && from < to && i < log->segment_count; i++) {
         if (log->segments[i]->size_bytes > 0) {
@@ -586,6 +605,7 @@ static int recovery_whole(struct log *log, struct log_files *files, int64_t reco
 static int recovery_first_segment(struct log *log, int64_t log_start_offset)
 {
     struct segment *added;
+    ASSERT(log->segment_count == 0 && log->size_bytes == 0);
     int error = log_add_segment(log, log_start_offset, &added);
     if (error == 0) {
         added->timestamps_known = true;

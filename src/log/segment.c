@@ -18,9 +18,17 @@ static int64_t offset_entry_key(const uint8_t *entry)
     return reader_i32(&reader);
 }
 
+void segment_file_ref(struct segment_file *file)
+{
+    int before = atomic_fetch_add_explicit(&file->references, 1, memory_order_relaxed);
+    ASSERT(before > 0);
+}
+
 void segment_file_unref(struct segment_file *file)
 {
-    if (atomic_fetch_sub_explicit(&file->references, 1, memory_order_acq_rel) == 1) {
+    int before = atomic_fetch_sub_explicit(&file->references, 1, memory_order_acq_rel);
+    ASSERT(before > 0);
+    if (before == 1) {
         io_file_close(&file->file);
         mem_free(file);
     }
@@ -45,6 +53,14 @@ struct segment *segment_create(const struct log_place *place, int64_t base_offse
     index_file_init(&segment->times, place, base_offset, ".timeindex", TIME_ENTRY_BYTES);
     index_file_init(&segment->aborted, place, base_offset, ".txnindex", ABORTED_ENTRY_BYTES);
     return segment;
+}
+
+void segment_assert_invariants(const struct segment *segment)
+{
+    ASSERT(segment->base_offset >= 0);
+    ASSERT(segment->size_bytes >= 0 && segment->size_bytes <= SEGMENT_BYTES_MAX);
+    ASSERT(segment->reserved_bytes >= 0 && segment->bytes_since_index >= 0);
+    ASSERT(segment->offsets.base_offset == segment->base_offset);
 }
 
 static void segment_close_record_file(struct segment *segment)
@@ -104,6 +120,7 @@ int segment_load(struct segment *segment)
         return (int)size;
     }
     segment->size_bytes = size > SEGMENT_BYTES_MAX ? SEGMENT_BYTES_MAX : size;
+    segment_assert_invariants(segment);
     return 0;
 }
 
@@ -133,6 +150,7 @@ static void segment_reserve(struct segment *segment, size_t size)
     ahead = ahead < SEGMENT_RESERVE_BYTES_MAX ? ahead : SEGMENT_RESERVE_BYTES_MAX;
     int64_t from = segment->reserved_bytes > segment->size_bytes ? segment->reserved_bytes
                                                                  : segment->size_bytes;
+    ASSERT(from >= segment->size_bytes && from < end + ahead);
     int error = io_file_reserve(&segment->file->file, from, (size_t)(end + ahead - from));
     /* Not needed to go on, so a disk that cannot is not asked again. */
     segment->reserved_bytes = error == 0 ? end + ahead : INT64_MAX;
@@ -140,7 +158,8 @@ static void segment_reserve(struct segment *segment, size_t size)
 
 int segment_write(struct segment *segment, const uint8_t *data, size_t size)
 {
-    ASSERT(size <= (size_t)(SEGMENT_BYTES_MAX - segment->size_bytes));
+    ASSERT(size > 0 && size <= (size_t)(SEGMENT_BYTES_MAX - segment->size_bytes));
+    ASSERT(segment->place->miss == NULL);
     int error = segment_open(segment, segment->size_bytes == 0);
     if (error == 0) {
         segment_reserve(segment, size);
@@ -149,6 +168,7 @@ int segment_write(struct segment *segment, const uint8_t *data, size_t size)
     if (error == 0) {
         segment->size_bytes += (int64_t)size;
     }
+    segment_assert_invariants(segment);
     return error;
 }
 
@@ -180,11 +200,14 @@ static int segment_append_index(struct segment *segment, int64_t last_offset, in
     if (last_offset <= segment->indexed_offset) {
         return 0;
     }
+    ASSERT(last_offset - segment->base_offset <= INT32_MAX);
+    ASSERT(position >= 0 && position < segment->size_bytes);
     uint8_t entry[OFFSET_ENTRY_BYTES];
     struct writer writer;
     writer_init_fixed(&writer, entry, sizeof entry);
     writer_i32(&writer, (int32_t)(last_offset - segment->base_offset));
     writer_i32(&writer, (int32_t)position);
+    ASSERT(!writer.failed);
     int error = index_file_append(&segment->offsets, entry);
     if (error == 0 && segment->max_timestamp_ms >= 0) {
         error = segment_append_time(segment, segment->max_timestamp_ms,
@@ -200,6 +223,7 @@ int segment_account(struct segment *segment, const struct batch *batch, int64_t 
                     int32_t index_interval_bytes)
 {
     int64_t last_offset = batch_last_offset(batch);
+    ASSERT(batch->base_offset >= segment->base_offset && last_offset >= batch->base_offset);
     ASSERT(position >= 0 && position + batch->size_bytes <= segment->size_bytes);
     int64_t known_ms;
     int64_t known_offset;
@@ -231,6 +255,7 @@ int segment_append_aborted(struct segment *segment, const struct segment_aborted
     writer_i64(&writer, aborted->last_offset);
     writer_i64(&writer, aborted->last_stable_offset);
     ASSERT(!writer.failed && aborted->first_offset <= aborted->last_offset);
+    ASSERT(aborted->producer_id >= 0 && aborted->last_offset >= segment->base_offset);
     struct segment_aborted last;
     int64_t count = index_file_count(&segment->aborted);
     if (count > 0) {
@@ -432,6 +457,7 @@ int segment_truncate(struct segment *segment, int64_t position, int64_t next_off
     segment->timestamps_known = false;
     segment->first_timestamp_known = false;
     segment->bytes_since_index = 0;
+    segment_assert_invariants(segment);
     return error;
 }
 
@@ -465,6 +491,7 @@ int segment_idle(struct segment *segment)
         error = index_file_idle(&segment->aborted);
     }
     segment_close_record_file(segment);
+    ASSERT(error != 0 || (!segment->offsets.is_open && !segment->times.is_open));
     return error;
 }
 

@@ -28,6 +28,8 @@ struct segment_file {
     struct io_file file;
     atomic_int references;
 };
+/* One more reference, by whoever may use the file now. */
+void segment_file_ref(struct segment_file *file);
 /* Lets a reference go; the last one closes. Thread: any. */
 void segment_file_unref(struct segment_file *file);
 
@@ -62,6 +64,7 @@ struct segment_aborted {
 };
 
 struct segment *segment_create(const struct log_place *place, int64_t base_offset, int64_t now_ms);
+void segment_assert_invariants(const struct segment *segment);
 /* Closes; nothing pending is written. */
 void segment_destroy(struct segment **segment);
 /* Opens the record file; with create it may be a new one. */

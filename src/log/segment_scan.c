@@ -18,7 +18,7 @@
 void segment_scan_init(struct segment_scan *scan, struct segment *segment, int64_t from,
                        int64_t end)
 {
-    ASSERT(from >= 0 && end <= segment->size_bytes);
+    ASSERT(from >= 0 && from <= end && end <= segment->size_bytes);
     scan->segment = segment;
     scan->position = from;
     scan->end = end;
@@ -29,7 +29,8 @@ void segment_scan_init(struct segment_scan *scan, struct segment *segment, int64
 /* Makes size bytes at the scan's position visible; NULL at the end of the range or on an error. */
 static const uint8_t *scan_view(struct segment_scan *scan, size_t size, int *error)
 {
-    ASSERT(size <= SEGMENT_SCAN_BYTES);
+    ASSERT(size <= SEGMENT_SCAN_BYTES && scan->buffered <= SEGMENT_SCAN_BYTES);
+    ASSERT(scan->position <= scan->end);
     *error = 0;
     if ((int64_t)size > scan->end - scan->position) {
         return NULL;
@@ -47,6 +48,7 @@ static const uint8_t *scan_view(struct segment_scan *scan, size_t size, int *err
         scan->buffered = wanted;
         at = 0;
     }
+    ASSERT(at >= 0 && at + (int64_t)size <= (int64_t)scan->buffered);
     return scan->buffer + at;
 }
 
@@ -95,6 +97,7 @@ int segment_scan_next(struct segment_scan *scan, struct batch *batch, int64_t *p
     }
     *position = scan->position;
     scan->position += size;
+    ASSERT(scan->position > *position && scan->position <= scan->end);
     return 1;
 }
 
@@ -116,6 +119,7 @@ static int64_t time_key(const uint8_t *entry)
 static int segment_load_batch(struct segment *segment, int64_t position, uint32_t size,
                               uint8_t **data)
 {
+    ASSERT(size >= LEGACY_SIZE_MIN && position + size <= segment->size_bytes);
     *data = mem_alloc(size);
     if (*data == NULL) {
         return ERR_NOMEM;
@@ -211,6 +215,7 @@ int segment_find(struct segment *segment, int64_t offset, struct batch *batch, i
     }
     while ((found = segment_scan_next(&scan, batch, position)) == 1) {
         if (batch_last_offset(batch) >= offset) {
+            ASSERT(*position >= 0 && *position + batch->size_bytes <= segment->size_bytes);
             return 1;
         }
     }
@@ -357,6 +362,7 @@ int segment_find_time(struct segment *segment, int64_t timestamp_ms, int64_t sta
             error = segment_search_batch(segment, &batch, position, timestamp_ms, start_offset,
                                          offset, found_ms);
             if (error != 0) {
+                ASSERT(error < 0 || *offset >= start_offset);
                 return error;
             }
         }

@@ -18,7 +18,7 @@ static int log_remove_snapshot(struct log *log, int64_t offset)
 /* Gives the first count segments up: renames their files, forgets their snapshots. */
 static int log_give_up_first(struct log *log, size_t count)
 {
-    ASSERT(count < log->segment_count);
+    ASSERT(count > 0 && count < log->segment_count);
     for (size_t i = 0; i < count; i++) {
         int error = segment_rename_deleted(log->segments[i]);
         if (error == 0 && log->segments[i]->base_offset != log->producers.snapshot_offset) {
@@ -64,6 +64,7 @@ static int log_may_delete(struct log *log, size_t i, int64_t high_watermark, int
     struct segment *segment = log->segments[i];
     int64_t end = log_segment_end(log, i);
     bool is_last = i + 1 == log->segment_count;
+    ASSERT(end > segment->base_offset || is_last);
     if (high_watermark < end || (is_last && segment->size_bytes == 0)) {
         return 0;
     }
@@ -90,6 +91,7 @@ static int log_may_delete(struct log *log, size_t i, int64_t high_watermark, int
 
 int log_apply_retention(struct log *log, int64_t high_watermark, int64_t now_ms, int32_t *deleted)
 {
+    ASSERT(log->place.miss == NULL);
     *deleted = 0;
     log->now_ms = now_ms;
     int64_t excess_bytes =
@@ -119,6 +121,8 @@ int log_apply_retention(struct log *log, int64_t high_watermark, int64_t now_ms,
     }
     log->recovery_point = log->recovery_point < log->log_start_offset ? log->log_start_offset
                                                                       : log->recovery_point;
+    ASSERT(error != 0 || log->segments[0]->base_offset <= high_watermark);
+    log_assert_invariants(log);
     return error;
 }
 
@@ -161,6 +165,7 @@ bool log_take_deleted(struct log *log)
 
 int log_restart_at(struct log *log, int64_t offset)
 {
+    ASSERT(offset >= 0 && log->place.miss == NULL);
     size_t count = log->segment_count;
     for (size_t i = 0; i < count; i++) {
         int error = segment_rename_deleted(log->segments[i]);
@@ -190,12 +195,14 @@ int log_restart_at(struct log *log, int64_t offset)
     if (error == 0) {
         added->timestamps_known = true;
         error = segment_open(added, true);
+        log_assert_invariants(log);
     }
     return error == 0 ? leader_epochs_write(&log->epochs) : error;
 }
 
 int log_truncate_to(struct log *log, int64_t offset)
 {
+    ASSERT(offset >= 0 && log->place.miss == NULL);
     if (offset >= log->log_end_offset) {
         return 0;
     }
@@ -226,6 +233,7 @@ int log_truncate_to(struct log *log, int64_t offset)
         error = segment_truncate(segment, position, end);
         log->size_bytes -= before - segment->size_bytes;
     }
+    ASSERT(end <= offset && end >= segment->base_offset);
     log->log_end_offset = end;
     log->log_start_offset = log->log_start_offset < end ? log->log_start_offset : end;
     log->recovery_point = log->recovery_point < end ? log->recovery_point : end;

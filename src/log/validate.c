@@ -30,6 +30,7 @@ static int validate_framing(const uint8_t *data, size_t *size, struct log_append
         return err_from_wire(KAFKA_CORRUPT_MESSAGE);
     }
     int64_t next = batch_view_size(data + whole, *size - (size_t)whole);
+    ASSERT((uint64_t)whole <= *size);
     bool another = next > 0 && (uint64_t)next <= *size - (size_t)whole;
     if (whole < BATCH_HEADER_BYTES && magic == BATCH_MAGIC) {
         return err_from_wire(KAFKA_CORRUPT_MESSAGE);
@@ -47,7 +48,7 @@ int validate_client_batch(const struct log_config *config, uint8_t *data, size_t
         return error;
     }
     error = batch_decode(data, *size, batch);
-    ASSERT(error == 0);
+    ASSERT(error == 0 && batch->size_bytes == *size);
     if (batch->base_offset != 0) {
         return err_from_wire(KAFKA_INVALID_RECORD);
     }
@@ -79,6 +80,7 @@ static void walk_reject(struct validate_walk *walk, int32_t index, enum log_reco
                         int64_t timestamp_ms)
 {
     struct log_append_result *result = walk->result;
+    ASSERT(index >= 0 && index >= result->record_error_count);
     if (result->record_error_count < LOG_RECORD_ERRORS_MAX) {
         result->record_errors[result->record_error_count] =
             (struct log_record_error){index, fault, timestamp_ms};
@@ -183,6 +185,7 @@ static int rebuild_batch(const struct batch *source, struct bytes_view records,
     header.attributes &= (uint16_t)~BATCH_CODEC_MASK;
     struct writer plain;
     struct batch_builder builder;
+    ASSERT(codec < BATCH_CODEC_COUNT);
     writer_init(&plain, VALIDATE_UNPACKED_BYTES_MAX);
     batch_builder_init(&builder, &plain, &header);
     int error = rebuild_records(source, records, &builder, header.base_offset);
@@ -205,6 +208,7 @@ static int rebuild_batch(const struct batch *source, struct bytes_view records,
     if (error == 0 && codec != BATCH_CODEC_NONE) {
         batch_seal(rebuilt->data, rebuilt->size, codec);
     }
+    ASSERT(error != 0 || rebuilt->size >= BATCH_HEADER_BYTES);
     writer_release(&plain);
     return error;
 }
@@ -214,6 +218,7 @@ static int view_records(const struct log_append_options *options, const struct b
                         struct writer *scratch, struct bytes_view *records)
 {
     enum batch_codec codec = batch->attributes & BATCH_CODEC_MASK;
+    ASSERT(batch->size_bytes >= BATCH_HEADER_BYTES);
     *records = (struct bytes_view){batch->records, batch->size_bytes - BATCH_HEADER_BYTES};
     if (codec == BATCH_CODEC_NONE) {
         return 0;
@@ -242,6 +247,8 @@ static void stamp(uint8_t *data, struct batch *batch, const struct log_config *c
     batch_patch_base_offset(data, base_offset);
     batch_patch_leader_epoch(data, leader_epoch);
     batch_header_read(data, batch);
+    ASSERT(batch->base_offset == base_offset && batch->partition_leader_epoch == leader_epoch);
+    ASSERT_SLOW(batch_crc_holds(data, batch));
 }
 
 static int validate_walked(const struct log_config *config,

@@ -166,13 +166,16 @@ static void batch_problem(struct partition_scrub *partition, int64_t position, c
     }
 }
 
-static void check_batch_header(struct partition_scrub *partition, const struct batch *batch,
+/* Whether its offsets are such that it may count for producers. */
+static bool check_batch_header(struct partition_scrub *partition, const struct batch *batch,
                                int64_t position)
 {
     const struct segment *segment = partition->segment;
     int64_t last_offset = batch_last_offset(batch);
-    if (batch->base_offset < partition->next_offset || last_offset < batch->base_offset ||
-        last_offset - segment->base_offset > INT32_MAX) {
+    bool in_order = batch->base_offset >= partition->next_offset &&
+                    last_offset >= batch->base_offset &&
+                    last_offset - segment->base_offset <= INT32_MAX;
+    if (!in_order) {
         batch_problem(partition, position, "the batch is out of the order of offsets",
                       batch->base_offset);
     }
@@ -187,11 +190,12 @@ static void check_batch_header(struct partition_scrub *partition, const struct b
     }
     partition->next_offset = last_offset + 1;
     partition->epoch = batch->partition_leader_epoch;
+    return in_order;
 }
 
 /* The batch with its bytes: CRC, records, producers. */
 static int check_batch_bytes(struct partition_scrub *partition, const struct batch *header,
-                             int64_t position)
+                             int64_t position, bool in_order)
 {
     uint8_t *bytes = mem_alloc(header->size_bytes);
     int error = bytes == NULL ? ERR_NOMEM
@@ -204,8 +208,10 @@ static int check_batch_bytes(struct partition_scrub *partition, const struct bat
         error = batch_decode(bytes, header->size_bytes, &batch);
         if (error == 0 && !records_are_sound(&batch)) {
             batch_problem(partition, position, "the records cannot be read", batch.base_offset);
-        } else if (error == 0 && batch.producer_id >= 0) {
-            error = log_account_producer(partition->log, NULL, &batch, bytes);
+        } else if (error == 0 && in_order && batch.producer_id >= 0) {
+            struct segment_aborted aborted;
+            error = log_account_producer(partition->log, &batch, bytes, &aborted);
+            error = error == 1 ? 0 : error;
         }
     }
     mem_free(bytes);
@@ -222,8 +228,8 @@ static int check_batches(struct partition_scrub *partition)
     partition->problems = 0;
     segment_scan_init(&scan, partition->segment, 0, partition->segment->size_bytes);
     while ((found = segment_scan_next(&scan, &batch, &position)) == 1) {
-        check_batch_header(partition, &batch, position);
-        int error = check_batch_bytes(partition, &batch, position);
+        bool in_order = check_batch_header(partition, &batch, position);
+        int error = check_batch_bytes(partition, &batch, position, in_order);
         if (error == 0) {
             error = mem_grow((void **)&partition->seen, &partition->seen_capacity,
                              partition->seen_count + 1, sizeof *partition->seen);

@@ -614,6 +614,53 @@ static void log__knows_aborted_transactions_after_every_kind_of_stop(void **stat
     assert_aborted(fixture);
 }
 
+/* A transaction whose first batch claims an offset behind its end, which no CRC covers, and a
+ * checkpoint with offsets that no log has: damage, which is lived with. */
+static void log__damaged_offsets_do_not_end_the_process(void **state)
+{
+    struct fixture *fixture = *state;
+    struct log_append_result result;
+    struct log_checkpoint checkpoint;
+    char path[256];
+    const uint8_t seven[8] = {0, 0, 0, 0, 0, 0, 0, 7};
+    struct sample sample = plain(3);
+    sample.producer_id = 9;
+    sample.producer_epoch = 0;
+    sample.base_sequence = 0;
+    sample.attributes = BATCH_TRANSACTIONAL;
+    assert_int_equal(open_log(fixture, START_CLEAN, 0, 0), 0);
+    append_many(fixture, 1);
+    int64_t position = log_size_bytes(fixture->log);
+    assert_int_equal(append(fixture, sample, &result), 0);
+    append_abort(fixture, 9);
+    struct log_config config = fixture->config;
+    config.segment_bytes = log_size_bytes(fixture->log);
+    log_set_config(fixture->log, &config);
+    append_many(fixture, 2);
+    assert_int_equal(log_close(&fixture->log), 0);
+    for (int i = 0; i <= 10; i++) {
+        snprintf(path, sizeof path, "%s/%020d.snapshot", fixture->directory, i);
+        (void)unlink(path);
+    }
+    struct io_file file;
+    snprintf(path, sizeof path, "%s/%020d.log", fixture->directory, 0);
+    assert_int_equal(io_file_open(&fixture->fs, path, IO_OPEN_WRITE, &file), 0);
+    assert_int_equal(io_file_write(&file, seven, sizeof seven, position), 0);
+    io_file_close(&file);
+    snprintf(path, sizeof path, "%s/%020d.log", fixture->directory, 6);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(open_log(fixture, START_KILLED, 0, 0), 0);
+    assert_int_equal(log_end_offset(fixture->log), 10);
+
+    snprintf(path, sizeof path, "%s/a-checkpoint", fixture->root);
+    for (int i = 0; i < 2; i++) {
+        const char *text = i == 0 ? "0\n1\nt 0 -5\n" : "0\n1\nt -1 5\n";
+        assert_int_equal(io_write_atomically(&fixture->fs, path, text, strlen(text)), 0);
+        assert_int_equal(log_checkpoint_read(&fixture->fs, path, &checkpoint), ERR_CORRUPT);
+        assert_int_equal(log_checkpoint_find(&checkpoint, string_view_of("t"), 0, 3), 3);
+    }
+}
+
 static void assert_has_index(const struct fixture *fixture, int64_t base_offset, bool wanted)
 {
     static const char *const suffixes[] = {".index", ".timeindex"};
@@ -661,6 +708,7 @@ int main(void)
         CASE(log__writes_epochs_again_that_changed_during_a_sync),
         CASE(log__a_synced_segment_has_its_indexes_also_where_they_are_empty),
         CASE(log__knows_aborted_transactions_after_every_kind_of_stop),
+        CASE(log__damaged_offsets_do_not_end_the_process),
         CASE(log__learns_epochs_that_a_dead_process_did_not_write),
         CASE(log__retention_gives_up_old_segments_only),
         CASE(log__truncates_to_an_offset),
