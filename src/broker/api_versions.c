@@ -1,23 +1,8 @@
 #include "broker/broker.h"
 #include "broker/dispatch.h"
 #include "broker/handlers_data.h"
+#include "protocol/feature.h"
 
-/* What a feature may be set to here. */
-struct supported_feature {
-    const char *name;
-    int16_t min_version;
-    int16_t max_version;
-};
-static const struct supported_feature supported[] = {
-    {"eligible.leader.replicas.version", 0, 1},
-    {"group.version", 0, 1},
-    {"kraft.version", 0, 1},
-    {"metadata.version", 7, 30},
-    {"share.version", 0, 1},
-    {"streams.version", 0, 1},
-    {"transaction.version", 0, 2},
-};
-#define SUPPORTED_COUNT (sizeof supported / sizeof supported[0])
 /* From here on a minimum of 0 can be said. */
 #define VERSION_WITH_MINIMUM_ZERO 4
 
@@ -59,20 +44,22 @@ static void add_features(struct broker_request *request, struct api_versions_res
 {
     const struct image *image = broker_image(request);
     size_t count = image_feature_count(image);
+    bool unstable = config_boolean(broker_config(request), "unstable.feature.versions.enable");
     response->supported_features.items = arena_array(
-        &request->arena, SUPPORTED_COUNT, sizeof *response->supported_features.items);
+        &request->arena, FEATURE_COUNT, sizeof *response->supported_features.items);
     response->finalized_features.items =
-        arena_array(&request->arena, count, sizeof *response->finalized_features.items);
+        arena_array(&request->arena, count + 1, sizeof *response->finalized_features.items);
     if (request->arena.failed) {
         return;
     }
     bool with_zero = request->header.request_api_version >= VERSION_WITH_MINIMUM_ZERO;
-    for (size_t i = 0; i < SUPPORTED_COUNT; i++) {
-        if (supported[i].min_version > 0 || with_zero) {
+    for (size_t i = 0; i < FEATURE_COUNT; i++) {
+        const struct feature *feature = &protocol_features[i];
+        if (feature->min_level > 0 || with_zero) {
             response->supported_features.items[response->supported_features.count++] =
                 (struct api_versions_response_supported_feature_key){
-                    string_view_of(supported[i].name), supported[i].min_version,
-                    supported[i].max_version};
+                    string_view_of(feature->name), feature->min_level,
+                    feature_highest(feature, unstable)};
         }
     }
     for (size_t i = 0; i < count; i++) {
@@ -80,6 +67,12 @@ static void add_features(struct broker_request *request, struct api_versions_res
         response->finalized_features.items[response->finalized_features.count++] =
             (struct api_versions_response_finalized_feature_key){feature.name, feature.level,
                                                                  feature.level};
+    }
+    int16_t kraft_version = broker_kraft_version(request);
+    if (kraft_version > 0) {
+        response->finalized_features.items[response->finalized_features.count++] =
+            (struct api_versions_response_finalized_feature_key){string_view_of("kraft.version"),
+                                                                 kraft_version, kraft_version};
     }
     response->finalized_features_epoch = image_offset(image);
 }

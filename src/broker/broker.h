@@ -50,6 +50,7 @@ struct broker_options {
     void (*submit)(void *context, struct broker_submission *submission);
     /* Any thread. */
     int32_t (*controller_id)(void *context);
+    int16_t (*kraft_version)(void *context);
     /* On shard 0, after every shard has applied an image. */
     void (*on_applied)(void *context);
     /* On shard 0: a connection has gone, or may come sooner; listeners may ask again. */

@@ -240,6 +240,11 @@ int32_t broker_controller_id(const struct broker_request *request)
     const struct broker_options *options = &request->shard->broker->options;
     return options->controller_id(options->context);
 }
+int16_t broker_kraft_version(const struct broker_request *request)
+{
+    const struct broker_options *options = &request->shard->broker->options;
+    return options->kraft_version(options->context);
+}
 int64_t broker_epoch(const struct broker_request *request)
 {
     return atomic_load(&request->shard->broker->epoch);

@@ -51,6 +51,8 @@ const struct config *broker_config(const struct broker_request *request);
 struct string_view broker_cluster_id(const struct broker_request *request);
 int32_t broker_node_id(const struct broker_request *request);
 int32_t broker_controller_id(const struct broker_request *request);
+/* The level of kraft.version, which the quorum has and no image. */
+int16_t broker_kraft_version(const struct broker_request *request);
 /* Broker epoch of the registration, -1 before it. */
 int64_t broker_epoch(const struct broker_request *request);
 

@@ -2,14 +2,12 @@
 #include "base/assert.h"
 #include "base/mem.h"
 #include "controller/controller_internal.h"
+#include "protocol/feature.h"
 
 /* Of the quorum itself; it is not a record of the metadata. */
 #define KRAFT_VERSION_MAX 1
 
 #define PRODUCER_ID_BLOCK 1000
-#define METADATA_VERSION_OLDEST 7
-#define METADATA_VERSION_LATEST 30
-#define METADATA_VERSION_UNSTABLE 31
 
 static struct controller_session *session_of(struct controller *controller, int32_t broker_id)
 {
@@ -362,27 +360,13 @@ void controller_allocate_producer_ids(struct controller *controller, struct cont
 static bool feature_range(const struct controller *controller, struct string_view name,
                           int16_t *min, int16_t *max)
 {
-    static const struct {
-        const char *name;
-        int16_t min;
-        int16_t max;
-    } ranges[] = {
-        {"metadata.version", 7, METADATA_VERSION_LATEST},
-        {"transaction.version", 0, 2},
-        {"group.version", 0, 1},
-        {"eligible.leader.replicas.version", 0, 1},
-        {"share.version", 0, 1},
-        {"streams.version", 0, 1},
-    };
-    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
-        if (string_view_is(name, ranges[i].name)) {
-            *min = ranges[i].min;
-            *max = i == 0 && controller->options.unstable_features ? METADATA_VERSION_UNSTABLE
-                                                                   : ranges[i].max;
-            return true;
-        }
+    const struct feature *feature = feature_find(name);
+    if (feature == NULL || string_view_is(name, "kraft.version")) {
+        return false; /* the quorum's own, which is not set like the others */
     }
-    return false;
+    *min = feature->min_level;
+    *max = feature_highest(feature, controller->options.unstable_features);
+    return true;
 }
 
 /* Levels whose step down loses metadata. */
@@ -457,7 +441,7 @@ static int16_t update_feature(struct controller *controller, struct controller_c
     ASSERT(message->data == NULL);
     if (refusal != NULL) {
         bool unsafe = string_view_is(update->feature, "metadata.version") && level < current &&
-                      level >= METADATA_VERSION_OLDEST && update->upgrade_type >= 2 &&
+                      level >= METADATA_VERSION_MIN && update->upgrade_type >= 2 &&
                       update->upgrade_type <= 3;
         *message = unsafe ? arena_format(call->arena,
                                          "Unsupported metadata.version downgrade from %d to %d. %s",

@@ -14,7 +14,6 @@
 
 #define OVERRIDES_MAX 256
 #define PATH_BYTES 1024
-#define METADATA_VERSION_OF_RELEASE 30
 
 struct overrides {
     const char *items[OVERRIDES_MAX];
@@ -163,7 +162,7 @@ static int format_if_new(struct io_fs *fs, const struct config *config,
         .voters = &self,
         .voter_count = 1,
         .controller_listener = string_view_of("CONTROLLER"),
-        .metadata_version = METADATA_VERSION_OF_RELEASE,
+        .metadata_version = METADATA_VERSION_LATEST,
         .now_ms = io_wall_ms(),
     };
     return storage_format(&options, message);

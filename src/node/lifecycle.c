@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "protocol/error.h"
+#include "protocol/feature.h"
 #include "protocol/messages.h"
 
 #define REGISTRATION_VERSION 4
@@ -24,17 +25,8 @@ struct lifecycle {
     struct broker_registration_request registration;
     struct broker_registration_request_listener listeners[LIFECYCLE_LISTENERS_MAX];
     struct uuid directories[BROKER_DIRS_MAX];
+    struct broker_registration_request_feature features[FEATURE_COUNT];
     struct broker_heartbeat_request heartbeat;
-};
-
-static struct broker_registration_request_feature supported[] = {
-    {{"metadata.version", 16}, 7, 30},
-    {{"kraft.version", 13}, 0, 1},
-    {{"transaction.version", 19}, 0, 2},
-    {{"group.version", 13}, 0, 1},
-    {{"eligible.leader.replicas.version", 32}, 0, 1},
-    {{"share.version", 13}, 0, 1},
-    {{"streams.version", 15}, 0, 1},
 };
 
 static void lifecycle_step(struct lifecycle *lifecycle);
@@ -149,8 +141,14 @@ static void lifecycle_fill(struct lifecycle *lifecycle)
     registration->incarnation_id = lifecycle->options.incarnation_id;
     registration->rack = config_string(config, "broker.rack");
     registration->previous_broker_epoch = -1;
-    registration->features.items = supported;
-    registration->features.count = sizeof supported / sizeof supported[0];
+    bool unstable = config_boolean(config, "unstable.feature.versions.enable");
+    registration->features.items = lifecycle->features;
+    registration->features.count = FEATURE_COUNT;
+    for (size_t i = 0; i < FEATURE_COUNT; i++) {
+        lifecycle->features[i] = (struct broker_registration_request_feature){
+            string_view_of(protocol_features[i].name), protocol_features[i].min_level,
+            feature_highest(&protocol_features[i], unstable)};
+    }
     registration->listeners.items = lifecycle->listeners;
     for (int32_t i = 0; i < config_listener_count(config) && i < LIFECYCLE_LISTENERS_MAX; i++) {
         const struct config_listener *listener = config_listener_at(config, i);

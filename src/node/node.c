@@ -329,6 +329,12 @@ static void node_submit(void *context, struct broker_submission *submission)
     quorum_submit(node->quorum, &carrier->request);
 }
 
+static int16_t node_kraft_version(void *context)
+{
+    const struct node *node = context;
+    return quorum_kraft_version(node->quorum);
+}
+
 static int32_t node_controller_id(void *context)
 {
     struct node *node = context;
@@ -387,6 +393,7 @@ static int node_create_broker(struct node *node, struct err_message *message)
         .memory = &node->memory,
         .submit = node_submit,
         .controller_id = node_controller_id,
+        .kraft_version = node_kraft_version,
         .on_applied = node_on_applied,
         .on_room = node_on_room,
         .on_fatal = node_fatal,

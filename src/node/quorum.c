@@ -327,6 +327,11 @@ struct image *quorum_image(struct quorum *quorum)
     return image;
 }
 
+int16_t quorum_kraft_version(const struct quorum *quorum)
+{
+    return quorum->voters.data != NULL ? 1 : 0;
+}
+
 int32_t quorum_leader_id(const struct quorum *quorum)
 {
     return raft_is_leader(&quorum->raft) ? quorum->options.node_id : -1;

@@ -81,4 +81,6 @@ void quorum_submit(struct quorum *quorum, struct quorum_request *request);
 struct image *quorum_image(struct quorum *quorum);
 /* Leader of the quorum, -1 unknown. */
 int32_t quorum_leader_id(const struct quorum *quorum);
+/* 1 where voters may come and go, 0 in a static quorum. */
+int16_t quorum_kraft_version(const struct quorum *quorum);
 #endif

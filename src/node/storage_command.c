@@ -252,7 +252,7 @@ static const char *choose_quorum(const struct args *args, const struct config *c
 
 /* Whether a feature may be set to the level asked for; tells what is wrong. */
 static bool check_feature(const struct storage_format_options *options,
-                          const struct feature_asked *asked)
+                          const struct feature_asked *asked, int16_t latest)
 {
     int16_t max = feature_level_max(asked->name);
     const char *name;
@@ -265,11 +265,11 @@ static bool check_feature(const struct storage_format_options *options,
             fprintf(stderr, "No MetadataVersion with feature level %d. Valid feature levels are "
                             "from %d to %d.\n",
                     asked->level, METADATA_VERSION_MIN, METADATA_VERSION_UNSTABLE);
-        } else if (asked->level > METADATA_VERSION_LATEST) {
+        } else if (asked->level > latest) {
             fprintf(stderr, "metadata.version %s is not yet stable.\n",
                     feature_version_name(asked->level, text));
         }
-        return known && asked->level <= METADATA_VERSION_LATEST;
+        return known && asked->level <= latest;
     }
     if (max < 0) {
         fprintf(stderr, "Unsupported feature: %.*s. Supported features are: ",
@@ -297,16 +297,18 @@ static bool check_feature(const struct storage_format_options *options,
 }
 
 /* The features asked for, and the metadata.version by release or as one of them. */
-static bool choose_features(const struct args *args, struct storage_format_options *options,
+static bool choose_features(const struct args *args, const struct config *config,
+                            struct storage_format_options *options,
                             struct feature_asked features[FEATURES_MAX])
 {
+    bool unstable = config_boolean(config, "unstable.feature.versions.enable");
+    int16_t latest = unstable ? METADATA_VERSION_UNSTABLE : METADATA_VERSION_LATEST;
     const char *release = args_value(args, "release-version");
     const char *text;
-    options->metadata_version = METADATA_VERSION_LATEST;
+    options->metadata_version = latest;
     options->features = features;
-    if (release != NULL && !feature_version_parse(release, METADATA_VERSION_LATEST,
-                                                  &options->metadata_version)) {
-        feature_version_unknown(release, METADATA_VERSION_LATEST);
+    if (release != NULL && !feature_version_parse(release, latest, &options->metadata_version)) {
+        feature_version_unknown(release, latest);
         return false;
     }
     while ((text = args_nth(args, "feature", (size_t)options->feature_count)) != NULL) {
@@ -321,7 +323,7 @@ static bool choose_features(const struct args *args, struct storage_format_optio
                                "avoid ambiguity.");
             return false;
         }
-        if (!check_feature(options, asked)) {
+        if (!check_feature(options, asked, latest)) {
             return false;
         }
         if (string_view_is(asked->name, "metadata.version")) {
@@ -454,7 +456,7 @@ static int run_format(const struct args *args, const struct config *config)
     arena_init(&arena, SCRAM_ARENA_BYTES_MAX);
     if (wrong != NULL) {
         storage_fail("%s", wrong);
-    } else if (choose_features(args, &options, features) &&
+    } else if (choose_features(args, config, &options, features) &&
                choose_scram(args, &arena, &options)) {
         status = format_with(args, config, &options);
     }

@@ -18,23 +18,22 @@ static const struct {
 };
 #define VERSION_COUNT (sizeof versions / sizeof versions[0])
 
-/* Features beside metadata.version: the highest level, and from which metadata.version a release
- * sets it; what a level needs; its place in the list of a release. */
+/* Features beside metadata.version: from which metadata.version a release sets the highest level;
+ * what a level needs; its place in the list of a release. */
 static const struct {
     const char *name;
-    int16_t max_level;
     int16_t from;
     int16_t needs_metadata_version;
     size_t place;
 } features[] = {
-    {"eligible.leader.replicas.version", 1, 26, 23, 3},
-    {"group.version", 1, 22, 0, 2},
-    {"kraft.version", 1, 21, 0, 0},
-    {"share.version", 1, 28, 0, 4},
-    {"streams.version", 1, 29, 0, 5},
-    {"transaction.version", 2, 24, 0, 1},
+    {"eligible.leader.replicas.version", 26, 23, 3},
+    {"group.version", 22, 0, 2},
+    {"kraft.version", 21, 0, 0},
+    {"share.version", 28, 0, 4},
+    {"streams.version", 29, 0, 5},
+    {"transaction.version", 24, 0, 1},
 };
-#define FEATURE_COUNT (sizeof features / sizeof features[0])
+#define OTHERS_COUNT (sizeof features / sizeof features[0])
 
 const char *feature_version_name(int16_t level, char name[METADATA_VERSION_BYTES])
 {
@@ -57,8 +56,8 @@ bool feature_version_parse(const char *text, int16_t max, int16_t *level)
     size_t release_size = patch == NULL ? size : (size_t)(patch - text);
     for (size_t i = 0; i < VERSION_COUNT && versions[i].level <= max; i++) {
         const char *name = versions[i].name;
-        bool of_release =
-            strncmp(name, text, release_size) == 0 && name[release_size] == '-';
+        bool of_release = versions[i].level <= METADATA_VERSION_LATEST &&
+                          strncmp(name, text, release_size) == 0 && name[release_size] == '-';
         if (strcmp(name, text) == 0 || of_release) {
             *level = versions[i].level;
             found = true;
@@ -79,20 +78,18 @@ int feature_version_unknown(const char *text, int16_t max)
 
 int16_t feature_level_max(struct string_view name)
 {
-    for (size_t i = 0; i < FEATURE_COUNT; i++) {
-        if (string_view_is(name, features[i].name)) {
-            return features[i].max_level;
-        }
-    }
-    return string_view_is(name, "metadata.version") ? METADATA_VERSION_LATEST : -1;
+    const struct feature *feature = feature_find(name);
+    return feature == NULL ? -1 : feature->max_level;
 }
 
 const char *feature_implied(size_t index, int16_t metadata_version, int16_t *level)
 {
-    if (index >= FEATURE_COUNT) {
+    if (index >= OTHERS_COUNT) {
         return NULL;
     }
-    *level = metadata_version >= features[index].from ? features[index].max_level : 0;
+    *level = metadata_version >= features[index].from
+                 ? feature_level_max(string_view_of(features[index].name))
+                 : 0;
     return features[index].name;
 }
 
@@ -125,8 +122,8 @@ int feature_print_versions(const char *release)
     }
     printf("metadata.version=%d (%s)\n", level,
            release != NULL ? release : feature_version_name(level, name));
-    for (size_t place = 0; place < FEATURE_COUNT; place++) {
-        for (size_t i = 0; i < FEATURE_COUNT; i++) {
+    for (size_t place = 0; place < OTHERS_COUNT; place++) {
+        for (size_t i = 0; i < OTHERS_COUNT; i++) {
             int16_t implied;
             const char *feature = feature_implied(i, level, &implied);
             if (features[i].place == place) {
@@ -155,11 +152,11 @@ int feature_print_dependencies(const struct feature_asked *asked)
     if (string_view_is(asked->name, "metadata.version")) {
         return print_metadata_version(asked->level);
     }
-    for (size_t i = 0; i < FEATURE_COUNT; i++) {
+    for (size_t i = 0; i < OTHERS_COUNT; i++) {
         if (!string_view_is(asked->name, features[i].name)) {
             continue;
         }
-        if (asked->level < 0 || asked->level > features[i].max_level) {
+        if (asked->level < 0 || asked->level > feature_level_max(asked->name)) {
             fprintf(stderr, "Feature level %d is not supported for feature %s\n", asked->level,
                     features[i].name);
             return 1;

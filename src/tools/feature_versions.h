@@ -3,11 +3,8 @@
 #ifndef BNB_TOOLS_FEATURE_VERSIONS_H
 #define BNB_TOOLS_FEATURE_VERSIONS_H
 
-#include "base/view.h"
+#include "protocol/feature.h"
 
-#define METADATA_VERSION_MIN 7
-#define METADATA_VERSION_LATEST 30 /* that is ready for production */
-#define METADATA_VERSION_UNSTABLE 31
 #define METADATA_VERSION_BYTES 16
 #define FEATURE_TEXT_BYTES 256
 

@@ -30,6 +30,7 @@ FILES = {
     "noid.properties": "process.roles=broker\nlog.dirs={dir}/noid\n",
     "norole.properties": "node.id=1\nlog.dirs={dir}/norole\n",
     "scram.properties": properties("scram"),
+    "unstable.properties": properties("unstable", more="unstable.feature.versions.enable=true\n"),
 }
 
 FORMAT = [
@@ -78,6 +79,9 @@ FORMAT = [
     f"format -c {{dir}}/none.properties -t {ID} -s -f metadata.version=99",
     f"format -c {{dir}}/none.properties -t {ID} -s -f kraft.version=0",
     f"format -c {{dir}}/levels.properties -t {ID} -s -f transaction.version=0 -f group.version=1",
+    *(f"format -c {{dir}}/unstable.properties -t {ID} -s{more}" for more in (
+        " -r 4.4", " -f metadata.version=32", " -f metadata.version=31")),
+    f"format -c {{dir}}/none.properties -t {ID} -s -r 4.4-IV0",
     f"format -c {{dir}}/noid.properties -t {ID}",
     f"format -c {{dir}}/norole.properties -t {ID}",
     *(f"format -c {{dir}}/scram.properties -t {ID} -s -S {argument}" for argument in (
