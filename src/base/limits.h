@@ -131,12 +131,24 @@
 /* Records of one batch of the metadata log; an operation of a user fits in one. */
 #define METADATA_BATCH_RECORDS_MAX LIMIT(10000u, 10u)
 
+/* ---- coordinators ---- */
+
+/* Records of several operations that one append writes: below every usual max.message.bytes. */
+#define COORDINATOR_BATCH_BYTES LIMIT(256u << 10, 200u)
+/* Records of one operation: what is larger than max.message.bytes is refused by the log. */
+#define COORDINATOR_OPERATION_BYTES_MAX (64u << 20)
+/* Of the room for them, what is kept from one operation to the next. */
+#define COORDINATOR_STAGE_KEEP_BYTES LIMIT(64u << 10, 64u)
+/* One read while the log of a coordinator is loaded; a batch that is larger is read whole. */
+#define COORDINATOR_LOAD_BYTES LIMIT(256u << 10, 300u)
+
 STATIC_ASSERT(NET_FIRST_BYTES > 0, "a frame must be able to grow");
 STATIC_ASSERT(NET_SENDFILE_BYTES <= NET_TURN_BYTES, "a turn sends at least one piece");
 STATIC_ASSERT(RESPONSE_BYTES_MAX <= INT32_MAX, "the size of a frame is an int32");
 STATIC_ASSERT(SCRATCH_KEEP_BYTES < SCRATCH_BYTES_MAX, "what is kept is part of it");
 STATIC_ASSERT(SEGMENT_SCAN_BYTES >= 61, "the header of a batch");
 STATIC_ASSERT(SEGMENT_RESERVE_BYTES_MIN <= SEGMENT_RESERVE_BYTES_MAX, "least and most");
+STATIC_ASSERT(COORDINATOR_BATCH_BYTES <= COORDINATOR_OPERATION_BYTES_MAX, "a batch of one");
 STATIC_ASSERT(CHANNEL_STAGE_BYTES >= 8, "the size of a frame and its correlation id");
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "broker/checkpoints.h"
 #include "broker/connections.h"
+#include "broker/coordinator_driver.h"
 #include "broker/dispatch.h"
 #include "broker/fetch_session.h"
 #include "broker/images.h"
@@ -81,6 +82,7 @@ static void shard_on_pressure(void *context)
 static void shard_turn_end(struct loop_hook *hook)
 {
     struct broker_shard *shard = CONTAINER_OF(hook, struct broker_shard, hook);
+    coordinators_run(shard);
     partition_run_flushes(shard);
     fetch_run_woken(shard);
     if (shard->scratch.capacity > SCRATCH_KEEP_BYTES) {
@@ -171,6 +173,9 @@ static int shard_init(struct broker *broker, int32_t index)
     int32_t slots = config_int(options->config, "max.incremental.fetch.session.cache.slots");
     int error = fetch_sessions_create(slots, &options->memory->sessions,
                                       broker_shard_random(shard), &shard->sessions);
+    if (error == 0) {
+        error = coordinators_create(shard, &shard->coordinators);
+    }
     struct net_server_options server = {
         .loop = shard->loop,
         .request_bytes_max = options->memory->request_bytes_max,
@@ -316,6 +321,7 @@ void broker_stop(struct broker *broker)
         if (broker->shards[i].server != NULL) {
             net_server_stop(broker->shards[i].server);
         }
+        coordinators_stop(&broker->shards[i]);
     }
 }
 
@@ -325,6 +331,7 @@ static void shard_close(struct broker_shard *shard)
         return;
     }
     net_server_destroy(&shard->server);
+    coordinators_destroy(&shard->coordinators);
     size_t cursor = 0;
     struct partition *partition;
     while ((partition = map_next(&shard->partitions, &cursor)) != NULL) {

@@ -100,6 +100,7 @@ struct broker_flushes {
 };
 
 struct fetch_sessions;
+struct coordinators;
 struct broker_shard {
     struct broker *broker;
     int32_t index;
@@ -112,6 +113,7 @@ struct broker_shard {
     struct list removals; /* of deleted partitions' files, that are still to come */
     struct map partitions;
     struct fetch_sessions *sessions;
+    struct coordinators *coordinators;
     struct writer scratch; /* for unpacking records */
     struct broker_flushes flushes[BROKER_DIRS_MAX];
     struct list open; /* partitions with open files, the one used last at the end */

@@ -14,7 +14,19 @@ struct broker_request;
 void api_metadata(struct broker_request *request);
 void api_describe_cluster(struct broker_request *request);
 void api_describe_topic_partitions(struct broker_request *request);
+
+/* api_find_coordinator.c, api_group.c, api_groups.c, api_offset_commit.c, api_offset_fetch.c */
 void api_find_coordinator(struct broker_request *request);
+void api_join_group(struct broker_request *request);
+void api_sync_group(struct broker_request *request);
+void api_heartbeat(struct broker_request *request);
+void api_leave_group(struct broker_request *request);
+void api_list_groups(struct broker_request *request);
+void api_describe_groups(struct broker_request *request);
+void api_delete_groups(struct broker_request *request);
+void api_offset_commit(struct broker_request *request);
+void api_offset_fetch(struct broker_request *request);
+void api_offset_delete(struct broker_request *request);
 
 /* api_config.c, api_config_alter.c, config_check_setting.c */
 void api_describe_configs(struct broker_request *request);

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "broker/connections.h"
+#include "broker/coordinator_driver.h"
 #include "broker/partition.h"
 
 struct image_part {
@@ -73,6 +74,7 @@ static bool broker_settings_differ(const struct image *older, const struct image
 static void shard_drop_gone(struct broker_shard *shard, const struct image *newer)
 {
     const struct image *older = shard->image;
+    coordinators_give_up(shard, newer);
     for (size_t i = 0; older != NULL && i < image_topic_count(older); i++) {
         const struct image_topic *topic = image_topic_at(older, i);
         if (image_topic_by_id(newer, topic->id) == NULL) {
@@ -99,6 +101,7 @@ static void shard_take_on(struct broker_shard *shard, const struct image *newer)
     }
     image_unref(&shard->image);
     shard->image = image_ref(newer);
+    coordinators_take_on(shard, newer);
 }
 
 static void image_round_step(struct image_round *round, bool dropping);

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "broker/topic_config.h"
 #include "protocol/error.h"
+#include "protocol/messages.h"
 
 #define PARTITION_PATH_BYTES 1024
 
@@ -127,8 +128,9 @@ void partition_add_wait(struct partition *partition, struct partition_wait *wait
     list_push_back(&partition->waits, &wait->node);
 }
 
-int partition_append(struct partition *partition, uint8_t *data, size_t size, int16_t api_version,
-                     bool acks_all, struct log_append_result *result, bool *wait_needed)
+static int partition_append_from(struct partition *partition, enum log_origin origin,
+                                 uint8_t *data, size_t size, int16_t api_version, bool acks_all,
+                                 struct log_append_result *result, bool *wait_needed)
 {
     *wait_needed = false;
     if (acks_all && partition->isr_count < partition->min_insync_replicas) {
@@ -136,7 +138,7 @@ int partition_append(struct partition *partition, uint8_t *data, size_t size, in
     }
     struct broker_shard *shard = partition->shard;
     struct log_append_options options = {
-        .origin = LOG_ORIGIN_CLIENT,
+        .origin = origin,
         .leader_epoch = partition->leader_epoch,
         .now_ms = loop_wall_ms(shard->loop),
         .high_watermark = partition->high_watermark,
@@ -164,6 +166,23 @@ int partition_append(struct partition *partition, uint8_t *data, size_t size, in
     *wait_needed = (acks_all || result->flush_due || result->duplicate) &&
                    result->last_offset >= partition->high_watermark;
     return 0;
+}
+
+int partition_append(struct partition *partition, uint8_t *data, size_t size, int16_t api_version,
+                     bool acks_all, struct log_append_result *result, bool *wait_needed)
+{
+    return partition_append_from(partition, LOG_ORIGIN_CLIENT, data, size, api_version, acks_all,
+                                 result, wait_needed);
+}
+
+int16_t partition_append_own(struct partition *partition, uint8_t *data, size_t size,
+                             int64_t *last_offset, bool *wait_needed)
+{
+    struct log_append_result result;
+    int error = partition_append_from(partition, LOG_ORIGIN_COORDINATOR, data, size,
+                                      PRODUCE_REQUEST_MAX_VERSION, true, &result, wait_needed);
+    *last_offset = error == 0 ? result.last_offset : -1;
+    return partition_fault(partition, error);
 }
 
 static void partition_free(struct partition *partition)

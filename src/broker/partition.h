@@ -71,6 +71,10 @@ int16_t partition_check_leader(const struct partition *partition, int32_t curren
  * wait until the high watermark is above result->last_offset. */
 int partition_append(struct partition *partition, uint8_t *data, size_t size, int16_t api_version,
                      bool acks_all, struct log_append_result *result, bool *wait_needed);
+/* Appends a batch of a coordinator of ours, as with acks=all: 0 or a wire error. *wait_needed: it
+ * is not committed before the high watermark is above *last_offset. */
+int16_t partition_append_own(struct partition *partition, uint8_t *data, size_t size,
+                             int64_t *last_offset, bool *wait_needed);
 void partition_add_wait(struct partition *partition, struct partition_wait *wait);
 /* An error of the log: takes the directory offline when the disk is to blame; the wire error. */
 int16_t partition_fault(struct partition *partition, int error);

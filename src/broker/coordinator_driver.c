@@ -1,0 +1,490 @@
+#include "broker/coordinator_driver.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "broker/coordinator_internal.h"
+#include "broker/partition.h"
+#include "protocol/record/compress.h"
+
+#define MS_A_MINUTE 60000
+
+int coordinators_create(struct broker_shard *shard, struct coordinators **created)
+{
+    struct coordinators *coordinators = mem_calloc(1, sizeof *coordinators);
+    *created = coordinators;
+    if (coordinators == NULL) {
+        return ERR_NOMEM;
+    }
+    coordinators->shard = shard;
+    coordinators->codec =
+        config_int(shard->broker->options.config, "offsets.topic.compression.codec");
+    list_init(&coordinators->dirty);
+    list_init(&coordinators->leaving);
+    writer_init(&coordinators->batch, COORDINATOR_OPERATION_BYTES_MAX * 2);
+    writer_init(&coordinators->packed, COORDINATOR_OPERATION_BYTES_MAX * 2);
+    return 0;
+}
+
+static struct coordinator *coordinator_at(const struct coordinators *coordinators,
+                                          int32_t partition)
+{
+    return (size_t)partition < coordinators->capacity ? coordinators->items[partition] : NULL;
+}
+
+struct runtime_time coordinator_now(const struct broker_shard *shard)
+{
+    return (struct runtime_time){loop_monotonic_ms(shard->loop), loop_wall_ms(shard->loop)};
+}
+
+void coordinator_mark(struct coordinator *coordinator)
+{
+    if (list_empty(&coordinator->dirty_node)) {
+        list_push_back(&coordinator->shard->coordinators->dirty, &coordinator->dirty_node);
+    }
+}
+
+struct partition *coordinator_partition(const struct coordinator *coordinator)
+{
+    return partition_find(coordinator->shard, coordinator->topic_id, coordinator->partition);
+}
+
+static void coordinator_fire(struct timer *timer)
+{
+    struct coordinator *coordinator = CONTAINER_OF(timer, struct coordinator, timer);
+    runtime_tick(coordinator->runtime, coordinator_now(coordinator->shard));
+    coordinator_mark(coordinator);
+}
+
+/* The high watermark has moved, maybe in the midst of an append of ours: seen to at the turn's
+ * end. */
+static void coordinator_waited(struct partition_wait *wait, int16_t error)
+{
+    struct coordinator *coordinator = CONTAINER_OF(wait, struct coordinator, wait);
+    coordinator->waiting = false;
+    coordinator->failed |= error != 0;
+    coordinator_mark(coordinator);
+    broker_shard_nudge(coordinator->shard);
+}
+
+static struct group_options coordinator_options(struct broker_shard *shard)
+{
+    const struct config *config = shard->broker->options.config;
+    return (struct group_options){
+        .seed = broker_shard_random(shard),
+        .min_session_timeout_ms = config_int(config, "group.min.session.timeout.ms"),
+        .max_session_timeout_ms = config_int(config, "group.max.session.timeout.ms"),
+        .initial_rebalance_delay_ms = config_int(config, "group.initial.rebalance.delay.ms"),
+        .max_size = config_int(config, "group.max.size"),
+        .offset_metadata_max_bytes = config_int(config, "offset.metadata.max.bytes"),
+        .offsets_retention_ms =
+            (int64_t)config_int(config, "offsets.retention.minutes") * MS_A_MINUTE,
+        .offsets_retention_check_interval_ms =
+            config_long(config, "offsets.retention.check.interval.ms"),
+    };
+}
+
+static int coordinator_create(struct coordinators *coordinators, struct uuid topic_id,
+                              int32_t partition)
+{
+    struct broker_shard *shard = coordinators->shard;
+    size_t before = coordinators->capacity;
+    int error = mem_grow((void **)&coordinators->items, &coordinators->capacity,
+                         (size_t)partition + 1, sizeof(struct coordinator *));
+    if (error != 0) {
+        return error;
+    }
+    for (size_t i = before; i < coordinators->capacity; i++) {
+        coordinators->items[i] = NULL;
+    }
+    struct coordinator *coordinator = mem_calloc(1, sizeof *coordinator);
+    struct group_options options = coordinator_options(shard);
+    if (coordinator == NULL || group_coordinator_create(&options, &coordinator->groups) != 0) {
+        mem_free(coordinator);
+        return ERR_NOMEM;
+    }
+    coordinator->shard = shard;
+    coordinator->topic_id = topic_id;
+    coordinator->partition = partition;
+    coordinator->runtime = group_coordinator_runtime(coordinator->groups);
+    list_init(&coordinator->dirty_node);
+    list_init(&coordinator->leaving_node);
+    list_init(&coordinator->wait.node);
+    coordinator->wait.done = coordinator_waited;
+    timer_init(&coordinator->timer, coordinator_fire);
+    coordinators->items[partition] = coordinator;
+    metrics_add(shard->metrics, METRIC_COORDINATORS_LOADING, 1);
+    coordinator_load(coordinator);
+    return 0;
+}
+
+void coordinator_free(struct coordinator *coordinator)
+{
+    ASSERT(!coordinator->job_running);
+    loop_timer_cancel(coordinator->shard->loop, &coordinator->timer);
+    list_remove(&coordinator->dirty_node);
+    list_remove(&coordinator->leaving_node);
+    list_remove(&coordinator->wait.node);
+    group_coordinator_destroy(&coordinator->groups);
+    mem_free(coordinator->buffer);
+    mem_free(coordinator);
+}
+
+/* ---- what comes out of the machines ---- */
+
+static void ask_home(struct loop_mail *mail)
+{
+    struct coordinator_ask *ask = CONTAINER_OF(mail, struct coordinator_ask, mail);
+    ask->done(ask);
+}
+
+static void ask_return(struct coordinator_ask *ask)
+{
+    if (ask->owner == ask->request->shard) {
+        ask->done(ask);
+    } else {
+        ask->mail.run = ask_home;
+        loop_post(ask->request->shard->loop, &ask->mail);
+    }
+}
+
+static void coordinator_tell_metrics(struct coordinator *coordinator)
+{
+    static const struct {
+        enum metric_plain metric;
+        size_t offset;
+    } rows[] = {
+        {METRIC_GROUPS, offsetof(struct group_counts, groups)},
+        {METRIC_GROUPS_PREPARING, offsetof(struct group_counts, preparing_rebalance)},
+        {METRIC_GROUPS_COMPLETING, offsetof(struct group_counts, completing_rebalance)},
+        {METRIC_GROUPS_STABLE, offsetof(struct group_counts, stable)},
+        {METRIC_GROUPS_EMPTY, offsetof(struct group_counts, empty)},
+        {METRIC_GROUPS_DEAD, offsetof(struct group_counts, dead)},
+        {METRIC_GROUP_OFFSETS, offsetof(struct group_counts, offsets)},
+        {METRIC_REBALANCES, offsetof(struct group_counts, rebalances)},
+        {METRIC_OFFSET_COMMITS, offsetof(struct group_counts, commits)},
+        {METRIC_OFFSET_EXPIRATIONS, offsetof(struct group_counts, expirations)},
+        {METRIC_OFFSET_DELETIONS, offsetof(struct group_counts, deletions)},
+    };
+    struct group_counts now = group_coordinator_counts(coordinator->groups);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int64_t *told = (int64_t *)((char *)&coordinator->told + rows[i].offset);
+        int64_t value = *(int64_t *)((char *)&now + rows[i].offset);
+        if (value != *told) {
+            metrics_add(coordinator->shard->metrics, rows[i].metric, value - *told);
+            *told = value;
+        }
+    }
+}
+
+void coordinator_emit(struct coordinator *coordinator)
+{
+    struct runtime_note *note;
+    while ((note = runtime_take_note(coordinator->runtime)) != NULL) {
+        fprintf(stderr, "%s\n", note->text);
+        mem_free(note);
+    }
+    struct runtime_call *call;
+    while ((call = runtime_take_reply(coordinator->runtime)) != NULL) {
+        ask_return(CONTAINER_OF(call, struct coordinator_ask, call));
+    }
+    coordinator_tell_metrics(coordinator);
+}
+
+/* Our batches are not compressed unless offsets.topic.compression.codec says so. */
+static int coordinator_pack(struct coordinators *coordinators, uint8_t **data, size_t *size)
+{
+    struct writer *plain = &coordinators->batch;
+    struct writer *packed = &coordinators->packed;
+    *data = plain->data;
+    *size = plain->size;
+    if (coordinators->codec <= BATCH_CODEC_NONE || coordinators->codec >= BATCH_CODEC_COUNT) {
+        return 0;
+    }
+    packed->size = 0;
+    writer_bytes(packed, plain->data, BATCH_HEADER_BYTES);
+    struct bytes_view records = {plain->data + BATCH_HEADER_BYTES,
+                                 plain->size - BATCH_HEADER_BYTES};
+    int error = compress_append((enum batch_codec)coordinators->codec, COMPRESS_LEVEL_DEFAULT,
+                                records, packed);
+    if (error != 0 || packed->failed) {
+        return ERR_NOMEM;
+    }
+    batch_seal(packed->data, packed->size, (enum batch_codec)coordinators->codec);
+    *data = packed->data;
+    *size = packed->size;
+    return 0;
+}
+
+static int16_t coordinator_append(struct coordinator *coordinator, struct partition *partition,
+                                  const struct runtime_batch *batch, int64_t *last_offset)
+{
+    struct coordinators *coordinators = coordinator->shard->coordinators;
+    uint8_t *data;
+    size_t size;
+    bool wait_needed;
+    int16_t error = partition_check_leader(partition, -1);
+    *last_offset = -1;
+    if (error != 0) {
+        return error;
+    }
+    partition_touch(partition);
+    coordinators->batch.size = 0;
+    if (runtime_batch_build(batch, partition->leader_epoch, &coordinators->batch) != 0 ||
+        coordinator_pack(coordinators, &data, &size) != 0) {
+        return KAFKA_UNKNOWN_SERVER_ERROR;
+    }
+    error = partition_append_own(partition, data, size, last_offset, &wait_needed);
+    if (error == 0) {
+        coordinator->last_appended = *last_offset;
+    }
+    return error;
+}
+
+static void coordinator_wait(struct coordinator *coordinator, struct partition *partition)
+{
+    if (!coordinator->waiting && partition != NULL &&
+        coordinator->last_appended >= partition->high_watermark) {
+        coordinator->waiting = true;
+        coordinator->wait.required_offset = coordinator->last_appended;
+        partition_add_wait(partition, &coordinator->wait);
+    }
+}
+
+static void coordinator_settle(struct coordinator *coordinator)
+{
+    struct broker_shard *shard = coordinator->shard;
+    struct runtime *runtime = coordinator->runtime;
+    struct partition *partition = coordinator_partition(coordinator);
+    struct runtime_batch *batch;
+    if (coordinator->failed && runtime_state(runtime) == RUNTIME_ACTIVE) {
+        metrics_add(shard->metrics, METRIC_COORDINATORS_ACTIVE, -1);
+        metrics_add(shard->metrics, METRIC_COORDINATORS_FAILED, 1);
+        runtime_unload(runtime);
+    }
+    if (partition != NULL) {
+        runtime_committed(runtime, partition->high_watermark, coordinator_now(shard));
+    }
+    while ((batch = runtime_next_batch(runtime)) != NULL) {
+        int64_t last_offset;
+        int16_t error = coordinator_append(coordinator, partition, batch, &last_offset);
+        runtime_appended(runtime, batch, error, last_offset, coordinator_now(shard));
+        if (error == 0) {
+            runtime_committed(runtime, partition->high_watermark, coordinator_now(shard));
+        }
+    }
+    coordinator_wait(coordinator, partition);
+    coordinator_emit(coordinator);
+    int64_t deadline_ms = runtime_next_deadline_ms(runtime);
+    if (deadline_ms == INT64_MAX) {
+        loop_timer_cancel(shard->loop, &coordinator->timer);
+    } else if (!timer_is_armed(&coordinator->timer) ||
+               coordinator->timer.deadline_ms != deadline_ms) {
+        int64_t delay_ms = deadline_ms - loop_monotonic_ms(shard->loop);
+        loop_timer_arm(shard->loop, &coordinator->timer, delay_ms > 0 ? delay_ms : 0);
+    }
+}
+
+void coordinators_run(struct broker_shard *shard)
+{
+    struct coordinators *coordinators = shard->coordinators;
+    while (!list_empty(&coordinators->dirty)) {
+        struct coordinator *coordinator =
+            CONTAINER_OF(coordinators->dirty.next, struct coordinator, dirty_node);
+        list_remove(&coordinator->dirty_node);
+        coordinator_settle(coordinator);
+    }
+    if (coordinators->batch.capacity > SCRATCH_KEEP_BYTES) {
+        writer_release(&coordinators->batch);
+        writer_init(&coordinators->batch, COORDINATOR_OPERATION_BYTES_MAX * 2);
+    }
+}
+
+/* ---- coming and going ---- */
+
+static void coordinator_leave(struct coordinator *coordinator)
+{
+    struct coordinators *coordinators = coordinator->shard->coordinators;
+    ASSERT(coordinators->items[coordinator->partition] == coordinator);
+    coordinators->items[coordinator->partition] = NULL;
+    enum runtime_state state = runtime_state(coordinator->runtime);
+    metrics_add(coordinator->shard->metrics,
+                state == RUNTIME_LOADING  ? METRIC_COORDINATORS_LOADING
+                : state == RUNTIME_ACTIVE ? METRIC_COORDINATORS_ACTIVE
+                                          : METRIC_COORDINATORS_FAILED,
+                -1);
+    runtime_unload(coordinator->runtime);
+    coordinator_emit(coordinator);
+    loop_timer_cancel(coordinator->shard->loop, &coordinator->timer);
+    list_remove(&coordinator->dirty_node);
+    list_remove(&coordinator->wait.node);
+    if (coordinator->job_running) {
+        list_push_back(&coordinators->leaving, &coordinator->leaving_node);
+    } else {
+        coordinator_free(coordinator);
+    }
+}
+
+static bool is_led_here(const struct broker_shard *shard, const struct image *image,
+                        struct uuid topic_id, int32_t partition)
+{
+    const struct image_topic *topic = image_topic_by_id(image, topic_id);
+    return topic != NULL && partition < topic->partition_count &&
+           topic->partitions[partition].leader == shard->broker->options.node_id;
+}
+
+static void coordinators_forget_topics(struct coordinators *coordinators,
+                                       const struct image *newer)
+{
+    const struct broker_shard *shard = coordinators->shard;
+    const struct image *older = shard->image;
+    for (size_t i = 0; older != NULL && i < image_topic_count(older); i++) {
+        const struct image_topic *topic = image_topic_at(older, i);
+        if (image_topic_by_id(newer, topic->id) != NULL) {
+            continue;
+        }
+        for (size_t j = 0; j < coordinators->capacity; j++) {
+            struct coordinator *coordinator = coordinators->items[j];
+            if (coordinator != NULL) {
+                group_coordinator_forget_topic(coordinator->groups, topic->name, topic->id,
+                                               coordinator_now(shard));
+                coordinator_mark(coordinator);
+                broker_shard_nudge(coordinators->shard);
+            }
+        }
+    }
+}
+
+void coordinators_give_up(struct broker_shard *shard, const struct image *newer)
+{
+    struct coordinators *coordinators = shard->coordinators;
+    for (size_t i = 0; i < coordinators->capacity; i++) {
+        struct coordinator *coordinator = coordinators->items[i];
+        if (coordinator != NULL &&
+            !is_led_here(shard, newer, coordinator->topic_id, coordinator->partition)) {
+            coordinator_leave(coordinator);
+        }
+    }
+    coordinators_forget_topics(coordinators, newer);
+}
+
+void coordinators_take_on(struct broker_shard *shard, const struct image *image)
+{
+    struct coordinators *coordinators = shard->coordinators;
+    const struct image_topic *topic =
+        image_topic_by_name(image, string_view_of(OFFSETS_TOPIC));
+    coordinators_give_up(shard, image);
+    for (int32_t i = 0; topic != NULL && i < topic->partition_count; i++) {
+        if (broker_shard_of(shard->broker, topic->id, i) == shard &&
+            is_led_here(shard, image, topic->id, i) && coordinator_at(coordinators, i) == NULL &&
+            coordinator_create(coordinators, topic->id, i) != 0) {
+            fprintf(stderr, "no memory for the coordinator of " OFFSETS_TOPIC "-%" PRId32 "\n",
+                    i);
+        }
+    }
+}
+
+void coordinators_stop(struct broker_shard *shard)
+{
+    struct coordinators *coordinators = shard->coordinators;
+    for (size_t i = 0; coordinators != NULL && i < coordinators->capacity; i++) {
+        if (coordinators->items[i] != NULL) {
+            coordinator_leave(coordinators->items[i]);
+        }
+    }
+}
+
+void coordinators_destroy(struct coordinators **destroyed)
+{
+    struct coordinators *coordinators = *destroyed;
+    if (coordinators == NULL) {
+        return;
+    }
+    ASSERT(list_empty(&coordinators->leaving) && list_empty(&coordinators->dirty));
+    for (size_t i = 0; i < coordinators->capacity; i++) {
+        if (coordinators->items[i] != NULL) {
+            coordinator_free(coordinators->items[i]);
+        }
+    }
+    writer_release(&coordinators->batch);
+    writer_release(&coordinators->packed);
+    mem_free(coordinators->items);
+    mem_free(coordinators);
+    *destroyed = NULL;
+}
+
+/* ---- asking ---- */
+
+static void ask_arrive(struct loop_mail *mail)
+{
+    struct coordinator_ask *ask = CONTAINER_OF(mail, struct coordinator_ask, mail);
+    struct coordinator *coordinator = coordinator_at(ask->owner->coordinators, ask->partition);
+    if (coordinator == NULL) {
+        group_call_refuse(&ask->call, KAFKA_NOT_COORDINATOR);
+        ask_return(ask);
+        return;
+    }
+    runtime_handle(coordinator->runtime, &ask->call, coordinator_now(ask->owner));
+    coordinator_mark(coordinator);
+}
+
+static struct string_view client_host(struct broker_request *request)
+{
+    return arena_format(&request->arena, "/%s", net_connection_peer(request->connection));
+}
+
+void coordinator_ask_partition(struct coordinator_ask *ask, struct broker_request *request,
+                               const void *message, int32_t partition)
+{
+    const struct image_topic *topic =
+        image_topic_by_name(broker_image(request), string_view_of(OFFSETS_TOPIC));
+    *ask = (struct coordinator_ask){
+        .call = {.api_key = request->header.request_api_key,
+                 .api_version = request->header.request_api_version,
+                 .request = message,
+                 .client_id = request->header.client_id,
+                 .arena = &request->arena},
+        .request = request,
+        .partition = partition,
+    };
+    if (topic != NULL) {
+        ask->owner = broker_shard_of(request->shard->broker, topic->id, partition);
+    }
+}
+
+void coordinator_ask_init(struct coordinator_ask *ask, struct broker_request *request,
+                          const void *message, struct string_view group)
+{
+    const struct image_topic *topic =
+        image_topic_by_name(broker_image(request), string_view_of(OFFSETS_TOPIC));
+    coordinator_ask_partition(ask, request, message,
+                              topic == NULL ? -1
+                                            : group_partition_of(group, topic->partition_count));
+    if (ask->call.api_key == API_JOIN_GROUP) {
+        ask->call.client_host = client_host(request);
+        for (size_t i = 0; i < sizeof ask->call.random; i += 8) {
+            uint64_t random = broker_shard_random(request->shard);
+            memcpy(ask->call.random + i, &random, 8);
+        }
+    }
+}
+
+void coordinator_ask(struct coordinator_ask *ask)
+{
+    ASSERT(ask->done != NULL);
+    if (ask->owner == NULL) { /* there is no topic yet */
+        ask->owner = ask->request->shard;
+        group_call_refuse(&ask->call, KAFKA_NOT_COORDINATOR);
+        ask_return(ask);
+        return;
+    }
+    if (ask->owner == ask->request->shard) {
+        ask_arrive(&ask->mail);
+    } else {
+        ask->mail.run = ask_arrive;
+        loop_post(ask->owner->loop, &ask->mail);
+    }
+}

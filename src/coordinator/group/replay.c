@@ -1,0 +1,157 @@
+/* Records of __consumer_offsets, from the log or just written, become state again. Compaction may
+ * have taken any record that a later one of its key replaced, and any tombstone: what a record says
+ * never depends on an earlier one being there. */
+#include "coordinator/group/internal.h"
+
+#define REPLAY_ARENA_BYTES (64u << 20)
+
+/* A group that a tombstone ended. */
+struct group_change {
+    struct runtime_change change;
+    struct group *group;
+};
+
+static void group_end_settle(struct runtime_change *base, bool keep)
+{
+    struct group_change *change = CONTAINER_OF(base, struct group_change, change);
+    if (keep) {
+        group_free(change->group);
+    } else {
+        group_put_back(change->group);
+    }
+    mem_free(change);
+}
+
+static void replay_end(struct group_coordinator *owner, struct string_view id)
+{
+    struct group *group = group_find(owner, id);
+    if (group == NULL || group->kind != GROUP_CLASSIC) {
+        return;
+    }
+    ASSERT(group->joining_count == 0);
+    struct group_change *change = mem_need(sizeof *change);
+    *change = (struct group_change){.change.settle = group_end_settle, .group = group};
+    group_take(group);
+    runtime_note_change(owner->runtime, &change->change);
+}
+
+static bool replay_member(struct group *group, const struct group_metadata_value *value,
+                          const struct group_metadata_value_member_metadata *from)
+{
+    struct join_group_request_join_group_request_protocol protocol = {value->protocol,
+                                                                      from->subscription};
+    struct classic_member_facts facts = {
+        .id = from->member_id,
+        .instance_id = from->group_instance_id,
+        .client_id = from->client_id,
+        .client_host = from->client_host,
+        .protocol_type = value->protocol_type,
+        .rebalance_timeout_ms = from->rebalance_timeout == -1 ? from->session_timeout
+                                                              : from->rebalance_timeout,
+        .session_timeout_ms = from->session_timeout,
+        .protocols = &protocol,
+        .protocol_count = value->protocol.data == NULL ? 0 : 1,
+    };
+    bool repeated = classic_member_find(group, from->member_id) != NULL ||
+                    (from->group_instance_id.data != NULL &&
+                     classic_static_find(group, from->group_instance_id) != NULL);
+    if (repeated) {
+        return true; /* once is enough */
+    }
+    struct classic_member *member = classic_member_add(group, &facts);
+    return member != NULL && classic_member_set_assignment(member, from->assignment);
+}
+
+/* The group as the record has it, in place of whatever there was. */
+static int replay_group(struct group_coordinator *owner, struct string_view id,
+                        const struct group_metadata_value *value)
+{
+    struct group *older = group_find(owner, id);
+    if (older != NULL) {
+        group_take(older);
+        group_free(older);
+    }
+    struct group *group = group_make(owner, id);
+    if (group == NULL) {
+        return ERR_NOMEM;
+    }
+    group->committed = true;
+    group->generation = value->generation;
+    bool whole = true;
+    for (int32_t i = 0; whole && i < value->members.count; i++) {
+        whole = replay_member(group, value, &value->members.items[i]);
+    }
+    text_free(&group->protocol_type);
+    if (value->protocol_type.size > 0) {
+        whole = whole && text_copy(value->protocol_type, &group->protocol_type);
+    }
+    whole = whole && text_copy(value->protocol, &group->protocol_name);
+    if (value->leader.data != NULL && classic_member_find(group, value->leader) != NULL) {
+        group->leader = classic_member_find(group, value->leader);
+    }
+    if (!whole) {
+        group_take(group);
+        group_free(group);
+        return ERR_NOMEM;
+    }
+    if (classic_member_count(group) > 0) {
+        classic_restore_stable(group);
+    }
+    classic_learn_topics(group);
+    group->state_since_ms = value->current_state_timestamp;
+    return 0;
+}
+
+static int replay_group_record(struct group_coordinator *owner,
+                               const struct runtime_record *record, struct arena *arena)
+{
+    struct group_metadata_key key;
+    struct group_metadata_value value;
+    struct reader reader;
+    reader_init(&reader, record->key.data, record->key.size);
+    (void)reader_i16(&reader);
+    if (group_metadata_key_decode(&reader, 0, arena, &key) != 0) {
+        return ERR_CORRUPT;
+    }
+    if (record->value.data == NULL) {
+        replay_end(owner, key.group);
+        return 0;
+    }
+    if (record->offset < 0) {
+        /* Just written: the group is ahead of it already (as in Apache Kafka, which does not replay
+         * these), and sees to what happens when the append fails. */
+        struct group *group = group_find(owner, key.group);
+        if (group != NULL) {
+            group->committed = true;
+        }
+        return 0;
+    }
+    reader_init(&reader, record->value.data, record->value.size);
+    int16_t version = reader_i16(&reader);
+    if (reader.failed || group_metadata_value_decode(&reader, version, arena, &value) != 0) {
+        return ERR_CORRUPT;
+    }
+    return replay_group(owner, key.group, &value);
+}
+
+int group_replay(void *context, const struct runtime_record *record)
+{
+    struct group_coordinator *owner = context;
+    struct reader reader;
+    reader_init(&reader, record->key.data, record->key.size);
+    int16_t type = reader_i16(&reader);
+    if (reader.failed || type < 0 || type > GROUP_RECORD_STREAMS_LAST) {
+        return ERR_CORRUPT;
+    }
+    if (type == GROUP_RECORD_LEGACY_OFFSET || type == GROUP_RECORD_OFFSET) {
+        return offset_replay(owner, type, record);
+    }
+    if (type == GROUP_RECORD_GROUP) {
+        struct arena arena;
+        arena_init(&arena, REPLAY_ARENA_BYTES);
+        int error = replay_group_record(owner, record, &arena);
+        arena_release(&arena);
+        return error;
+    }
+    return kept_replay(owner, type, record);
+}
