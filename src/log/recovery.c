@@ -521,8 +521,9 @@ static int log_replay_producers(struct log *log, int64_t from, int64_t to)
 {
     int error = 0;
     ASSERT(from < to);
+    /* Not beyond: what lies there may be torn, and is not recovered yet. */
     for (size_t i = log_segment_index(log, from);
-         error == 0 && from < to && i < log->segment_count; i++) {
+         error == 0 && i < log->segment_count && log->segments[i]->base_offset < to; i++) {
         if (log->segments[i]->size_bytes > 0) {
             error = log_replay_segment(log, log->segments[i], from, to);
         }
