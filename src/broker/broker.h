@@ -116,6 +116,7 @@ struct broker_shard {
     struct coordinators *coordinators;
     struct writer scratch; /* for unpacking records */
     struct broker_flushes flushes[BROKER_DIRS_MAX];
+    uint64_t unsynced_dirs; /* bits of those in which partitions were made in this turn */
     struct list open; /* partitions with open files, the one used last at the end */
     size_t open_count;
     size_t open_max;

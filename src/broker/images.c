@@ -83,6 +83,23 @@ static void shard_drop_gone(struct broker_shard *shard, const struct image *newe
     }
 }
 
+/* What was made in the log directories stays there. */
+static void shard_sync_dirs(struct broker_shard *shard)
+{
+    struct broker *broker = shard->broker;
+    STATIC_ASSERT(BROKER_DIRS_MAX <= 64, "a bit each");
+    for (int32_t i = 0; shard->unsynced_dirs != 0 && i < broker->options.dir_count; i++) {
+        struct broker_dir *dir = &broker->dirs[i];
+        if ((shard->unsynced_dirs >> i & 1) != 0 && !atomic_load(&dir->offline)) {
+            int error = io_sync_directory(broker->options.fs, dir->dir->path);
+            if (error != 0) {
+                broker_dir_fail(shard, dir, error);
+            }
+        }
+    }
+    shard->unsynced_dirs = 0;
+}
+
 static void shard_take_on(struct broker_shard *shard, const struct image *newer)
 {
     const struct image *older = shard->image;
@@ -99,6 +116,7 @@ static void shard_take_on(struct broker_shard *shard, const struct image *newer)
             shard_apply_topic(shard, newer, topic);
         }
     }
+    shard_sync_dirs(shard);
     image_unref(&shard->image);
     shard->image = image_ref(newer);
     coordinators_take_on(shard, newer);

@@ -318,9 +318,12 @@ static int partition_open_log(struct partition *partition, const struct image *i
     struct uuid known;
     if (error == 0 && log_dir_read_topic_id(broker->options.fs, path, &known) != 0) {
         error = log_dir_write_topic_id(broker->options.fs, path, partition->key.topic_id);
-        if (error == 0) {
-            error = io_sync_directory(broker->options.fs, dir->path);
+        if (error == 0 && found) {
+            error = io_sync_directory(broker->options.fs, path);
         }
+        /* A new directory is synced with the first records; the one around it once for all that are
+         * made in this turn, before anybody hears of them. */
+        partition->shard->unsynced_dirs |= UINT64_C(1) << (partition->dir - broker->dirs);
     }
     return error;
 }

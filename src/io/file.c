@@ -156,10 +156,10 @@ int io_write_atomically(struct io_fs *fs, const char *path, const void *data, si
                : io_write_through(fs, temporary, path, data, size);
 }
 
-int io_write_through(struct io_fs *fs, const char *temporary, const char *path, const void *data,
-                     size_t size)
+/* The content is on the disk before it has its name. */
+static int io_write_and_rename(struct io_fs *fs, const char *temporary, const char *path,
+                               const void *data, size_t size)
 {
-    char parent[IO_PATH_BYTES];
     struct io_file file;
     int error = io_file_open(fs, temporary, IO_OPEN_WRITE | IO_OPEN_CREATE | IO_OPEN_TRUNCATE,
                              &file);
@@ -171,12 +171,26 @@ int io_write_through(struct io_fs *fs, const char *temporary, const char *path, 
         error = io_file_sync(&file);
     }
     io_file_close(&file);
-    if (error == 0) {
-        error = io_rename(fs, temporary, path);
-    }
+    return error == 0 ? io_rename(fs, temporary, path) : error;
+}
+
+int io_write_through(struct io_fs *fs, const char *temporary, const char *path, const void *data,
+                     size_t size)
+{
+    char parent[IO_PATH_BYTES];
+    int error = io_write_and_rename(fs, temporary, path, data, size);
     if (error == 0) {
         io_parent(path, parent);
         error = io_sync_directory(fs, parent);
     }
     return error;
+}
+
+int io_write_unnamed(struct io_fs *fs, const char *path, const void *data, size_t size)
+{
+    char temporary[IO_PATH_BYTES];
+    int length = snprintf(temporary, sizeof temporary, "%s.tmp", path);
+    return length < 0 || (size_t)length >= sizeof temporary
+               ? ERR_INVALID
+               : io_write_and_rename(fs, temporary, path, data, size);
 }

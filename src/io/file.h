@@ -106,5 +106,7 @@ int io_write_atomically(struct io_fs *fs, const char *path, const void *data, si
 /* The same with a temporary file of another name, where another thread may be writing path too. */
 int io_write_through(struct io_fs *fs, const char *temporary, const char *path, const void *data,
                      size_t size);
+/* The same without the last step: the caller syncs the directory, with what else it makes there. */
+int io_write_unnamed(struct io_fs *fs, const char *path, const void *data, size_t size);
 
 #endif

@@ -303,7 +303,7 @@ int log_dir_write_topic_id(struct io_fs *fs, const char *partition_directory,
     uuid_format(topic_id, id);
     int size = snprintf(text, sizeof text, "version: 0\ntopic_id: %s", id);
     int error = dir_path(partition_directory, "partition.metadata", path);
-    return error == 0 ? io_write_atomically(fs, path, text, (size_t)size) : error;
+    return error == 0 ? io_write_unnamed(fs, path, text, (size_t)size) : error;
 }
 
 #define NAME_BYTES_MAX 255
