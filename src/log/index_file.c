@@ -210,12 +210,19 @@ int index_file_write_pending(struct index_file *index)
     return error;
 }
 
+int index_file_reserve(struct index_file *index)
+{
+    if (index->pending == NULL) {
+        index->pending = mem_alloc((size_t)INDEX_PENDING_MAX * index->entry_bytes);
+    }
+    return index->pending == NULL ? ERR_NOMEM : 0;
+}
+
 int index_file_append(struct index_file *index, const uint8_t *entry)
 {
     int error = index_file_learn_count(index);
-    if (error == 0 && index->pending == NULL) {
-        index->pending = mem_alloc((size_t)INDEX_PENDING_MAX * index->entry_bytes);
-        error = index->pending == NULL ? ERR_NOMEM : 0;
+    if (error == 0) {
+        error = index_file_reserve(index);
     }
     if (error == 0 && index->pending_count == INDEX_PENDING_MAX) {
         error = index_file_write_pending(index);

@@ -57,6 +57,8 @@ void index_file_release(struct index_file *index);
 int64_t index_file_count(struct index_file *index);
 /* Entry number i, i < count. */
 int index_file_read(struct index_file *index, uint32_t i, uint8_t *entry);
+/* Memory for entries that wait, so that the next append needs none. */
+int index_file_reserve(struct index_file *index);
 int index_file_append(struct index_file *index, const uint8_t *entry);
 /* Keeps the first count entries. */
 int index_file_truncate(struct index_file *index, uint32_t count);

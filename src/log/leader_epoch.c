@@ -47,15 +47,11 @@ void leader_epochs_release(struct leader_epochs *epochs)
     leader_epochs_init(epochs, epochs->place);
 }
 
-static int epochs_push(struct leader_epochs *epochs, int32_t epoch, int64_t start_offset)
+static void epochs_push(struct leader_epochs *epochs, int32_t epoch, int64_t start_offset)
 {
     ASSERT(epoch > leader_epochs_latest(epochs) && start_offset >= 0);
-    int error = mem_grow((void **)&epochs->entries, &epochs->capacity, epochs->count + 1,
-                         sizeof *epochs->entries);
-    if (error == 0) {
-        epochs->entries[epochs->count++] = (struct leader_epoch_entry){epoch, start_offset};
-    }
-    return error;
+    ASSERT(epochs->count < epochs->capacity);
+    epochs->entries[epochs->count++] = (struct leader_epoch_entry){epoch, start_offset};
 }
 
 /* The text is "0\n<count>\n" and a line "epoch offset" for each. */
@@ -184,6 +180,11 @@ int leader_epochs_assign(struct leader_epochs *epochs, int32_t epoch, int64_t st
             return 0;
         }
     }
+    int error = mem_grow((void **)&epochs->entries, &epochs->capacity, epochs->count + 1,
+                         sizeof *epochs->entries);
+    if (error != 0) {
+        return error; /* before anything is forgotten */
+    }
     while (epochs->count > 0) {
         const struct leader_epoch_entry *last = &epochs->entries[epochs->count - 1];
         if (last->epoch < epoch && last->start_offset < start_offset) {
@@ -192,9 +193,9 @@ int leader_epochs_assign(struct leader_epochs *epochs, int32_t epoch, int64_t st
         epochs->count--;
     }
     epochs_changed(epochs);
-    int error = epochs_push(epochs, epoch, start_offset);
+    epochs_push(epochs, epoch, start_offset);
     leader_epochs_assert_invariants(epochs);
-    return error;
+    return 0;
 }
 
 int leader_epochs_truncate_end(struct leader_epochs *epochs, int64_t offset)

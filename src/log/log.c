@@ -239,6 +239,20 @@ void log_drop_segments(struct log *log, size_t from, size_t count)
     ASSERT(log->size_bytes >= 0);
 }
 
+/* What a new segment finds under its name must not show through. */
+static int log_start_segment(struct segment *segment)
+{
+    int error = segment_open(segment, true);
+    if (error == 0) {
+        error = io_file_truncate(&segment->file->file, 0);
+    }
+    if (error == 0) {
+        segment->timestamps_known = true;
+        error = segment_reset_indexes(segment);
+    }
+    return error == 0 ? segment_reset_aborted(segment) : error;
+}
+
 int log_roll(struct log *log)
 {
     struct segment *active = log_active(log);
@@ -253,18 +267,10 @@ int log_roll(struct log *log)
         error = log_add_segment(log, log->log_end_offset, &added);
     }
     if (error == 0) {
-        error = segment_open(added, true);
-    }
-    if (error == 0) {
-        /* A leftover of the same name must not show through. */
-        error = io_file_truncate(&added->file->file, 0);
-    }
-    if (error == 0) {
-        added->timestamps_known = true;
-        error = segment_reset_indexes(added);
-    }
-    if (error == 0) {
-        error = segment_reset_aborted(added);
+        error = log_start_segment(added);
+        if (error != 0) {
+            log_drop_segments(log, log->segment_count - 1, 1);
+        }
     }
     log->directory_dirty = true;
     log_forget_recent(log);
@@ -388,7 +394,26 @@ static int log_check_producer(struct log *log, const struct log_append_options *
                                    : producer_state_check(&log->producers, batch, from_client);
 }
 
-/* Writes checked batches of one append and moves the log end offset. */
+/* Memory for what must not fail any more once the batches are written: what they tell of producers,
+ * without which a retry would be appended again, and of aborted transactions. */
+static int log_reserve(struct log *log, const uint8_t *data, size_t size)
+{
+    size_t count = 0;
+    bool control = false;
+    for (size_t at = 0; at < size;) {
+        struct batch batch;
+        int error = batch_decode(data + at, size - at, &batch);
+        ASSERT(error == 0); /* checked before */
+        count += batch.producer_id >= 0;
+        control |= batch_is_control(&batch);
+        at += batch.size_bytes;
+    }
+    int error = count > 0 ? producer_state_reserve(&log->producers, count) : 0;
+    return error == 0 && control ? index_file_reserve(&log_active(log)->aborted) : error;
+}
+
+/* Writes checked batches of one append and moves the log end offset. ERR_NOMEM: nothing is
+ * written. */
 static int log_write(struct log *log, const uint8_t *data, size_t size, int64_t max_timestamp_ms,
                      struct log_append_result *result)
 {
@@ -397,6 +422,7 @@ static int log_write(struct log *log, const uint8_t *data, size_t size, int64_t 
         result->flush_soon = true;
         roll = log_roll(log);
     }
+    roll = roll == 0 ? log_reserve(log, data, size) : roll;
     if (roll != 0) {
         return roll;
     }
@@ -424,6 +450,7 @@ static int log_write(struct log *log, const uint8_t *data, size_t size, int64_t 
         at += batch.size_bytes;
     }
     ASSERT(error != 0 || at == size);
+    ASSERT(error != ERR_NOMEM);
     log_assert_invariants(log);
     return error;
 }

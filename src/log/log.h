@@ -120,7 +120,8 @@ struct log_append_result {
 /* Validates as Apache Kafka does for the origin, assigns offsets in place where the batch allows it
  * (data is written to), appends with one write. 0 or a wire error: CORRUPT_MESSAGE,
  * MESSAGE_TOO_LARGE, INVALID_RECORD, INVALID_TIMESTAMP, UNSUPPORTED_COMPRESSION_TYPE,
- * RECORD_LIST_TOO_LARGE, INVALID_PRODUCER_EPOCH, OUT_OF_ORDER_SEQUENCE_NUMBER, ... */
+ * RECORD_LIST_TOO_LARGE, INVALID_PRODUCER_EPOCH, OUT_OF_ORDER_SEQUENCE_NUMBER, ... After ERR_NOMEM
+ * nothing has been written. */
 int log_append(struct log *log, const struct log_append_options *options, uint8_t *data,
                size_t size, struct log_append_result *result);
 

@@ -164,12 +164,17 @@ int producer_state_check(const struct producer_state *state, const struct batch 
     return error;
 }
 
+static int transactions_reserve(struct producer_transactions *transactions, size_t count)
+{
+    return mem_grow((void **)&transactions->items, &transactions->capacity,
+                    transactions->count + count, sizeof *transactions->items);
+}
+
 /* Keeps them sorted by first offset. */
 static int transactions_add(struct producer_transactions *transactions,
                             const struct producer_transaction *transaction)
 {
-    int error = mem_grow((void **)&transactions->items, &transactions->capacity,
-                         transactions->count + 1, sizeof *transactions->items);
+    int error = transactions_reserve(transactions, 1);
     if (error == 0) {
         size_t at = transactions->count++;
         for (; at > 0 && transactions->items[at - 1].first_offset > transaction->first_offset;
@@ -195,6 +200,16 @@ static void producer_entry_epoch(struct producer_entry *entry, int16_t producer_
         entry->producer_epoch = producer_epoch;
         entry->batch_count = 0;
     }
+}
+
+int producer_state_reserve(struct producer_state *state, size_t count)
+{
+    int error = mem_grow((void **)&state->entries, &state->capacity, state->count + count,
+                         sizeof *state->entries);
+    if (error == 0) {
+        error = transactions_reserve(&state->open, count);
+    }
+    return error == 0 ? transactions_reserve(&state->unreplicated, count) : error;
 }
 
 int producer_state_update(struct producer_state *state, const struct batch *batch)

@@ -63,6 +63,9 @@ const struct producer_batch *producer_state_duplicate(const struct producer_stat
 /* Checks epoch and sequence of a data batch. from_client: sequences too. */
 int producer_state_check(const struct producer_state *state, const struct batch *batch,
                          bool from_client);
+/* Room for so many more producers, transactions and their ends: what is taken in afterwards, for
+ * batches no more than that, finds memory. ERR_NOMEM. */
+int producer_state_reserve(struct producer_state *state, size_t count);
 /* Takes an appended data batch in; offsets are final. ERR_NOMEM. */
 int producer_state_update(struct producer_state *state, const struct batch *batch);
 

@@ -239,6 +239,8 @@ int segment_account(struct segment *segment, const struct batch *batch, int64_t 
     if (error == 0 && segment->bytes_since_index > index_interval_bytes) {
         error = segment_append_index(segment, last_offset, position);
         segment->bytes_since_index = 0;
+        /* With an entry less readers walk further, no more than that. */
+        error = error == ERR_NOMEM ? 0 : error;
     }
     segment->bytes_since_index += batch->size_bytes;
     return error;

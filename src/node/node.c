@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/assert.h"
 #include "base/mem.h"
 #include "broker/broker.h"
 #include "broker/handlers.h"
@@ -479,6 +480,16 @@ static int node_start_shards(struct node *node)
     return 0;
 }
 
+/* With the last connection and request gone, nobody holds anything. */
+static void node_assert_memory_is_back(const struct net_memory *memory)
+{
+    ASSERT(budget_used(&memory->first) == 0);
+    ASSERT(budget_used(&memory->rest) == 0);
+    ASSERT(budget_used(&memory->begun) == 0);
+    ASSERT(budget_used(&memory->sessions) == 0);
+    ASSERT(budget_used(&memory->work) == 0);
+}
+
 static void node_close(struct node *node, bool clean)
 {
     for (int32_t i = 1; i < node->started_count; i++) {
@@ -517,6 +528,7 @@ static void node_close(struct node *node, bool clean)
             loop_destroy(&node->loops[i]);
         }
     }
+    node_assert_memory_is_back(&node->memory);
 }
 
 int node_run(const struct node_options *options, struct err_message *message)

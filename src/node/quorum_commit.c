@@ -47,7 +47,7 @@ static void quorum_count(const struct quorum *quorum)
                 committed < 0 ? 0 : log_end_offset(quorum->log) - committed);
 }
 
-static int quorum_append_batch(struct quorum *quorum, uint8_t *data, size_t size)
+static int quorum_append_batches(struct quorum *quorum, uint8_t *data, size_t size)
 {
     struct log_append_options options = {.origin = LOG_ORIGIN_RAFT_LEADER,
                                          .leader_epoch = quorum->raft.durable.epoch,
@@ -82,17 +82,15 @@ static int quorum_advance_image(struct quorum *quorum, struct image_builder **bu
     return error;
 }
 
-/* Writes records [first, end) as one batch, and replays them. */
-static int quorum_append_some(struct quorum *quorum, const struct controller_records *records,
-                              size_t first, size_t end, struct image_builder *images,
-                              struct err_message *message)
+/* Makes a batch of records [first, end), and replays them. */
+static int quorum_build_some(struct quorum *quorum, const struct controller_records *records,
+                             size_t first, size_t end, struct writer *batches,
+                             struct image_builder *images, struct err_message *message)
 {
-    struct writer writer;
     struct batch_builder batch;
     struct batch header = batch_header_empty(0);
     header.base_timestamp_ms = loop_wall_ms(quorum->options.loop);
-    writer_init(&writer, APPEND_BYTES_MAX);
-    batch_builder_init(&batch, &writer, &header);
+    batch_builder_init(&batch, batches, &header);
     int error = 0;
     for (size_t i = first; error == 0 && i < end; i++) {
         struct record record = {.offset = (int64_t)(i - first),
@@ -102,14 +100,7 @@ static int quorum_append_some(struct quorum *quorum, const struct controller_rec
         /* Before the write: records that do not replay must never be written. */
         error = image_builder_replay(images, record.value, message);
     }
-    if (error == 0) {
-        error = batch_builder_finish(&batch);
-    }
-    if (error == 0) {
-        error = quorum_append_batch(quorum, writer.data, writer.size);
-    }
-    writer_release(&writer);
-    return error;
+    return error == 0 ? batch_builder_finish(&batch) : error;
 }
 
 int64_t quorum_append_records(struct quorum *quorum, const struct controller_records *records)
@@ -117,18 +108,27 @@ int64_t quorum_append_records(struct quorum *quorum, const struct controller_rec
     ASSERT(records->count > 0 && raft_is_leader(&quorum->raft));
     struct image_builder *images = NULL;
     struct err_message message = {{0}};
+    struct writer batches;
+    writer_init(&batches, APPEND_BYTES_MAX);
     int error = image_builder_create(quorum->newest, &images);
     for (size_t first = 0; error == 0 && first < records->count;) {
         size_t left = records->count - first;
         size_t end = first + (left < METADATA_BATCH_RECORDS_MAX ? left
                                                                 : METADATA_BATCH_RECORDS_MAX);
-        error = quorum_append_some(quorum, records, first, end, images, &message);
+        error = quorum_build_some(quorum, records, first, end, &batches, images, &message);
         first = end;
     }
+    if (error == 0) {
+        error = quorum_append_batches(quorum, batches.data, batches.size);
+    }
+    writer_release(&batches);
     if (error == 0) {
         error = quorum_advance_image(quorum, &images);
     }
     image_builder_destroy(&images);
+    if (error == ERR_NOMEM) {
+        return error; /* nothing is written, and only who asked has to know */
+    }
     if (error != 0) {
         quorum_fail(quorum, message.text[0] != '\0' ? message.text
                                                     : "the metadata log cannot be written");
@@ -167,7 +167,7 @@ static void quorum_append_leader_change(struct quorum *quorum, int32_t epoch)
         error = log_assign_epoch(quorum->log, epoch);
     }
     if (error == 0) {
-        error = quorum_append_batch(quorum, batch.data, batch.size);
+        error = quorum_append_batches(quorum, batch.data, batch.size);
     }
     writer_release(&value);
     writer_release(&batch);
@@ -230,7 +230,9 @@ static void quorum_activate(struct quorum *quorum)
         quorum_fail(quorum, "out of memory");
     }
     if (!quorum->failed && records.count > 0) {
-        (void)quorum_append_records(quorum, &records);
+        if (quorum_append_records(quorum, &records) == ERR_NOMEM) {
+            quorum_fail(quorum, "out of memory");
+        }
     }
     if (!quorum->failed && image_feature_level(quorum->newest, "metadata.version") < LEVEL_MIN) {
         quorum_fail(quorum, "bootstrap.checkpoint sets no metadata.version that is supported");

@@ -115,8 +115,8 @@ void quorum_maybe_snapshot(struct quorum *quorum);
 
 /* quorum_commit.c: appends, syncs, commits. */
 void quorum_carry_out(struct quorum *quorum, const struct raft_effects *effects);
-/* Appends records as one batch and replays them into the newest image; their end offset or an
- * error. */
+/* Appends records with one write and replays them into the newest image; their end offset or an
+ * error. After ERR_NOMEM nothing is changed; any other one has ended the quorum. */
 int64_t quorum_append_records(struct quorum *quorum, const struct controller_records *records);
 void quorum_start_flush(struct quorum *quorum);
 void quorum_fail(struct quorum *quorum, const char *why);
