@@ -1,4 +1,5 @@
-/* actors.h: the simulated applications: producers, consumers, an administrator, an auditor.
+/* actors.h: the simulated applications: producers, consumers, an administrator, an auditor, and a
+ * stranger who asks for anything.
  *
  * Each has a connection, a seeded will of its own, and tells the model what it learns. They are
  * told when the node has started (after the audit) and when it is gone. */
@@ -76,6 +77,18 @@ void admin_init(struct admin *admin, struct net *net, struct model *model);
 void admin_release(struct admin *admin);
 void admin_start(struct admin *admin);
 void admin_stop(struct admin *admin);
+
+/* Asks every API there is in any version, mostly in vain: for a topic that nobody else uses. What
+ * it does must not matter to anybody. */
+struct stranger {
+    struct peer peer;
+    struct sim *sim;
+    struct sim_event think;
+};
+void stranger_init(struct stranger *stranger, struct net *net, struct sim *sim);
+void stranger_release(struct stranger *stranger);
+void stranger_start(struct stranger *stranger);
+void stranger_stop(struct stranger *stranger);
 
 /* After a start: which topics are there, where each partition begins and ends, and every record in
  * between; then it says that it is done. */

@@ -151,6 +151,11 @@ static void admin_think(struct sim_event *event)
     }
 }
 
+static bool admin_was_starved(const struct admin *admin, int16_t error)
+{
+    return admin->model->sim->starved && error == KAFKA_UNKNOWN_SERVER_ERROR;
+}
+
 static void admin_created(struct admin *admin, const struct create_topics_response *response)
 {
     const struct create_topics_response_creatable_topic_result *result =
@@ -159,7 +164,8 @@ static void admin_created(struct admin *admin, const struct create_topics_respon
         model_topic_exists(admin->model, admin->topic, result->topic_id);
     } else if (result->error_code != KAFKA_TOPIC_ALREADY_EXISTS &&
                result->error_code != KAFKA_REQUEST_TIMED_OUT &&
-               result->error_code != KAFKA_NOT_CONTROLLER) {
+               result->error_code != KAFKA_NOT_CONTROLLER &&
+               !admin_was_starved(admin, result->error_code)) {
         sim_fail(admin->model->sim, "admin: creation: error %d", result->error_code);
     }
 }
@@ -169,7 +175,8 @@ static void admin_deleted(struct admin *admin, const struct delete_topics_respon
     int16_t error = response->responses.items[0].error_code;
     if (error == 0 || error == KAFKA_UNKNOWN_TOPIC_ID) {
         model_topic_absent(admin->model, admin->topic);
-    } else if (error != KAFKA_REQUEST_TIMED_OUT && error != KAFKA_NOT_CONTROLLER) {
+    } else if (error != KAFKA_REQUEST_TIMED_OUT && error != KAFKA_NOT_CONTROLLER &&
+               !admin_was_starved(admin, error)) {
         sim_fail(admin->model->sim, "admin: deletion: error %d", error);
     }
 }
@@ -198,7 +205,9 @@ static void admin_deleted_records(struct admin *admin,
     case KAFKA_NOT_LEADER_OR_FOLLOWER:
         break;
     default:
-        sim_fail(sim, "admin: deletion of records: error %d", result->error_code);
+        if (!admin_was_starved(admin, result->error_code)) {
+            sim_fail(sim, "admin: deletion of records: error %d", result->error_code);
+        }
     }
 }
 

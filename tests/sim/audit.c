@@ -18,6 +18,11 @@ static void audit_fail(struct audit *audit, const char *what, int16_t error)
         audit_next(audit); /* its directory is offline: a later start shows what is there */
         return;
     }
+    if (sim->starved && error == KAFKA_UNKNOWN_SERVER_ERROR) {
+        peer_stop(&audit->peer); /* from the beginning */
+        peer_start(&audit->peer);
+        return;
+    }
     sim_fail(audit->model->sim, "audit: %s of %s-%d: error %d", what,
              audit->model->topics[audit->topic].name, audit->partition, error);
 }

@@ -152,7 +152,9 @@ static void consumer_take(struct consumer *consumer,
     case KAFKA_NOT_LEADER_OR_FOLLOWER:
         break;
     default:
-        sim_fail(model->sim, "%s: error %d", consumer->peer.name, data->error_code);
+        if (!model->sim->starved || data->error_code != KAFKA_UNKNOWN_SERVER_ERROR) {
+            sim_fail(model->sim, "%s: error %d", consumer->peer.name, data->error_code);
+        }
     }
 }
 

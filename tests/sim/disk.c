@@ -66,8 +66,16 @@ struct disk_handle {
 
 static void grow(void **array, size_t *capacity, size_t count, size_t element_size)
 {
-    int error = mem_grow(array, capacity, count, element_size);
-    ASSERT(error == 0);
+    if (count > *capacity) {
+        size_t wanted = count * 2 + 8;
+        void *grown = mem_need(wanted * element_size); /* no failure that is meant for the node */
+        if (*capacity > 0) {
+            memcpy(grown, *array, *capacity * element_size);
+        }
+        mem_free(*array);
+        *array = grown;
+        *capacity = wanted;
+    }
 }
 
 static void bytes_resize(struct disk_bytes *bytes, size_t size)

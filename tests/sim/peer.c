@@ -1,45 +1,11 @@
 #include "peer.h"
 
 #include "base/assert.h"
-#include "base/mem.h"
+#include "broker/dispatch.h"
 #include "protocol/api.h"
 
 #define PEER_BYTES_MAX (1u << 20)
 #define PEER_AGAIN_MAX_MS 200
-
-/* The response structure of each API that a peer may ask for. */
-static const struct codec_struct *peer_request_row(int16_t api_key, const struct codec_struct **out)
-{
-    switch (api_key) {
-    case PRODUCE_REQUEST_KEY:
-        *out = &produce_response_row;
-        return &produce_request_row;
-    case FETCH_REQUEST_KEY:
-        *out = &fetch_response_row;
-        return &fetch_request_row;
-    case LIST_OFFSETS_REQUEST_KEY:
-        *out = &list_offsets_response_row;
-        return &list_offsets_request_row;
-    case METADATA_REQUEST_KEY:
-        *out = &metadata_response_row;
-        return &metadata_request_row;
-    case CREATE_TOPICS_REQUEST_KEY:
-        *out = &create_topics_response_row;
-        return &create_topics_request_row;
-    case DELETE_TOPICS_REQUEST_KEY:
-        *out = &delete_topics_response_row;
-        return &delete_topics_request_row;
-    case DELETE_RECORDS_REQUEST_KEY:
-        *out = &delete_records_response_row;
-        return &delete_records_request_row;
-    case INIT_PRODUCER_ID_REQUEST_KEY:
-        *out = &init_producer_id_response_row;
-        return &init_producer_id_request_row;
-    default:
-        ASSERT(!"an API that no peer knows");
-        return NULL;
-    }
-}
 
 static void peer_flush(struct peer *peer)
 {
@@ -76,8 +42,7 @@ static void peer_take_answer(struct peer *peer, const uint8_t *data, size_t size
     memmove(peer->asked, peer->asked + 1, --peer->asked_count * sizeof *peer->asked);
     reader_init(&reader, data, size);
     arena_init(&arena, PEER_BYTES_MAX);
-    const struct codec_struct *row;
-    peer_request_row(asked.api_key, &row);
+    const struct codec_struct *row = dispatch_find(DISPATCH_BROKER, asked.api_key)->response;
     void *message = arena_alloc(&arena, row->size);
     if (api_response_header_decode(&reader, &arena, asked.api_key, asked.version,
                                    &correlation_id) != 0 ||
@@ -193,8 +158,7 @@ void peer_stop(struct peer *peer)
 void peer_ask(struct peer *peer, int16_t api_key, int16_t version, const void *message,
               bool answer)
 {
-    const struct codec_struct *unused;
-    const struct codec_struct *row = peer_request_row(api_key, &unused);
+    const struct codec_struct *row = dispatch_find(DISPATCH_BROKER, api_key)->request;
     size_t start = peer->out.size;
     struct request_header header;
     request_header_default(&header);

@@ -50,6 +50,7 @@ struct sim {
     bool dead;            /* frozen */
     int64_t effect_count;
 
+    bool starved; /* allocations may fail, which some answers then say */
     bool failed; /* a checker has spoken */
     char failure[512];
 };

@@ -34,6 +34,7 @@ struct world {
     struct producer producers[MODEL_PRODUCERS];
     struct consumer consumers[WORLD_CONSUMERS];
     struct admin admin;
+    struct stranger stranger;
     struct audit audit;
     struct config *config;
     struct node *node; /* while it serves */
@@ -55,6 +56,7 @@ static void world_start_clients(struct world *world)
         consumer_start(&world->consumers[i]);
     }
     admin_start(&world->admin);
+    stranger_start(&world->stranger);
 }
 
 static void world_stop_clients(struct world *world)
@@ -66,6 +68,7 @@ static void world_stop_clients(struct world *world)
         consumer_stop(&world->consumers[i]);
     }
     admin_stop(&world->admin);
+    stranger_stop(&world->stranger);
     audit_stop(&world->audit);
 }
 
@@ -297,6 +300,7 @@ static void world_init(struct world *world, uint64_t seed, bool verbose)
     consumer_init(&world->consumers[0], world->net, &world->model, "consumer-0");
     consumer_init(&world->consumers[1], world->net, &world->model, "consumer-1");
     admin_init(&world->admin, world->net, &world->model);
+    stranger_init(&world->stranger, world->net, sim);
     audit_init(&world->audit, world->net, &world->model);
     world->audit.done = world_audited;
     world->break_event.run = world_break;
@@ -320,6 +324,7 @@ static void world_release(struct world *world)
         consumer_release(&world->consumers[i]);
     }
     admin_release(&world->admin);
+    stranger_release(&world->stranger);
     audit_release(&world->audit);
     config_close(&world->config);
     net_destroy(&world->net);
