@@ -91,6 +91,10 @@ static void commit_done(struct coordinator_ask *ask)
     struct commit_work *work = (struct commit_work *)ask;
     struct broker_request *request = ask->request;
     const struct offset_commit_response *answer = ask->call.response;
+    if (answer != NULL && work->response.topics.count == 0) {
+        broker_respond(request, answer);
+        return;
+    }
     for (int32_t i = 0; answer != NULL && i < answer->topics.count; i++) {
         const committed_topic *from = &answer->topics.items[i];
         commit_topic like = {.name = from->name, .topic_id = from->topic_id};
@@ -251,9 +255,7 @@ void api_offset_delete(struct broker_request *request)
     }
     if (request->arena.failed) {
         broker_respond_close(request);
-    } else if (work->known.topics.count == 0) {
-        broker_respond(request, &work->unknown);
     } else {
-        coordinator_ask(&work->ask);
+        coordinator_ask(&work->ask); /* it knows whether there is the group */
     }
 }

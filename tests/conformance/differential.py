@@ -19,12 +19,13 @@ import harness  # noqa: E402
 import codec  # noqa: E402
 import sides  # noqa: E402
 
-FAMILIES = ("topics", "data", "settings", "cluster")
+FAMILIES = ("topics", "data", "settings", "cluster", "groups")
 CONTROLLER_FAMILIES = ("controller",)  # asked on the listener of controllers
 LISTED = HERE.parent.parent / "docs" / "compatibility.md"
 SHOWN_DIFFERENCES = 6
 # Said to both, since the harness says some of them to Apache Kafka only.
-SETTINGS = ["auto.create.topics.enable=false", "offsets.topic.replication.factor=1",
+SETTINGS = ["auto.create.topics.enable=false", "group.initial.rebalance.delay.ms=0",
+            "offsets.topic.num.partitions=3", "offsets.topic.replication.factor=1",
             "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "transaction.state.log.replication.factor=1", "transaction.state.log.min.isr=1"]
 

@@ -5,10 +5,10 @@
 const char *kept_kind_name(enum group_kind kind)
 {
     static const char *const names[] = {
-        [GROUP_CLASSIC] = "Classic",
-        [GROUP_CONSUMER] = "Consumer",
-        [GROUP_SHARE] = "Share",
-        [GROUP_STREAMS] = "Streams",
+        [GROUP_CLASSIC] = "classic",
+        [GROUP_CONSUMER] = "consumer",
+        [GROUP_SHARE] = "share",
+        [GROUP_STREAMS] = "streams",
     };
     return names[kind];
 }

@@ -2,6 +2,8 @@
  * GroupMetadataManager. */
 #include "coordinator/group/internal.h"
 
+#define VERSION_WITH_PROTOCOL 5
+
 static void answer_sync(struct group_coordinator *owner, struct runtime_call *call, int16_t error,
                         const struct classic_member *member)
 {
@@ -112,7 +114,7 @@ static void no_sync_owed(struct classic_member *member)
     }
 }
 
-/* What a client believes of the group differs from what it is; null: it does not say. */
+/* What a client believes of the group differs from what it is; null: older ones do not say. */
 static bool differs(struct string_view said, struct string_view is)
 {
     return said.data != NULL && is.data != NULL && !string_view_equal(said, is);
@@ -141,8 +143,11 @@ void classic_sync(struct group_coordinator *owner, struct runtime_call *call)
 {
     const struct sync_group_request *asked = call->request;
     struct group *group = group_find(owner, asked->group_id);
-    int16_t error =
-        asked->group_id.size == 0 ? KAFKA_INVALID_GROUP_ID : check_sync(group, asked);
+    bool unsaid = call->api_version >= VERSION_WITH_PROTOCOL &&
+                  (asked->protocol_type.data == NULL || asked->protocol_name.data == NULL);
+    int16_t error = unsaid                      ? KAFKA_INCONSISTENT_GROUP_PROTOCOL
+                    : asked->group_id.size == 0 ? KAFKA_INVALID_GROUP_ID
+                                                : check_sync(group, asked);
     if (error != 0) {
         answer_sync(owner, call, error, NULL);
         return;

@@ -19,6 +19,9 @@ MASKED = {"host": "HOST", "port": "PORT", "clusterId": "CLUSTER", "logDir": "DIR
           "replicaDirectoryId": "DIRECTORY-ID", "leaderEpoch@DescribeQuorum": "EPOCH", "finalizedFeaturesEpoch": "OFFSET"}
 
 
+MADE_ID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
+
+
 class Side:
     """One broker: its connection, and the names that it gave to ids."""
 
@@ -109,6 +112,8 @@ class Side:
             return sorted(items, key=repr) if all(isinstance(item, dict) for item in items) else items
         if field in ("topicId", "TopicId") or (isinstance(answer, str) and answer in self.ids):
             return f"id of {self.ids.get(answer, 'a stranger')}" if answer != ZERO_ID else answer
+        if field in ("memberId", "leader") and isinstance(answer, str):
+            answer = MADE_ID.sub("UUID", answer)
         mask = MASKED.get(f"{field}@{api}") or MASKED.get(field)
         if mask and answer not in (None, 0, -1, ""):
             return mask
