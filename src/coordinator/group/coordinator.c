@@ -148,22 +148,6 @@ static void classic_begin_sessions(struct group *group)
     }
 }
 
-/* Offsets whose group has no record of its own belong to a simple group. */
-static void groups_complete(struct group_coordinator *owner)
-{
-    size_t cursor = 0;
-    const struct offset_group *offsets;
-    while ((offsets = map_next(&owner->offsets, &cursor)) != NULL) {
-        struct group *group = group_find(owner, offsets->id);
-        if (group == NULL) {
-            group = group_make(owner, offsets->id);
-        }
-        if (group != NULL) {
-            group->committed = true;
-        }
-    }
-}
-
 static int groups_by_id(const void *a, const void *b)
 {
     return string_view_compare((*(struct group *const *)a)->id, (*(struct group *const *)b)->id);
@@ -182,6 +166,28 @@ struct group **groups_sorted(const struct group_coordinator *owner, size_t *coun
         qsort(groups, *count, sizeof *groups, groups_by_id);
     }
     return groups;
+}
+
+/* Offsets whose group has no record of its own belong to a simple group, which has nothing else. */
+static void groups_complete(struct group_coordinator *owner)
+{
+    size_t count;
+    struct group **groups = groups_sorted(owner, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (groups[i]->simple && offsets_of(owner, groups[i]->id) == NULL) {
+            group_take(groups[i]);
+            group_free(groups[i]);
+        }
+    }
+    mem_free(groups);
+    size_t cursor = 0;
+    const struct offset_group *offsets;
+    while ((offsets = map_next(&owner->offsets, &cursor)) != NULL) {
+        struct group *group = group_find(owner, offsets->id);
+        if (group == NULL && (group = group_make(owner, offsets->id)) != NULL) {
+            group->simple = group->committed = true;
+        }
+    }
 }
 
 static void group_loaded(void *context)

@@ -406,7 +406,9 @@ static void created_written(struct classic_write *write, int16_t error)
 {
     struct group *group = write->group;
     ASSERT(group != NULL);
-    if (error != 0 && !group->committed) {
+    if (error == 0) {
+        group->committed = true;
+    } else if (!group->committed) {
         classic_answer_all(group, error);
         group_take(group);
         group_free(group);

@@ -100,10 +100,13 @@ static void kept_settle(struct runtime_change *base, bool keep)
     mem_free(change);
 }
 
-static void kept_remove(struct group *group, struct kept_record *record)
+static int kept_remove(struct group *group, struct kept_record *record)
 {
-    struct kept_change *change = mem_need(sizeof *change);
+    struct kept_change *change = mem_alloc(sizeof *change);
     ASSERT(group->kind != GROUP_CLASSIC && !list_empty(&group->kept));
+    if (change == NULL) {
+        return ERR_NOMEM;
+    }
     list_remove(&record->node);
     *change = (struct kept_change){.change.settle = kept_settle,
                                    .group = group,
@@ -113,6 +116,7 @@ static void kept_remove(struct group *group, struct kept_record *record)
         group_take(group);
     }
     runtime_note_change(group->owner->runtime, &change->change);
+    return 0;
 }
 
 /* The group as one of that kind: what it was before by other records, the newer ones replace. */
@@ -153,10 +157,7 @@ static int kept_add(struct group_coordinator *owner, struct string_view id, int1
     }
     struct kept_record *older = kept_find(group, record->key);
     list_push_back(&group->kept, &added->node);
-    if (older != NULL) {
-        kept_remove(group, older);
-    }
-    return 0;
+    return older == NULL ? 0 : kept_remove(group, older);
 }
 
 int kept_replay(struct group_coordinator *owner, int16_t type, const struct runtime_record *record)
@@ -177,8 +178,5 @@ int kept_replay(struct group_coordinator *owner, int16_t type, const struct runt
     struct group *group = group_find(owner, id);
     struct kept_record *older =
         group == NULL || group->kind == GROUP_CLASSIC ? NULL : kept_find(group, record->key);
-    if (older != NULL) {
-        kept_remove(group, older);
-    }
-    return 0;
+    return older == NULL ? 0 : kept_remove(group, older);
 }

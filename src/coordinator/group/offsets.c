@@ -491,6 +491,7 @@ static int need_group(struct group_coordinator *owner, struct string_view id)
         mem_free(change);
         return ERR_NOMEM;
     }
+    group->simple = true;
     *change = (struct simple_change){.change.settle = simple_settle, .group = group};
     runtime_note_change(owner->runtime, &change->change);
     return 0;

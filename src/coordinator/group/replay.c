@@ -22,17 +22,21 @@ static void group_end_settle(struct runtime_change *base, bool keep)
     mem_free(change);
 }
 
-static void replay_end(struct group_coordinator *owner, struct string_view id)
+static int replay_end(struct group_coordinator *owner, struct string_view id)
 {
     struct group *group = group_find(owner, id);
     if (group == NULL || group->kind != GROUP_CLASSIC) {
-        return;
+        return 0;
     }
     ASSERT(group->joining_count == 0);
-    struct group_change *change = mem_need(sizeof *change);
+    struct group_change *change = mem_alloc(sizeof *change);
+    if (change == NULL) {
+        return ERR_NOMEM;
+    }
     *change = (struct group_change){.change.settle = group_end_settle, .group = group};
     group_take(group);
     runtime_note_change(owner->runtime, &change->change);
+    return 0;
 }
 
 static bool replay_member(struct group *group, const struct group_metadata_value *value,
@@ -114,16 +118,11 @@ static int replay_group_record(struct group_coordinator *owner,
         return ERR_CORRUPT;
     }
     if (record->value.data == NULL) {
-        replay_end(owner, key.group);
-        return 0;
+        return replay_end(owner, key.group);
     }
     if (record->offset < 0) {
         /* Just written: the group is ahead of it already (as in Apache Kafka, which does not replay
          * these), and sees to what happens when the append fails. */
-        struct group *group = group_find(owner, key.group);
-        if (group != NULL) {
-            group->committed = true;
-        }
         return 0;
     }
     reader_init(&reader, record->value.data, record->value.size);

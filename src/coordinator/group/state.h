@@ -92,6 +92,7 @@ struct group {
     struct string_view id;
     enum group_kind kind;
     bool committed; /* a record of it is in the log */
+    bool simple; /* it is there for offsets only, and has no record of its own */
     struct list kept; /* of another kind than classic */
     /* Classic: */
     enum classic_state state;
