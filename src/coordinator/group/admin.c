@@ -89,6 +89,7 @@ static void describe_member(const struct classic_member *member, struct arena *a
 static void describe_classic(const struct group *group, struct arena *arena,
                              struct describe_groups_response_described_group *out)
 {
+    ASSERT(group->kind == GROUP_CLASSIC && out->members.count == 0);
     out->group_state = string_view_of(classic_state_name(group->state));
     if (group->protocol_type.data != NULL) {
         out->protocol_type = arena_string(arena, group->protocol_type);

@@ -7,6 +7,7 @@
 static int16_t leave_one(struct group *group, const struct leave_group_request_member_identity *who)
 {
     struct classic_member *member;
+    ASSERT(group->kind == GROUP_CLASSIC && group->state != CLASSIC_DEAD);
     if (who->member_id.size == 0) {
         /* An administrator knows the instance only. */
         member = who->group_instance_id.data == NULL
@@ -32,6 +33,7 @@ static int16_t leave_one(struct group *group, const struct leave_group_request_m
 
 static void leave_rebalance(struct group *group, struct string_view who)
 {
+    ASSERT(who.data != NULL);
     switch (group->state) {
     case CLASSIC_EMPTY:
     case CLASSIC_DEAD:

@@ -136,6 +136,7 @@ static int replay_group_record(struct group_coordinator *owner,
 int group_replay(void *context, const struct runtime_record *record)
 {
     struct group_coordinator *owner = context;
+    ASSERT(record->offset >= -1 && record->producer_id >= -1);
     struct reader reader;
     reader_init(&reader, record->key.data, record->key.size);
     int16_t type = reader_i16(&reader);

@@ -97,5 +97,6 @@ int32_t group_partition_of(struct string_view id, int32_t partition_count)
     if (hash > 0x80000000u) {
         positive = (int32_t)(0u - hash);
     }
+    ASSERT(positive >= 0);
     return positive % partition_count;
 }

@@ -1,7 +1,8 @@
-/* A group among many members that join, leave, die, lose answers and get them late, over a log whose
- * appends fail and a coordinator that is restarted, from one seed. At any time: no partition has two
- * owners in one generation, generations only grow, an offset whose commit was answered never goes
- * back. In the end, when all is quiet, the members that are left share all partitions. */
+/* A group among many members that join, leave, die, lose answers and get them late, over a log
+ * whose appends fail and a coordinator that is restarted, from one seed. At any time: no partition
+ * has two owners in one generation, generations only grow, an offset whose commit was answered
+ * never goes back. In the end, when all is quiet, the members that are left share all
+ * partitions. */
 #include "fixture.h"
 
 #include "protocol/messages.h"

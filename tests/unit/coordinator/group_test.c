@@ -312,8 +312,8 @@ static void commit__is_answered_and_told_once_it_is_committed(void **state)
     fixture_release(&fixture);
 }
 
-/* Regression of field fault 5: what was answered with an error did not happen, and nothing before it
- * is lost. */
+/* Regression of field fault 5: what was answered with an error did not happen, and nothing before
+ * it is lost. */
 static void commit__that_fails_leaves_what_there_was(void **state)
 {
     (void)state;
