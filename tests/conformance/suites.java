@@ -1,0 +1,2 @@
+# Tests of Apache Kafka's clients that one node can serve (read by the Java suite's runner).
+org.apache.kafka.clients.producer.ProducerCompressionTest 120

@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# Runs the tests of other projects, unchanged, against one node of ours.
+#
+# usage: suites.sh [SUITE]...
+#   SUITE   rskafka, java, librdkafka, franz-go, node-rdkafka, or all; without one the choice that
+#           `make test` runs, which takes a few minutes once the suites are built
+#
+# The scripts that bring and run the suites are looked for in $BARNABAS_SUITES, else in
+# ../shared/suites beside the project. What is known to be missing stands in suites.missing, a test
+# a line with the feature that it waits for: any other failure is one, and so is a test of that list
+# that passes, since the list may only shrink. Of librdkafka the number names a test.
+set -u
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+scripts=${BARNABAS_SUITES:-$root/../shared/suites}
+binary=${BARNABAS_BIN:-$root/build/barnabas}
+missing=$here/suites.missing
+usual='rskafka java'
+every='rskafka java librdkafka franz-go node-rdkafka'
+
+case ${1-} in -h|--help) sed -n '2,/^[^#]/{s/^# \{0,1\}//p;}' "${BASH_SOURCE[0]}"; exit 0 ;; esac
+if [ ! -d "$scripts" ]; then
+  echo "SKIP suites: there are no suites here; BARNABAS_SUITES names the folder of their scripts"
+  exit 0
+fi
+[ "${1-}" != all ] || set -- $every
+[ $# -gt 0 ] || set -- $usual
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/barnabas-suites-XXXXXX")
+broker=
+end() {
+  [ -z "$broker" ] || { kill "$broker" 2>/dev/null; wait "$broker" 2>/dev/null; }
+  rm -rf "$work"
+}
+trap end EXIT
+
+free_port() {
+  python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# One node by the profile of the suites, on ports of its own.
+start_broker() {
+  local client sasl controller line
+  client=$(free_port) sasl=$(free_port) controller=$(free_port)
+  sed "s/:9092/:$client/g; s/:9093/:$sasl/g; s/:36001/:$controller/g" \
+    "$scripts/profiles/one-node.properties" >"$work/server.properties"
+  export BOOTSTRAP=127.0.0.1:$client
+  (cd "$work" && "$binary" storage format --standalone -t 4L6g3nShT-eMCtK--X86sw \
+    -c server.properties --add-scram 'SCRAM-SHA-256=[name=admin,password=admin-secret]' \
+    --add-scram 'SCRAM-SHA-512=[name=admin,password=admin-secret]' >format.log 2>&1) || return 1
+  exec 3< <(cd "$work" && exec "$binary" server-start server.properties 2>broker.log)
+  broker=$!
+  read -r -t 30 line <&3 && [[ $line == *ready* ]]
+}
+
+run_suite() {
+  case $1 in
+    java) CLUSTER_LAYOUT=combined RESULTS="$work/java" "$scripts/java/run.sh" --impl "$binary" "$here/suites.java" ;;
+    franz-go) "$scripts/franz-go.sh" --logs "$work/$1" --time-limit 10 ;;
+    librdkafka) "$scripts/librdkafka.sh" --logs "$work/$1" --test-limit 200 --time-limit 60 ;;
+    *) "$scripts/$1.sh" --logs "$work/$1" --time-limit 20 ;;
+  esac
+}
+
+# Names of a suite's failed tests: of librdkafka the number, and the part, without the words.
+failed_of() {
+  sed -n 's/^FAILED \([^ ]*\).*/\1/p' "$1" | sed -E 's/^([0-9]{4})_[a-z_0-9]*/\1/' | sort -u
+}
+missing_of() { sed -n "s/^$1 \([^ ]*\): .*/\1/p" "$missing" | sort -u; }
+
+judge() {
+  local suite=$1 out=$2 unknown fixed closing
+  closing=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$out" | tail -n 1)
+  if [ -z "$closing" ]; then
+    tail -n 20 "$out"
+    echo "SKIP suites: $suite could not run: $(tail -n 1 "$out" | cut -c1-200)"
+    return
+  fi
+  unknown=$(comm -23 <(failed_of "$out") <(missing_of "$suite"))
+  fixed=$(comm -13 <(failed_of "$out") <(missing_of "$suite"))
+  for name in $unknown; do echo "FAIL suites: $suite: $name"; done
+  for name in $fixed; do echo "FAIL suites: $suite: $name passes: take it off suites.missing"; done
+  [ -n "$unknown$fixed" ] || echo "PASS suites: $suite: $closing, the failed ones on the list"
+  [ -z "$unknown$fixed" ]
+}
+
+status=0
+start_broker || { cat "$work"/*.log; echo "FAIL suites: the broker does not start"; exit 1; }
+for suite; do
+  case " $every " in *" $suite "*) ;; *) echo "no suite $suite (try --help)" >&2; exit 2 ;; esac
+  run_suite "$suite" >"$work/$suite.out" 2>&1 </dev/null
+  judge "$suite" "$work/$suite.out" || status=1
+done
+if ! kill -0 "$broker" 2>/dev/null; then
+  cat "$work/broker.log"
+  echo "FAIL suites: the broker ended"
+  status=1
+fi
+exit $status
