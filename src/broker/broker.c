@@ -170,9 +170,9 @@ static int shard_init(struct broker *broker, int32_t index)
     loop_timer_arm(shard->loop, &shard->flush_timer, delay_ms);
     timer_init(&shard->expiry_timer, shard_expire_producers);
     shard_arm_expiry(shard);
-    int32_t slots = config_int(options->config, "max.incremental.fetch.session.cache.slots");
-    int error = fetch_sessions_create(slots, &options->memory->sessions,
-                                      broker_shard_random(shard), &shard->sessions);
+    int error = fetch_sessions_create(&shard->broker->fetch_session_slots,
+                                      &options->memory->sessions, broker_shard_random(shard),
+                                      &shard->sessions);
     if (error == 0) {
         error = coordinators_create(shard, &shard->coordinators);
     }
@@ -294,6 +294,8 @@ int broker_create(const struct broker_options *options, struct broker **created,
     broker->options = *options;
     broker->unstable_apis = config_boolean(options->config, "unstable.api.versions.enable");
     atomic_init(&broker->epoch, -1);
+    int32_t slots = config_int(options->config, "max.incremental.fetch.session.cache.slots");
+    broker->fetch_session_slots.max_bytes = (size_t)slots;
     int error = broker_find_partitions(broker, message);
     for (int32_t i = 0; error == 0 && i < options->shard_count; i++) {
         error = shard_init(broker, i);

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "base/limits.h"
+#include "base/budget.h"
 #include "base/map.h"
 #include "base/pool.h"
 #include "broker/config.h"
@@ -150,6 +151,7 @@ struct broker {
     bool stopped; /* the loops have ended */
     _Atomic int64_t epoch;
     atomic_size_t partition_count;
+    struct budget fetch_session_slots; /* of all shards */
     struct image_round *image_round_memory; /* there is one at a time */
     struct image_round *image_round; /* NULL: every shard has the newest image */
     struct image *image_next;        /* came meanwhile; NULL: none */

@@ -7,9 +7,8 @@
 
 struct fetch_sessions {
     struct budget *budget;
+    struct budget *slots;
     struct list used; /* least recently first */
-    int32_t count;
-    int32_t slots;
     uint64_t random;
 };
 
@@ -38,7 +37,7 @@ static bool fetch_key_equal(const void *element, const void *pointer)
     return key_is_id(key) || string_view_equal(own->name, key->name);
 }
 
-int fetch_sessions_create(int32_t slots, struct budget *budget, uint64_t seed,
+int fetch_sessions_create(struct budget *slots, struct budget *budget, uint64_t seed,
                           struct fetch_sessions **created)
 {
     struct fetch_sessions *sessions = mem_calloc(1, sizeof *sessions);
@@ -76,8 +75,7 @@ void fetch_sessions_close(struct fetch_sessions *sessions, struct fetch_session 
     }
     map_release(&session->by_key);
     list_remove(&session->node);
-    sessions->count--;
-    ASSERT(sessions->count >= 0);
+    budget_give(sessions->slots, 1);
     mem_free(session);
     *closed = NULL;
 }
@@ -120,22 +118,31 @@ static int32_t fetch_sessions_new_id(struct fetch_sessions *sessions)
     return id;
 }
 
+static bool fetch_sessions_take_slot(struct fetch_sessions *sessions, int64_t now_ms)
+{
+    if (budget_take(sessions->slots, 1)) {
+        return true;
+    }
+    if (list_empty(&sessions->used)) {
+        return false;
+    }
+    struct fetch_session *oldest = CONTAINER_OF(sessions->used.next, struct fetch_session, node);
+    if (now_ms - oldest->used_ms <= FETCH_SESSION_REST_MS) {
+        return false;
+    }
+    fetch_sessions_close(sessions, &oldest);
+    return budget_take(sessions->slots, 1);
+}
+
 struct fetch_session *fetch_sessions_open(struct fetch_sessions *sessions, bool by_id,
                                           int64_t now_ms)
 {
-    if (sessions->count >= sessions->slots) {
-        if (list_empty(&sessions->used)) {
-            return NULL;
-        }
-        struct fetch_session *oldest =
-            CONTAINER_OF(sessions->used.next, struct fetch_session, node);
-        if (now_ms - oldest->used_ms <= FETCH_SESSION_REST_MS) {
-            return NULL;
-        }
-        fetch_sessions_close(sessions, &oldest);
+    if (!fetch_sessions_take_slot(sessions, now_ms)) {
+        return NULL;
     }
     struct fetch_session *session = mem_calloc(1, sizeof *session);
     if (session == NULL) {
+        budget_give(sessions->slots, 1);
         return NULL;
     }
     session->id = fetch_sessions_new_id(sessions);
@@ -147,7 +154,6 @@ struct fetch_session *fetch_sessions_open(struct fetch_sessions *sessions, bool 
     session->by_key = (struct map){.seed = sessions->random, .hash_key = fetch_key_hash,
                                    .key_of = fetch_key_of, .equal = fetch_key_equal};
     list_push_back(&sessions->used, &session->node);
-    sessions->count++;
     return session;
 }
 

@@ -3,8 +3,9 @@
  * A session remembers what a client fetches, so that it need not say so each time, and what it was
  * last told, so that only what is new is answered. The cache of a shard owns its sessions; a client
  * that comes back on another shard is told to begin anew.
- * Thread: the shard.   Bounds: max.incremental.fetch.session.cache.slots a shard; when it is full
- * the one that rested longest gives way if that is above FETCH_SESSION_REST_MS.
+ * Thread: the shard.   Bounds: max.incremental.fetch.session.cache.slots of all shards together;
+ * when they are used up, the one of the shard that rested longest gives way if that is above
+ * FETCH_SESSION_REST_MS.
  * Errors: the wire errors 70, 71, 106. */
 #ifndef BNB_BROKER_FETCH_SESSION_H
 #define BNB_BROKER_FETCH_SESSION_H
@@ -50,8 +51,8 @@ struct fetch_session {
 };
 
 struct fetch_sessions;
-/* budget counts the partitions of all sessions of the broker. */
-int fetch_sessions_create(int32_t slots, struct budget *budget, uint64_t seed,
+/* slots counts the sessions of all shards of the broker, budget the bytes of their partitions. */
+int fetch_sessions_create(struct budget *slots, struct budget *budget, uint64_t seed,
                           struct fetch_sessions **sessions);
 void fetch_sessions_destroy(struct fetch_sessions **sessions);
 
