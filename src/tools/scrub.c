@@ -190,6 +190,22 @@ static void check_bounds(const struct dir_scrub *dir, struct string_view topic, 
     }
 }
 
+/* A partition of a topic that is not known is one that a start would set aside or delete. */
+static void check_topic_id(struct scrub *scrub, const char *path, const struct scrub_topic *known)
+{
+    struct uuid id;
+    char have[UUID_TEXT_BYTES];
+    char want[UUID_TEXT_BYTES];
+    if (log_dir_read_topic_id(&scrub->fs, path, &id) != 0) {
+        scrub_problem(scrub, path, -1, "partition.metadata is missing or damaged");
+    } else if (known != NULL && !uuid_equal(id, known->id)) {
+        uuid_format(id, have);
+        uuid_format(known->id, want);
+        scrub_problem(scrub, path, -1,
+                      "partition.metadata says topic id %s, the metadata log %s", have, want);
+    }
+}
+
 static int dir_visit(void *context, const char *name, bool is_directory)
 {
     struct dir_scrub *dir = context;
@@ -208,10 +224,11 @@ static int dir_visit(void *context, const char *name, bool is_directory)
         return 0;
     }
     struct scrub_extent extent;
-    struct uuid topic_id;
-    int error = scrub_partition(dir->scrub, path, &extent);
-    if (error == 0 && log_dir_read_topic_id(&dir->scrub->fs, path, &topic_id) != 0) {
-        scrub_problem(dir->scrub, path, -1, "partition.metadata is missing or damaged");
+    struct scrub_topic known;
+    bool is_known = scrub_metadata_topic(dir->scrub, topic, &known);
+    int error = scrub_partition(dir->scrub, path, is_known && !known.compacts, &extent);
+    if (error == 0) {
+        check_topic_id(dir->scrub, path, is_known ? &known : NULL);
     }
     if (error == 0 && kind == LOG_DIR_CURRENT) {
         check_bounds(dir, topic, partition, &extent);
@@ -287,16 +304,35 @@ static int scrub_dir(struct scrub *scrub, const char *path, const regex_t *topic
     return error;
 }
 
+/* Before anything else: it may lie in any of the directories. */
+static int read_metadata(struct scrub *scrub, const char *directories)
+{
+    char *copy = mem_strndup(directories, strlen(directories));
+    char *rest = copy;
+    char *path;
+    int error = copy == NULL ? ERR_NOMEM : 0;
+    while (error == 0 && (path = tools_list_next(&rest, ",")) != NULL) {
+        char metadata[SCRUB_PATH_BYTES];
+        if (snprintf(metadata, sizeof metadata, "%s/__cluster_metadata-0", path) <
+            (int)sizeof metadata) {
+            error = scrub_metadata_read(scrub, metadata);
+        }
+    }
+    mem_free(copy);
+    return error;
+}
+
 static int scrub_all(struct scrub *scrub, const char *directories, const regex_t *topic)
 {
     char *copy = mem_strndup(directories, strlen(directories));
     char *rest = copy;
     char *path;
-    int error = 0;
+    int error = read_metadata(scrub, directories);
     while (error == 0 && (path = tools_list_next(&rest, ",")) != NULL) {
         error = scrub_dir(scrub, path, topic);
     }
     mem_free(copy);
+    scrub_metadata_release(scrub);
     if (scrub->progress) {
         fprintf(stderr, "\r\033[K");
     }

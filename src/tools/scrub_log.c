@@ -44,6 +44,12 @@ struct partition_scrub {
     struct seen_batch *seen;     /* of this segment */
     size_t seen_count;
     size_t seen_capacity;
+    bool dense;    /* no offset may be missing */
+    bool has_batch; /* one was seen: what follows it follows without a gap */
+    bool producers_known; /* from the log's beginning or a snapshot there */
+    struct segment_aborted *aborted; /* that the records of this segment make */
+    size_t aborted_count;
+    size_t aborted_capacity;
     int64_t next_offset;
     int32_t epoch;
     int problems; /* of this file */
@@ -148,6 +154,7 @@ static void check_snapshots(struct partition_scrub *partition, int64_t offset)
         } else if (log->log_start_offset == number && partition->seen_count == 0 &&
                    log->producers.count == 0) {
             (void)producer_state_load_snapshot(&log->producers, number, 0, INT64_MAX);
+            partition->producers_known = true;
         } else {
             for (size_t i = 0; i < written.count; i++) {
                 compare_producer(partition, path, &written.entries[i]);
@@ -179,18 +186,35 @@ static bool check_batch_header(struct partition_scrub *partition, const struct b
         batch_problem(partition, position, "the batch is out of the order of offsets",
                       batch->base_offset);
     }
+    if (partition->dense && partition->has_batch && batch->base_offset > partition->next_offset) {
+        batch_problem(partition, position, "offsets are missing before the batch",
+                      partition->next_offset);
+    }
     if (batch->partition_leader_epoch < partition->epoch) {
         batch_problem(partition, position, "the leader epoch goes back", batch->base_offset);
     }
-    if (partition->log->epochs.count > 0 && batch->partition_leader_epoch >= 0 &&
-        leader_epochs_of_offset(&partition->log->epochs, batch->base_offset) !=
-            batch->partition_leader_epoch) {
+    /* It begins where the log does, which may be within the first segment. */
+    int32_t written = leader_epochs_of_offset(&partition->log->epochs, batch->base_offset);
+    if (written >= 0 && batch->partition_leader_epoch >= 0 &&
+        written != batch->partition_leader_epoch) {
         batch_problem(partition, position, "leader-epoch-checkpoint has another epoch",
                       batch->base_offset);
     }
+    partition->has_batch = true;
     partition->next_offset = last_offset + 1;
     partition->epoch = batch->partition_leader_epoch;
     return in_order;
+}
+
+static int remember_aborted(struct partition_scrub *partition,
+                            const struct segment_aborted *aborted)
+{
+    int error = mem_grow((void **)&partition->aborted, &partition->aborted_capacity,
+                         partition->aborted_count + 1, sizeof *partition->aborted);
+    if (error == 0) {
+        partition->aborted[partition->aborted_count++] = *aborted;
+    }
+    return error;
 }
 
 /* The batch with its bytes: CRC, records, producers. */
@@ -211,7 +235,8 @@ static int check_batch_bytes(struct partition_scrub *partition, const struct bat
         } else if (error == 0 && in_order && batch.producer_id >= 0) {
             struct segment_aborted aborted;
             error = log_account_producer(partition->log, &batch, bytes, &aborted);
-            error = error == 1 ? 0 : error;
+            error = error == 1 ? remember_aborted(partition, &aborted)
+                               : error == ERR_CORRUPT ? 0 : error;
         }
     }
     mem_free(bytes);
@@ -225,6 +250,7 @@ static int check_batches(struct partition_scrub *partition)
     int64_t position;
     int found;
     partition->seen_count = 0;
+    partition->aborted_count = 0;
     partition->problems = 0;
     segment_scan_init(&scan, partition->segment, 0, partition->segment->size_bytes);
     while ((found = segment_scan_next(&scan, &batch, &position)) == 1) {
@@ -293,6 +319,49 @@ static bool time_entry_is_sound(const struct partition_scrub *partition, const u
     return seen != NULL && seen->max_timestamp_ms == timestamp_ms;
 }
 
+static bool is_aborted(const struct partition_scrub *partition,
+                       const struct segment_aborted *entry)
+{
+    for (size_t i = 0; i < partition->aborted_count; i++) {
+        const struct segment_aborted *made = &partition->aborted[i];
+        if (made->last_offset == entry->last_offset) {
+            return made->producer_id == entry->producer_id &&
+                   made->first_offset == entry->first_offset &&
+                   made->last_stable_offset == entry->last_stable_offset;
+        }
+    }
+    return false;
+}
+
+/* Each transaction that the records abort has its entry, or readers are given its records. The last
+ * segment is left out: what a broker that died did not write there, its next start finds. */
+static void check_aborted_are_all_there(struct partition_scrub *partition)
+{
+    char path[LOG_PATH_BYTES];
+    struct index_file *index = &partition->segment->aborted;
+    bool is_last = partition->segment->base_offset ==
+                   partition->segments.items[partition->segments.count - 1];
+    if (is_last || !partition->producers_known ||
+        log_place_path(index->place, index->base_offset, index->suffix, path) != 0) {
+        return;
+    }
+    for (size_t i = 0; i < partition->aborted_count; i++) {
+        struct segment_aborted entry = {.last_offset = -1};
+        int found;
+        for (uint32_t j = 0;
+             (found = segment_read_aborted(partition->segment, j, &entry)) == 1 &&
+             entry.last_offset != partition->aborted[i].last_offset;
+             j++) {
+        }
+        if (found != 1) {
+            scrub_problem(partition->scrub, path, -1,
+                          "the transaction that ends at offset %" PRId64 " was aborted, but has "
+                          "no entry",
+                          partition->aborted[i].last_offset);
+        }
+    }
+}
+
 static bool aborted_entry_is_sound(const struct partition_scrub *partition, const uint8_t *entry)
 {
     struct reader reader;
@@ -302,6 +371,11 @@ static bool aborted_entry_is_sound(const struct partition_scrub *partition, cons
     int64_t first_offset = reader_i64(&reader);
     int64_t last_offset = reader_i64(&reader);
     const struct seen_batch *seen = seen_at(partition, last_offset);
+    if (partition->producers_known) {
+        struct segment_aborted entry_says = {producer_id, first_offset, last_offset,
+                                             reader_i64(&reader)};
+        return version == 0 && is_aborted(partition, &entry_says);
+    }
     return version == 0 && seen != NULL && seen->is_control &&
            seen->producer_id == producer_id && first_offset <= last_offset &&
            reader_i64(&reader) >= 0;
@@ -345,6 +419,11 @@ static int check_segment(struct partition_scrub *partition, int64_t base_offset)
             scrub_problem(partition->scrub, partition->path, 0,
                           "the segment begins before the last one ends");
         }
+        if (partition->dense && partition->has_batch && base_offset > partition->next_offset) {
+            scrub_problem(partition->scrub, partition->path, 0,
+                          "offsets from %" PRId64 " on are missing before the segment",
+                          partition->next_offset);
+        }
         partition->next_offset = base_offset;
         check_snapshots(partition, base_offset);
         error = check_batches(partition);
@@ -353,6 +432,7 @@ static int check_segment(struct partition_scrub *partition, int64_t base_offset)
         check_index(partition, &partition->segment->offsets, offset_entry_is_sound);
         check_index(partition, &partition->segment->times, time_entry_is_sound);
         check_index(partition, &partition->segment->aborted, aborted_entry_is_sound);
+        check_aborted_are_all_there(partition);
     } else if (error != ERR_NOMEM) {
         scrub_problem(partition->scrub, partition->path, -1, "it cannot be read: %s",
                       err_text(error));
@@ -375,6 +455,7 @@ static int partition_run(struct partition_scrub *partition, struct scrub_extent 
               number_order);
     }
     log->log_start_offset = partition->segments.items[0];
+    partition->producers_known = log->log_start_offset == 0;
     error = leader_epochs_load(&log->epochs);
     for (size_t i = 0; error == 0 && i < partition->segments.count; i++) {
         error = check_segment(partition, partition->segments.items[i]);
@@ -391,9 +472,11 @@ static int partition_run(struct partition_scrub *partition, struct scrub_extent 
     return error;
 }
 
-int scrub_partition(struct scrub *scrub, const char *directory, struct scrub_extent *extent)
+int scrub_partition(struct scrub *scrub, const char *directory, bool dense,
+                    struct scrub_extent *extent)
 {
-    struct partition_scrub partition = {.scrub = scrub, .directory = directory, .epoch = -1};
+    struct partition_scrub partition = {
+        .scrub = scrub, .directory = directory, .dense = dense, .epoch = -1};
     *extent = (struct scrub_extent){0, 0};
     partition.log = mem_calloc(1, sizeof *partition.log);
     if (partition.log == NULL) {
@@ -407,6 +490,7 @@ int scrub_partition(struct scrub *scrub, const char *directory, struct scrub_ext
     producer_state_release(&partition.log->producers);
     mem_free(partition.log);
     mem_free(partition.seen);
+    mem_free(partition.aborted);
     mem_free(partition.segments.items);
     mem_free(partition.snapshots.items);
     return error;

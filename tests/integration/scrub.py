@@ -5,12 +5,13 @@ import json
 import random
 import re
 import shutil
+import struct
 import subprocess
 
 import faults
 import harness
 from faults import check
-from wirecodec import batch
+from wirecodec import batch, crc32c, record
 
 FLIPS_A_FILE = 6
 # The head of a batch that no CRC covers, and the text of files without one: not every flip shows.
@@ -111,6 +112,77 @@ def speaks_json_and_of_the_topics_that_are_asked_for():
         check(scrub(made, "--topic", "^t$")[0], 1, "this topic")
 
 
+def finds(made, text, what):
+    status, lines, _ = scrub(made)
+    check((status, any(text in line for line in lines)), (1, True), f"{what}: {lines}")
+
+
+def compares_with_what_the_metadata_says_of_topics():
+    """The id of a topic, and whether its cleanup.policy may have taken records out. The topic t does
+    not compact; u does, and an offset that is missing there is none that was lost."""
+    with faults.node() as made:
+        filled(made)
+        made.start()
+        with made.connect() as connection:
+            connection.create_topic("u", 1, [("cleanup.policy", "compact")])
+        check(made.stop(), 0, "exit status")
+        status, lines, _ = scrub(made)
+        check(status, 0, f"all is well: {lines}")
+        mine = made.path(f"b/t-{made.place()['b']}")
+        metadata = mine / "partition.metadata"
+        good = metadata.read_text()
+        metadata.write_text("version: 0\ntopic_id: 4L6g3nShT-eMCtK--X86sw")
+        finds(made, "the metadata log", "another id")
+        metadata.write_text(good)
+        compacted = next(path for name in "mab" for path in made.path(name).glob("u-0"))
+        for folder, gaps in ((mine, 1), (compacted, 0)):
+            log = folder / f"{0:020}.log"
+            kept = log.read_bytes()
+            for index in folder.glob("*.*index"):
+                index.write_bytes(b"")
+            for snapshot in folder.glob("*.snapshot"):
+                snapshot.unlink()
+            log.write_bytes(placed(batch([b"one"]), 0) + placed(batch([b"two"]), 3))
+            (folder / "leader-epoch-checkpoint").write_text("0\n0\n")
+            missing = [line for line in scrub(made)[1] if "offsets are missing" in line]
+            check(len(missing), gaps, f"{folder.name}: {missing}")
+            log.write_bytes(kept)
+
+
+def placed(bytes_of_batch, base_offset):
+    return struct.pack(">q", base_offset) + bytes_of_batch[8:]
+
+
+def abort_marker(producer_id):
+    value, key = struct.pack(">hi", 0, 0), struct.pack(">hh", 0, 0)
+    body = struct.pack(">hiqqqhii", 0x30, 0, 1, 1, producer_id, 0, -1, 1) + record(0, value, key)
+    tail = struct.pack(">ibI", -1, 2, crc32c(body)) + body
+    return struct.pack(">qi", 0, len(tail)) + tail
+
+
+def replays_aborted_transactions():
+    """A partition by hand: a transaction of producer 9 at offset 0 that a marker at 2 aborts, while
+    that of producer 8, from 1 on, is still open; a second segment from 3 on."""
+    with faults.node() as made:
+        made.start()
+        check(made.stop(), 0, "exit status")
+        folder = made.path("b/z-0")
+        folder.mkdir()
+        (folder / "partition.metadata").write_text("version: 0\ntopic_id: 4L6g3nShT-eMCtK--X86sw")
+        (folder / f"{0:020}.log").write_bytes(
+            placed(batch([b"a"], 9, 0, 0, attributes=0x10), 0) +
+            placed(batch([b"b"], 8, 0, 0, attributes=0x10), 1) + placed(abort_marker(9), 2))
+        (folder / f"{3:020}.log").write_bytes(placed(batch([b"c"]), 3))
+        index = folder / f"{0:020}.txnindex"
+        finds(made, "has no entry", "an index without the transaction")
+        index.write_bytes(struct.pack(">hqqqq", 0, 9, 0, 2, 1))
+        status, lines, _ = scrub(made)
+        check(status, 0, f"the right entry: {lines}")
+        for wrong in ((9, 1, 2, 1), (8, 0, 2, 1), (9, 0, 2, 3), (9, 0, 1, 1)):
+            index.write_bytes(struct.pack(">hqqqq", 0, *wrong))
+            finds(made, "does not agree", f"the entry {wrong}")
+
+
 def could_not_run():
     with faults.node() as made:
         made.start()
@@ -126,6 +198,8 @@ def could_not_run():
 CASES = (says_nothing_of_a_sound_directory_and_leaves_it_alone,
          tells_the_file_and_the_byte_of_what_is_damaged,
          tells_of_checkpoints_and_properties_that_cannot_be,
-         speaks_json_and_of_the_topics_that_are_asked_for, could_not_run)
+         speaks_json_and_of_the_topics_that_are_asked_for,
+         compares_with_what_the_metadata_says_of_topics, replays_aborted_transactions,
+         could_not_run)
 
 harness.run([(f"scrub__{case.__name__}", case) for case in CASES])
