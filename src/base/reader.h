@@ -61,12 +61,19 @@ static inline int64_t reader_i64(struct reader *reader) { return (int64_t)reader
 static inline bool reader_bool(struct reader *reader) { return reader_u8(reader) != 0; }
 double reader_f64(struct reader *reader);
 struct uuid reader_uuid(struct reader *reader);
-/* LEB128 of at most max_bytes, of which the first is not the last. */
+/* LEB128 of at most max_bytes, of any length. */
 uint64_t reader_leb128_long(struct reader *reader, unsigned max_bytes);
 static inline uint64_t reader_leb128(struct reader *reader, unsigned max_bytes)
 {
-    if (reader->cursor < reader->end && (*reader->cursor & 0x80) == 0) {
-        return *reader->cursor++; /* most are this short */
+    /* Most have one byte, and most others two. */
+    const uint8_t *bytes = reader->cursor;
+    if (bytes < reader->end && (bytes[0] & 0x80) == 0) {
+        reader->cursor = bytes + 1;
+        return bytes[0];
+    }
+    if (reader->end - bytes >= 2 && (bytes[1] & 0x80) == 0) {
+        reader->cursor = bytes + 2;
+        return (bytes[0] & 0x7fu) | (uint64_t)bytes[1] << 7;
     }
     return reader_leb128_long(reader, max_bytes);
 }

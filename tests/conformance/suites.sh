@@ -62,9 +62,11 @@ run_suite() {
   esac
 }
 
-# Names of a suite's failed tests: of librdkafka the number, and the part, without the words.
+# Names of a suite's failed tests: of librdkafka the number, and the part, without the words; of Go the
+# test, without its cases.
 failed_of() {
-  sed -n 's/^FAILED \([^ ]*\).*/\1/p' "$1" | sed -E 's/^([0-9]{4})_[a-z_0-9]*/\1/' | sort -u
+  sed -nE 's/^FAILED (\(no result[^)]*\) )?([^ ]*).*/\2/p' "$1" |
+    sed -E 's/^([0-9]{4})_[a-z_0-9]*/\1/; s|^(Test[A-Za-z0-9_]*)/.*|\1|' | sort -u
 }
 missing_of() { sed -n "s/^$1 \([^ ]*\): .*/\1/p" "$missing" | sort -u; }
 
