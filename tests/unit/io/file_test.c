@@ -79,6 +79,28 @@ static void file__atomic_write_replaces_and_leaves_no_rest(void **state)
 }
 
 #define COLD_BYTES 300000
+#define COLD_TRIES 1000
+
+/* Drops the pages and looks, again and again: a look alone may make the kernel read ahead, and
+ * pages that are being read cannot be dropped. */
+static bool says_when_cold(struct io_file *file, size_t size)
+{
+    bool absent = false;
+    bool would_wait = false;
+    for (int i = 0; i < COLD_TRIES && !(absent && would_wait); i++) {
+        uint8_t bytes[100];
+        assert_int_equal(posix_fadvise(file->descriptor, 0, 0, POSIX_FADV_DONTNEED), 0);
+        if (!absent) {
+            absent = !io_file_resident(file, (int64_t)size - 1, 1);
+        } else {
+            int64_t got = io_file_read_cached(file, bytes, sizeof bytes, 5000);
+            assert_true(got == ERR_AGAIN || got == sizeof bytes);
+            would_wait = got == ERR_AGAIN;
+        }
+    }
+    assert_int_equal(absent, would_wait);
+    return absent;
+}
 
 static void file__knows_what_is_in_memory_and_brings_it_there(void **state)
 {
@@ -93,12 +115,9 @@ static void file__knows_what_is_in_memory_and_brings_it_there(void **state)
     /* Short at the end of the file only. */
     assert_int_equal(io_file_read_cached(&file, bytes, 100, sizeof bytes - 40), 40);
     assert_int_equal(io_file_sync(&file), 0);
-    assert_int_equal(posix_fadvise(file.descriptor, 0, 0, POSIX_FADV_DONTNEED), 0);
-    if (io_file_resident(&file, 0, sizeof bytes)) {
+    if (!says_when_cold(&file, COLD_BYTES)) {
         print_message("this file system keeps everything in memory: nothing to see\n");
     } else {
-        assert_false(io_file_resident(&file, sizeof bytes - 1, 1));
-        assert_int_equal(io_file_read_cached(&file, bytes, 100, 5000), ERR_AGAIN);
         assert_int_equal(io_file_read_ahead(&file, 0, COLD_BYTES * 2), 0);
         assert_true(io_file_resident(&file, 0, sizeof bytes));
         assert_int_equal(io_file_read_cached(&file, bytes, 100, 5000), 100);
