@@ -290,6 +290,26 @@ static struct broker_dir *partition_claim(const struct partition *partition, con
     return dir;
 }
 
+/* A directory of an earlier topic of this name that could not be renamed is still in the way. What
+ * is written into it would be that topic's at the next start: it goes now, or nothing is
+ * written. */
+static int partition_clear_way(struct partition *partition, char *name, const char *path,
+                               struct err_message *message)
+{
+    struct broker *broker = partition->shard->broker;
+    struct broker_found leftover = {.name = name, .dir = partition->dir};
+    struct uuid there;
+    if (log_dir_read_topic_id(broker->options.fs, path, &there) != 0 ||
+        uuid_equal(there, partition->key.topic_id)) {
+        return 0;
+    }
+    int error = broker_set_aside(broker, &leftover);
+    return error == 0 ? 0
+                      : err_set(message, error,
+                                "%s is of another topic and cannot be set aside: %s", path,
+                                err_text(error));
+}
+
 static int partition_open_log(struct partition *partition, const struct image *image, bool found,
                               struct err_message *message)
 {
@@ -310,7 +330,12 @@ static int partition_open_log(struct partition *partition, const struct image *i
         .random = broker_shard_random(partition->shard),
     };
     topic_log_config(broker->options.config, image, partition_topic(partition), &options.config);
-    int error = partition_believe_checkpoints(partition, found, &options);
+    char *name = strrchr(path, '/') + 1;
+    int error = found ? 0 : partition_clear_way(partition, name, path, message);
+    if (error != 0) {
+        return error;
+    }
+    error = partition_believe_checkpoints(partition, found, &options);
     if (error != 0) {
         return err_set(message, error, "the checkpoint files: %s", err_text(error));
     }

@@ -564,6 +564,29 @@ def two_brokers_on_one_directory():
         check(made.stop(), 0, "exit status")
 
 
+def what_cannot_be_set_aside_is_never_written_to():
+    """A stray directory that could not be renamed at the start was taken for the new topic's of its
+    name, whose records were then another topic's at the next start (found by the simulator)."""
+    with node() as made:
+        build_preload(made)
+        for number, name in enumerate("mab"): # new partitions go to the emptiest, in this order
+            stray = made.path(f"{name}/t-{number}")
+            stray.mkdir()
+            (stray / "partition.metadata").write_text("version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ")
+            (stray / f"{0:020d}.log").touch()
+        made.fail("rename", "/t-", times=3)
+        made.start()
+        with made.connect() as connection:
+            create(connection)
+            kept = [fill(connection, partition, 5) for partition in range(3)]
+        made.stop(kill=True)
+        made.start()
+        with made.connect() as connection:
+            for partition in range(3):
+                check(read_partition(connection, partition), (kept[partition], 0), "what was acknowledged")
+        check(made.stop(), 0, "exit status")
+
+
 def _damaged(made, kept, name, at, bit, lost_power):
     """Starts over a data directory of which one file is damaged, and reads everything."""
     what = f"{name} at {at} bit {bit}{' after a loss of power' if lost_power else ''}"
@@ -642,6 +665,7 @@ CASES = (any_damaged_file_is_made_good_or_told,
          an_unreadable_directory_is_left_out,
          a_directory_that_is_gone_or_not_formatted_refuses_the_start,
          a_directory_of_another_cluster_or_node_refuses_the_start,
+         what_cannot_be_set_aside_is_never_written_to,
          two_brokers_on_one_directory)
 
 if __name__ == "__main__":

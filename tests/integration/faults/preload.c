@@ -1,9 +1,9 @@
 /* Makes calls of another program fail: LD_PRELOAD of tests/integration/faults.py.
  *
- * The file that FAULTS_CONTROL names holds one line "<call> <part of a path> <errno> <times>", call
- * being sync or write; it is looked at before each call, and the times are counted since the line
- * changed. What fails has no effect, and what comes after succeeds, as on Linux after a failed
- * fsync. */
+ * The file that FAULTS_CONTROL names holds one line "<call> <part of a path> <errno> <times>",
+ * call being sync, write or rename (of the old name); it is looked at before each call, and the
+ * times are counted since the line changed. What fails has no effect, and what comes after
+ * succeeds, as on Linux after a failed fsync. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -31,8 +31,8 @@ static int read_text(const char *path, char *text)
     return size > 0;
 }
 
-/* The errno that the call on this file gets; 0: none. */
-static int fault(const char *call, int descriptor)
+/* The errno that the call on this file, by its name or else its descriptor, gets; 0: none. */
+static int fault(const char *call, const char *file, int descriptor)
 {
     const char *control = getenv("FAULTS_CONTROL");
     char line[LINE_BYTES];
@@ -48,8 +48,9 @@ static int fault(const char *call, int descriptor)
         return 0;
     }
     snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
-    ssize_t size = readlink(link, path, sizeof path - 1);
-    path[size < 0 ? 0 : size] = '\0';
+    ssize_t size = file == NULL ? readlink(link, path, sizeof path - 1)
+                                : snprintf(path, sizeof path, "%s", file);
+    path[size < 0 || size >= (ssize_t)sizeof path ? 0 : size] = '\0';
     if (strstr(path, part) == NULL) {
         return 0;
     }
@@ -64,9 +65,9 @@ static int fault(const char *call, int descriptor)
     return fails ? number : 0;
 }
 
-static int fails(const char *call, int descriptor)
+static int fails(const char *call, const char *file, int descriptor)
 {
-    int number = fault(call, descriptor);
+    int number = fault(call, file, descriptor);
     errno = number != 0 ? number : errno;
     return number != 0;
 }
@@ -74,18 +75,25 @@ static int fails(const char *call, int descriptor)
 int fdatasync(int descriptor)
 {
     int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, "fdatasync");
-    return fails("sync", descriptor) ? -1 : real(descriptor);
+    return fails("sync", NULL, descriptor) ? -1 : real(descriptor);
 }
 
 int fsync(int descriptor)
 {
     int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
-    return fails("sync", descriptor) ? -1 : real(descriptor);
+    return fails("sync", NULL, descriptor) ? -1 : real(descriptor);
 }
 
 ssize_t pwrite(int descriptor, const void *data, size_t size, off_t position)
 {
     ssize_t (*real)(int, const void *, size_t, off_t) =
         (ssize_t(*)(int, const void *, size_t, off_t))dlsym(RTLD_NEXT, "pwrite");
-    return fails("write", descriptor) ? -1 : real(descriptor, data, size, position);
+    return fails("write", NULL, descriptor) ? -1 : real(descriptor, data, size, position);
+}
+
+int rename(const char *from, const char *to)
+{
+    int (*real)(const char *, const char *) =
+        (int (*)(const char *, const char *))dlsym(RTLD_NEXT, "rename");
+    return fails("rename", from, -1) ? -1 : real(from, to);
 }
