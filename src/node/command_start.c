@@ -199,6 +199,12 @@ int command_start(int argc, char **argv)
     overrides_add(&overrides, "controller.listener.names=CONTROLLER");
     overrides_add(&overrides, "controller.quorum.bootstrap.servers=localhost:9093");
     overrides_add(&overrides, "listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093");
+    /* A cluster of one. */
+    overrides_add(&overrides, "offsets.topic.replication.factor=1");
+    overrides_add(&overrides, "transaction.state.log.replication.factor=1");
+    overrides_add(&overrides, "transaction.state.log.min.isr=1");
+    overrides_add(&overrides, "share.coordinator.state.topic.replication.factor=1");
+    overrides_add(&overrides, "share.coordinator.state.topic.min.isr=1");
     overrides_add(&overrides, log_dirs);
     for (int i = 1; i < argc; i++) {
         bool has_value = i + 1 < argc;

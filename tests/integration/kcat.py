@@ -68,6 +68,20 @@ def idempotent(broker):
     check(read(broker, topic, "-o", "beginning").split(), [str(i) for i in range(1000)])
 
 
+def group(broker, topic, *arguments):
+    return kcat(broker, "-G", f"{topic}-group", topic, "-e", "-q", "-X", "auto.offset.reset=earliest",
+                *arguments).split()
+
+
+def consumes_in_a_group(broker):
+    topic = f"{TOPICS}-group"
+    kcat(broker, "-P", "-t", topic, text="".join(f"{i}\n" for i in range(50)))
+    check(group(broker, topic), [str(i) for i in range(50)])
+    check(group(broker, topic), [])
+    kcat(broker, "-P", "-t", topic, text="more\n")
+    check(group(broker, topic), ["more"])
+
+
 def describes_cluster(broker):
     data = json.loads(kcat(broker, "-L", "-J"))
     check(len(data["brokers"]), 1)
@@ -82,6 +96,7 @@ def with_shards(shards):
         seeks(broker)
         lists_offsets(broker)
         idempotent(broker)
+        consumes_in_a_group(broker)
 
 
 def survives_kill():
@@ -92,6 +107,11 @@ def survives_kill():
         broker.kill()
         broker.start()
         check(read(broker, "kept", "-o", "beginning"), "one\ntwo\n")
+        check(group(broker, "kept"), ["one", "two"])
+        kcat(broker, "-P", "-t", "kept", "-X", "acks=all", text="three\n")
+        broker.kill()
+        broker.start()
+        check(group(broker, "kept"), ["three"])
     finally:
         broker.remove()
 

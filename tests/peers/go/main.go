@@ -210,6 +210,72 @@ func (c *client) deletesTopics() {
 	})
 }
 
+func (c *client) member(topic string) *kgo.Client {
+	return c.open(kgo.ConsumerGroup(topic), kgo.ConsumeTopics(topic), kgo.DisableAutoCommit(),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+}
+
+// gather polls the members in turn until enough says so.
+func gather(members []*kgo.Client, found map[string]bool, what string, enough func() bool) {
+	await(what, func() bool {
+		for _, member := range members {
+			ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+			member.PollFetches(ctx).EachRecord(func(record *kgo.Record) {
+				found[fmt.Sprintf("%d %d", record.Partition, record.Offset)] = true
+			})
+			cancel()
+		}
+		return enough()
+	})
+}
+
+// consumesInAGroup: two members share the partitions, commit, and a third goes on where they stopped.
+func (c *client) consumesInAGroup() {
+	topic := c.create("group")
+	found, later := map[string]bool{}, map[string]bool{}
+	members := []*kgo.Client{c.member(topic), c.member(topic)}
+	ctx, cancel := deadline()
+	defer cancel()
+	gather(members, found, "both to have partitions", func() bool {
+		groups, err := c.admin.DescribeGroups(ctx, topic)
+		must(err)
+		shares := 0
+		for _, member := range groups[topic].Members {
+			if assigned, ok := member.Assigned.AsConsumer(); ok && len(assigned.Topics) > 0 {
+				shares++
+			}
+		}
+		return groups[topic].State == "Stable" && shares == 2
+	})
+	c.produceAll(topic)
+	gather(members, found, "all records", func() bool { return len(found) == partitions*records })
+	for _, member := range members {
+		must(member.CommitUncommittedOffsets(ctx))
+		member.Close()
+	}
+	c.produceAll(topic)
+	last := c.member(topic)
+	gather([]*kgo.Client{last}, later, "the new records",
+		func() bool { return len(later) >= partitions*records })
+	for place := range later {
+		check(found[place], false, "read again: "+place)
+	}
+	last.Close()
+}
+
+func (c *client) produceAll(topic string) {
+	ctx, cancel := deadline()
+	defer cancel()
+	writer := c.open(kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	defer writer.Close()
+	for partition := int32(0); partition < partitions; partition++ {
+		for i := 0; i < records; i++ {
+			must(writer.ProduceSync(ctx, &kgo.Record{Topic: topic, Partition: partition,
+				Value: []byte(fmt.Sprint(i))}).FirstErr())
+		}
+	}
+}
+
 var failed bool
 
 func run(name string, work func()) {
@@ -238,6 +304,7 @@ func main() {
 	run("alters_configs", c.altersConfigs)
 	run("describes_cluster", c.describesCluster)
 	run("deletes_topics", c.deletesTopics)
+	run("consumes_in_a_group", c.consumesInAGroup)
 	fmt.Println("\ndone")
 	if failed {
 		os.Exit(1)

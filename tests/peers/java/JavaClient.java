@@ -2,10 +2,12 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
+import java.util.Set;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
@@ -256,6 +258,70 @@ public final class JavaClient {
         await(() -> !listed(topic), "deletion");
     }
 
+    private KafkaConsumer<byte[], byte[]> member(String topic) {
+        Properties settings = settings();
+        settings.put("group.id", topic);
+        settings.put("enable.auto.commit", "false");
+        settings.put("auto.offset.reset", "earliest");
+        KafkaConsumer<byte[], byte[]> member = new KafkaConsumer<>(settings,
+            new ByteArrayDeserializer(), new ByteArrayDeserializer());
+        member.subscribe(List.of(topic));
+        return member;
+    }
+
+    private static void poll(List<KafkaConsumer<byte[], byte[]>> members, Set<String> found) {
+        for (KafkaConsumer<byte[], byte[]> member : members) {
+            for (ConsumerRecord<byte[], byte[]> record : member.poll(Duration.ofMillis(100))) {
+                found.add(record.partition() + " " + record.offset());
+            }
+        }
+    }
+
+    private void produceAll(String topic) throws Exception {
+        try (KafkaProducer<byte[], byte[]> producer = new KafkaProducer<>(settings(),
+                new ByteArraySerializer(), new ByteArraySerializer())) {
+            for (int partition = 0; partition < PARTITIONS; partition++) {
+                for (int i = 0; i < RECORDS; i++) {
+                    producer.send(new ProducerRecord<>(topic, partition, null, new byte[] {(byte) i}));
+                }
+            }
+        }
+    }
+
+    /** Two members share the partitions, commit, and a third goes on where they stopped. */
+    private void consumesInAGroup() throws Exception {
+        String topic = create("group");
+        Set<String> found = new HashSet<>();
+        List<KafkaConsumer<byte[], byte[]>> members = List.of(member(topic), member(topic));
+        await(() -> {
+            poll(members, found);
+            return members.stream().noneMatch(member -> member.assignment().isEmpty())
+                && members.stream().mapToInt(member -> member.assignment().size()).sum()
+                == PARTITIONS;
+        }, "both to have partitions");
+        produceAll(topic);
+        await(() -> {
+            poll(members, found);
+            return found.size() == PARTITIONS * RECORDS;
+        }, "all records");
+        for (KafkaConsumer<byte[], byte[]> member : members) {
+            member.commitSync();
+            member.close();
+        }
+        produceAll(topic);
+        Set<String> later = new HashSet<>();
+        try (KafkaConsumer<byte[], byte[]> last = member(topic)) {
+            await(() -> {
+                poll(List.of(last), later);
+                return later.size() >= PARTITIONS * RECORDS;
+            }, "the new records");
+        }
+        later.retainAll(found);
+        check(later, Set.of(), "records read again");
+        check(get(admin.describeClassicGroups(List.of(topic)).all()).get(topic).state().toString(),
+            "Empty", "state");
+    }
+
     private void run(String name, Case work) {
         try {
             work.run();
@@ -280,6 +346,7 @@ public final class JavaClient {
         client.run("adds_partitions", client::addsPartitions);
         client.run("describes_cluster", client::describesCluster);
         client.run("deletes_topics", client::deletesTopics);
+        client.run("consumes_in_a_group", client::consumesInAGroup);
         System.out.println("\ndone");
         System.out.flush();
         System.exit(client.failed > 0 ? 1 : 0);

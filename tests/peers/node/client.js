@@ -163,6 +163,42 @@ async function deletesTopics () {
   await waitFor(async () => !(await admin.listTopics()).includes(topic), 'deletion')
 }
 
+// Two members share the partitions, commit, and a third goes on where they stopped.
+async function consumesInAGroup () {
+  const topic = await create('group')
+  const wanted = PARTITIONS * RECORDS
+  const settings = { groupId: topic, rebalanceTimeout: 10000, heartbeatInterval: 300 }
+  const start = async (found, owned) => {
+    const member = kafka.consumer(settings)
+    member.on(member.events.GROUP_JOIN, ({ payload }) => {
+      owned.partitions = payload.memberAssignment[topic] ?? []
+    })
+    await member.connect()
+    await member.subscribe({ topics: [topic], fromBeginning: true })
+    await member.run({
+      eachMessage: async ({ partition, message }) => { found.add(`${partition} ${message.offset}`) }
+    })
+    return member
+  }
+  const found = new Set()
+  const owned = [{ partitions: [] }, { partitions: [] }]
+  const members = [await start(found, owned[0]), await start(found, owned[1])]
+  await waitFor(() => owned.every(({ partitions }) => partitions.length > 0) &&
+    owned.flatMap(({ partitions }) => partitions).length === PARTITIONS, 'both to have partitions')
+  await produce(topic, CompressionTypes.None)
+  await waitFor(() => found.size === wanted, 'all records')
+  for (const member of members) { // what was read is committed on the way out
+    await member.stop()
+    await member.disconnect()
+  }
+  await produce(topic, CompressionTypes.None)
+  const later = new Set()
+  const last = await start(later, { partitions: [] })
+  await waitFor(() => later.size >= wanted, 'the new records')
+  await last.disconnect()
+  assert.deepStrictEqual([...later].filter(place => found.has(place)), [])
+}
+
 async function main () {
   let failed = 0
   const cases = {
@@ -174,7 +210,8 @@ async function main () {
     deletes_records: deletesRecords,
     alters_configs: altersConfigs,
     describes_cluster: describesCluster,
-    deletes_topics: deletesTopics
+    deletes_topics: deletesTopics,
+    consumes_in_a_group: consumesInAGroup
   }
   await admin.connect()
   for (const [name, work] of Object.entries(cases)) {

@@ -132,6 +132,43 @@ async def deletes_topics():
     await admin.close()
 
 
+async def member(topic, group):
+    one = AIOKafkaConsumer(topic, bootstrap_servers=BOOTSTRAP, group_id=group,
+                           enable_auto_commit=False, auto_offset_reset="earliest")
+    await one.start()
+    return one
+
+
+async def gather(members, found, enough):
+    for _ in range(200):
+        for one in members:
+            for messages in (await one.getmany(timeout_ms=100)).values():
+                found.extend((m.partition, m.offset) for m in messages)
+        if enough():
+            return
+    raise AssertionError(f"waited; {len(found)} records, {[one.assignment() for one in members]}")
+
+
+async def consumes_in_a_group():
+    """Two members share the partitions, commit, and a third goes on where they stopped."""
+    topic, group, found = await create(f"{TOPICS}-group"), f"{TOPICS}-group", []
+    wanted = scenario.PARTITIONS * scenario.RECORDS
+    members = [await member(topic, group), await member(topic, group)]
+    await gather(members, found, lambda: all(one.assignment() for one in members))
+    owned = sorted(where.partition for one in members for where in one.assignment())
+    check(owned, list(range(scenario.PARTITIONS)), "partitions of both")
+    await produce(topic)
+    await gather(members, found, lambda: len(set(found)) == wanted)
+    for one in members:
+        await one.commit()
+        await one.stop()
+    await produce(topic)
+    last, got = await member(topic, group), []
+    await gather([last], got, lambda: len(set(got)) == wanted)
+    check(set(got) & set(found), set(), "records read twice")
+    await last.stop()
+
+
 def case(function, *arguments):
     return functools.partial(lambda: asyncio.run(asyncio.wait_for(function(*arguments), 60)))
 
@@ -140,4 +177,4 @@ scenario.run(
     [(f"round_trip_{codec}", case(round_trip, codec)) for codec in scenario.CODECS] +
     [(function.__name__, case(function))
      for function in (seeks, lists_offsets, deletes_records, alters_configs, describes_cluster,
-                      deletes_topics)])
+                      deletes_topics, consumes_in_a_group)])

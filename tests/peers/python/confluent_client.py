@@ -114,7 +114,53 @@ def deletes_topics():
     wait_for(lambda: topic not in ADMIN.list_topics(timeout=20).topics, what="deletion")
 
 
+def consumes_in_a_group():
+    """Two members share the partitions, commit, and a third goes on where they stopped."""
+    topic, group = create(f"{TOPICS}-group"), f"{TOPICS}-group"
+    settings = {"bootstrap.servers": BOOTSTRAP, "group.id": group, "enable.auto.commit": False,
+                "auto.offset.reset": "earliest"}
+    members = [Consumer(settings), Consumer(settings)]
+    for member in members:
+        member.subscribe([topic])
+    found = []
+
+    def polled():
+        for member in members:
+            message = member.poll(0.1)
+            if message is not None and message.error() is None:
+                found.append((message.partition(), message.offset()))
+        return all(member.assignment() for member in members)
+    wait_for(polled, what="both to have partitions")
+    owned = sorted(where.partition for member in members for where in member.assignment())
+    check(owned, list(range(scenario.PARTITIONS)), "partitions of both")
+    produce(topic)
+    wait_for(lambda: polled() and len(set(found)) == scenario.PARTITIONS * scenario.RECORDS,
+             what="all records")
+    for member in members:
+        member.commit(asynchronous=False)
+        member.close()
+    produce(topic)
+    last = Consumer(settings)
+    last.subscribe([topic])
+    got = {(m.partition(), m.offset()) for m in read_late(last, scenario.PARTITIONS * scenario.RECORDS)}
+    check(got & set(found), set(), "records read twice")
+    last.close()
+
+
+def read_late(reader, count):
+    """As read, by a member that has to join first."""
+    found = []
+
+    def enough():
+        message = reader.poll(0.5)
+        if message is not None and message.error() is None:
+            found.append(message)
+        return len(found) >= count
+    wait_for(enough, what=f"{count} records")
+    return found
+
+
 scenario.run(
     [(f"round_trip_{codec}", functools.partial(round_trip, codec)) for codec in scenario.CODECS] +
     [(case.__name__, case) for case in (seeks, lists_offsets, deletes_records, alters_configs,
-                                        describes_cluster, deletes_topics)])
+                                        describes_cluster, deletes_topics, consumes_in_a_group)])

@@ -114,7 +114,37 @@ def deletes_topics():
     wait_for(lambda: topic not in ADMIN.list_topics(), what="deletion")
 
 
+def consumes_in_a_group():
+    """Two members share the partitions, commit, and a third goes on where they stopped."""
+    topic, group = create(f"{TOPICS}-group"), f"{TOPICS}-group"
+
+    def member():
+        return KafkaConsumer(topic, bootstrap_servers=BOOTSTRAP, group_id=group,
+                             enable_auto_commit=False, auto_offset_reset="earliest")
+    members, found = [member(), member()], []
+
+    def polled():
+        for one in members:
+            for messages in one.poll(100).values():
+                found.extend((m.partition, m.offset) for m in messages)
+        return all(one.assignment() for one in members)
+    wait_for(polled, what="both to have partitions")
+    owned = sorted(where.partition for one in members for where in one.assignment())
+    check(owned, list(range(scenario.PARTITIONS)), "partitions of both")
+    produce(topic)
+    wait_for(lambda: polled() and len(set(found)) == scenario.PARTITIONS * scenario.RECORDS,
+             what="all records")
+    for one in members:
+        one.commit()
+        one.close()
+    produce(topic)
+    last = member()
+    got = {(m.partition, m.offset) for m in read(last, scenario.PARTITIONS * scenario.RECORDS)}
+    check(got & set(found), set(), "records read twice")
+    last.close()
+
+
 scenario.run(
     [(f"round_trip_{codec}", functools.partial(round_trip, codec)) for codec in scenario.CODECS] +
     [(case.__name__, case) for case in (seeks, lists_offsets, deletes_records, alters_configs,
-                                        describes_cluster, deletes_topics)])
+                                        describes_cluster, deletes_topics, consumes_in_a_group)])
