@@ -65,7 +65,9 @@ static void coordinator_waited(struct partition_wait *wait, int16_t error)
 {
     struct coordinator *coordinator = CONTAINER_OF(wait, struct coordinator, wait);
     coordinator->waiting = false;
-    coordinator->failed |= error != 0;
+    /* A new leader epoch ends every wait; as long as the partition is led here what was appended is
+     * still there and waits again. */
+    coordinator->failed |= error == KAFKA_KAFKA_STORAGE_ERROR;
     coordinator_mark(coordinator);
     broker_shard_nudge(coordinator->shard);
 }
@@ -246,7 +248,7 @@ static int16_t coordinator_append(struct coordinator *coordinator, struct partit
 
 static void coordinator_wait(struct coordinator *coordinator, struct partition *partition)
 {
-    if (!coordinator->waiting && partition != NULL &&
+    if (!coordinator->waiting && partition_check_leader(partition, -1) == 0 &&
         coordinator->last_appended >= partition->high_watermark) {
         coordinator->waiting = true;
         coordinator->wait.required_offset = coordinator->last_appended;
@@ -263,6 +265,10 @@ static void coordinator_settle(struct coordinator *coordinator)
     if (coordinator->failed && runtime_state(runtime) == RUNTIME_ACTIVE) {
         metrics_add(shard->metrics, METRIC_COORDINATORS_ACTIVE, -1);
         metrics_add(shard->metrics, METRIC_COORDINATORS_FAILED, 1);
+        fprintf(stderr,
+                "the groups of " OFFSETS_TOPIC "-%" PRId32
+                " have no coordinator any more: its log directory has failed\n",
+                coordinator->partition);
         runtime_unload(runtime);
     }
     if (partition != NULL) {

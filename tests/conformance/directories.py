@@ -7,6 +7,7 @@ start from a directory that either side formatted, and end their legs in order o
 those that are killed have static voters and the metadata of release 4.0.
 """
 import functools
+import json
 import pathlib
 import re
 import sys
@@ -16,6 +17,7 @@ sys.path[:0] = [str(HERE / "directories"), str(HERE / "differential"), str(HERE)
                 str(HERE.parent / "integration")]
 import codec  # noqa: E402
 import dumps  # noqa: E402
+import groups  # noqa: E402
 import harness  # noqa: E402
 import nodes  # noqa: E402
 import producers  # noqa: E402
@@ -25,6 +27,7 @@ import torn  # noqa: E402
 from nodes import APACHE, OURS  # noqa: E402
 
 SHOWN = 6
+OUR_GROUPS = re.compile(r"\b(kept-simple|round-\d+|had-a-member-\d+)\b")
 # Of Apache Kafka: warnings and errors about what it found on the disk; not those of a slow machine.
 WARNING = re.compile(r"^\[.*\] (WARN|ERROR) ("
                      r"org\.apache\.kafka\.(storage|raft|snapshot|image|metadata)"
@@ -36,7 +39,7 @@ EXPECTED = re.compile(r"Error processing append operation on partition \S+:seque
 # opened this way.
 RECOVERY = re.compile(r"Recovering unflushed segment|Recovering \d+ logs|rebuilding index", re.I)
 # Of ours: settings that mean nothing here, and the line of a start.
-USUAL = re.compile(r"^\S+: without (effect|meaning here): .*$|^barnabas \S+ ready on |^$")
+USUAL = re.compile(r"^\S+: without (effect|meaning here): .*$|^barnabas \S+ ready on |^rebalance group=|^$")
 
 
 def fail_if(lines, what):
@@ -52,8 +55,9 @@ class Journey:
         self.driver, self.clean = driver, clean
         self.node = nodes.Node(driver, as_before=not clean)
         self.side = sides.Side(apis, self.node)
-        self.state = self.reading = self.facts = self.epochs = None
+        self.state = self.reading = self.facts = self.epochs = self.groups = None
         self.producers, self.open, self.torn, self.round = [], None, torn.Torn(), 0
+        self.commits = 0
         self.broken = False
 
     def step(self, function, is_needed):
@@ -115,6 +119,17 @@ class Journey:
         for producer in self.producers:
             producer.goes_on(self.side)
 
+    def commit_offsets(self):
+        """A simple group, and one that had a member, in this leg's own words."""
+        self.commits += 1
+        groups.find(self.side)
+        for group in ("kept-simple", f"round-{self.commits}"):
+            answer = groups.ask(self.side, "OffsetCommit", groups.commit(group, [
+                ("transactions", [(0, self.commits * 10, f"round {self.commits}"), (1, self.commits, None)])])(self.side, 9))
+            fail_if([str(answer) for topic in answer["topics"] for partition in topic["partitions"]
+                     if partition["errorCode"] != 0], "offsets that are not committed")
+        groups.left(self.side, f"had-a-member-{self.commits}")
+
     def finish_transaction(self):
         before = {p: state.read(self.side, "transactions", p, 0) for p in (0, 1)}
         for partition, found in before.items():
@@ -146,6 +161,23 @@ class Journey:
     def knows_the_facts(self):
         fail_if(state.same(self.facts, self.read_facts()), "facts that differ")
 
+    def holds_the_groups(self):
+        fail_if(state.same(self.groups, self.read_groups()), "groups that differ")
+
+    def read_groups(self):
+        """Every group with its type and its offsets."""
+        harness.wait_for(lambda: groups.ask(self.side, "ListGroups", {})["errorCode"] == 0, 30,
+                         "the groups to be loaded")
+        found = {}
+        for group in groups.ask(self.side, "ListGroups", {})["groups"]:
+            told = groups.ask(self.side, "OffsetFetch", groups.fetch(
+                (group["groupId"], None), requireStable=False)(self.side, 9))["groups"][0]
+            offsets = sorted((topic["name"], partition["partitionIndex"], partition["committedOffset"],
+                              partition["committedLeaderEpoch"], partition["metadata"])
+                             for topic in told["topics"] for partition in topic["partitions"])
+            found[group["groupId"]] = json.dumps([group["groupType"], told["errorCode"], offsets])
+        return found
+
     def read(self):
         found = {}
         for isolation in ("read_uncommitted", "read_committed"):
@@ -158,7 +190,8 @@ class Journey:
     def read_facts(self):
         file = self.node.root / "facts"
         self.driver.do("facts-of", self.node.bootstrap, file)
-        return file.read_text().split("\n")
+        # The groups of commit_offsets come with every leg: holds_the_groups knows them.
+        return [line for line in file.read_text().split("\n") if not OUR_GROUPS.search(line)]
 
     def says_nothing_of_repairs(self):
         lines = self.node.log().split("\n")
@@ -175,6 +208,7 @@ class Journey:
         self.epochs = state.epochs_of(self.side)
         self.state = state.capture(self.side, self.epochs)
         self.reading = self.read()
+        self.groups = self.read_groups()
         if self.node.peer == APACHE:
             self.facts = self.read_facts()
         self.side.close()
@@ -204,12 +238,12 @@ class Journey:
 
 LEGS = {
     APACHE: [(APACHE, ["fill_topics", "fill_the_rest", "change_settings"]),
-             (OURS, ["producers_go_on", "add_records"]),
-             (APACHE, ["producers_go_on", "finish_transaction", "add_records"]),
+             (OURS, ["producers_go_on", "add_records", "commit_offsets"]),
+             (APACHE, ["producers_go_on", "finish_transaction", "add_records", "commit_offsets"]),
              (OURS, ["producers_go_on"])],
-    OURS: [(OURS, ["fill_topics", "change_settings"]),
-           (APACHE, ["producers_go_on", "fill_the_rest", "add_records"]),
-           (OURS, ["producers_go_on", "add_records"]),
+    OURS: [(OURS, ["fill_topics", "change_settings", "commit_offsets"]),
+           (APACHE, ["producers_go_on", "fill_the_rest", "add_records", "commit_offsets"]),
+           (OURS, ["producers_go_on", "add_records", "commit_offsets"]),
            (APACHE, ["producers_go_on", "finish_transaction"])],
 }
 
@@ -224,6 +258,7 @@ def steps_of(journey, origin):
         if leg > 0:
             yield f"{name}_holds_what_was_left", journey.holds_what_was_left, False
             yield f"{name}_reads_as_before", journey.reads_as_before, False
+            yield f"{name}_holds_the_groups", journey.holds_the_groups, False
         if peer == APACHE and visits[peer] > 1:
             yield f"{name}_knows_groups_users_acls_and_quotas", journey.knows_the_facts, False
         for step in work:

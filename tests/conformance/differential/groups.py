@@ -6,10 +6,10 @@ import time
 from topics import UNKNOWN_ID, topic
 
 TOPIC = "grouped"
-SESSION_MS, REBALANCE_MS = 10000, 20000
+SESSION_MS, REBALANCE_MS = 600000, 600000  # longer than the run
 STRANGER = "stranger-12345678-1234-4123-8123-123456789abc"
 UP_TO_DATE = {"JoinGroup": 9, "SyncGroup": 5, "Heartbeat": 4, "LeaveGroup": 5, "OffsetCommit": 9,
-              "OffsetFetch": 9, "FindCoordinator": 4}
+              "OffsetFetch": 9, "FindCoordinator": 4, "ListGroups": 5}
 
 
 def subscription(*names):
