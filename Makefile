@@ -1,10 +1,14 @@
 # The commands of the project; CMake and Ninja do the work.
-.PHONY: build run test install bench format clean deps
+.PHONY: build all run test install bench format clean deps
 
 PREFIX ?= /usr/local
 
 build: deps
 	@cmake --preset release >build.configure.log 2>&1 || { cat build.configure.log; exit 1; }
+	@cmake --build build --target barnabas barnabas_shared barnabas_static
+
+# With everything that tests it.
+all: build
 	@cmake --build build
 
 run: build
@@ -13,7 +17,7 @@ run: build
 deps:
 	@dev/deps
 
-test: build
+test: all
 	@tests/run
 
 # DESTDIR is honoured, too.

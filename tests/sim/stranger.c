@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "broker/dispatch.h"
 #include "protocol/api.h"
+#include "protocol/codec_internal.h"
 
 #define STRANGER_THINK_MAX_MS 150
 #define STRANGER_ARENA_BYTES (1u << 20)
@@ -53,35 +54,6 @@ static void stranger_fill_value(struct stranger *stranger, const struct codec_fi
     }
 }
 
-static size_t stranger_element_size(const struct codec_field *field)
-{
-    switch ((enum codec_kind)field->kind) {
-    case CODEC_BOOL:
-    case CODEC_INT8:
-        return 1;
-    case CODEC_INT16:
-    case CODEC_UINT16:
-        return 2;
-    case CODEC_INT32:
-    case CODEC_UINT32:
-        return 4;
-    case CODEC_INT64:
-    case CODEC_FLOAT64:
-        return 8;
-    case CODEC_UUID:
-        return sizeof(struct uuid);
-    case CODEC_STRING:
-        return sizeof(struct string_view);
-    case CODEC_BYTES:
-        return sizeof(struct bytes_view);
-    case CODEC_RECORDS:
-        return sizeof(struct records_view);
-    case CODEC_STRUCT:
-        return field->element->size;
-    }
-    return 0;
-}
-
 /* Each field that this version carries and whose default is a null or a number, now and then. */
 static void stranger_fill(struct stranger *stranger, const struct codec_struct *row,
                           int16_t version, struct arena *arena, void *message)
@@ -97,9 +69,9 @@ static void stranger_fill(struct stranger *stranger, const struct codec_struct *
             stranger_fill_value(stranger, field, version, arena, at);
             continue;
         }
-        struct codec_array array = {arena_alloc(arena, stranger_element_size(field)), 1};
+        struct codec_array array = {arena_alloc(arena, codec_size_of(field)), 1};
         ASSERT(array.items != NULL);
-        memset(array.items, 0, stranger_element_size(field));
+        memset(array.items, 0, codec_size_of(field));
         stranger_fill_value(stranger, field, version, arena, array.items);
         memcpy(at, &array, sizeof array);
     }
