@@ -301,6 +301,11 @@ static void flush_done(struct loop_job *job)
         image_unref(&image);
         return;
     }
+    if (flush->short_of_memory && flush->error == 0) {
+        image_unref(&image);
+        quorum_start_flush(quorum);
+        return;
+    }
     if (error != 0 || flush->error != 0) {
         image_unref(&image);
         quorum_fail(quorum, "the metadata log cannot be synced");
@@ -341,6 +346,8 @@ void quorum_start_flush(struct quorum *quorum)
     }
     quorum->flush_running = true;
     quorum->committed_next = image_ref(quorum->newest);
-    (void)log_flush_prepare(quorum->log, &flush->flush);
+    /* What was appended stays appended: without memory to sync it, it is tried again. A sync that
+     * failed never is. */
+    flush->short_of_memory = log_flush_prepare(quorum->log, &flush->flush) == ERR_NOMEM;
     loop_submit(quorum->options.loop, &flush->job);
 }

@@ -37,6 +37,7 @@ struct quorum_flush {
     struct quorum *quorum;
     struct log_flush flush;
     bool writes_state;
+    bool short_of_memory; /* not even begun */
     char state[QUORUM_TEXT_BYTES];
     int error;
 };
