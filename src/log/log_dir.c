@@ -136,13 +136,23 @@ int log_dir_open_offline(struct io_fs *fs, const char *path, struct log_dir **di
     return error;
 }
 
+/* A failed sync may bring a removed name back, so the marker is emptied as well, and both are
+ * synced as far as the disk still can. */
 void log_dir_fail(struct log_dir *dir)
 {
     char path[DIR_PATH_BYTES];
+    struct io_file file;
     dir->offline = true;
-    if (dir_path(dir->path, BOOT_MARKER, path) == 0) {
-        (void)io_remove(dir->fs, path);
+    if (dir_path(dir->path, BOOT_MARKER, path) != 0) {
+        return;
     }
+    if (io_file_open(dir->fs, path, IO_OPEN_READ | IO_OPEN_WRITE, &file) == 0) {
+        (void)io_file_truncate(&file, 0);
+        (void)io_file_sync(&file);
+        io_file_close(&file);
+    }
+    (void)io_remove(dir->fs, path);
+    (void)io_sync_directory(dir->fs, dir->path);
 }
 
 int log_dir_open(struct io_fs *fs, const char *path, struct log_dir **opened,
