@@ -719,6 +719,30 @@ static void log__replays_producers_of_what_was_synced_only(void **state)
     assert_int_equal(read_through(fixture, 0), 8);
 }
 
+/* A sync that fails later may bring the name back: it must say nothing then (found by the
+ * simulator, seed 37743). */
+static void log_dir__a_failed_one_leaves_no_mark_of_an_intact_page_cache(void **state)
+{
+    struct fixture *fixture = *state;
+    struct log_dir *dir;
+    struct stat information;
+    char mark[256];
+    char again[256];
+    snprintf(mark, sizeof mark, "%s/.barnabas_boot", fixture->root);
+    snprintf(again, sizeof again, "%s/again", fixture->root);
+    FILE *file = fopen(mark, "wb");
+    assert_non_null(file);
+    assert_true(fputs("00000000-0000-0000-0000-000000000000", file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(link(mark, again), 0);
+    assert_int_equal(log_dir_open_offline(&fixture->fs, fixture->root, &dir), 0);
+    log_dir_fail(dir);
+    log_dir_release(&dir);
+    assert_int_equal(access(mark, F_OK), -1);
+    assert_int_equal(stat(again, &information), 0);
+    assert_int_equal(information.st_size, 0);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -735,6 +759,7 @@ int main(void)
         CASE(log__a_synced_segment_has_its_indexes_also_where_they_are_empty),
         CASE(log__knows_aborted_transactions_after_every_kind_of_stop),
         CASE(log__replays_producers_of_what_was_synced_only),
+        CASE(log_dir__a_failed_one_leaves_no_mark_of_an_intact_page_cache),
         CASE(log__damaged_offsets_do_not_end_the_process),
         CASE(log__learns_epochs_that_a_dead_process_did_not_write),
         CASE(log__retention_gives_up_old_segments_only),
