@@ -120,17 +120,23 @@ static bool differs(struct string_view said, struct string_view is)
     return said.data != NULL && is.data != NULL && !string_view_equal(said, is);
 }
 
-static int16_t check_sync(const struct group *group, const struct sync_group_request *asked)
+/* Whether one who speaks belongs to the group as it is now. */
+static int16_t check_generation(const struct group *group, struct string_view member_id,
+                                struct string_view instance_id, int32_t generation)
 {
     if (group == NULL || group->kind != GROUP_CLASSIC) {
         return KAFKA_UNKNOWN_MEMBER_ID;
     }
-    int16_t error = classic_check_member(group, asked->member_id, asked->group_instance_id);
+    int16_t error = classic_check_member(group, member_id, instance_id);
+    return error == 0 && generation != group->generation ? KAFKA_ILLEGAL_GENERATION : error;
+}
+
+static int16_t check_sync(const struct group *group, const struct sync_group_request *asked)
+{
+    int16_t error = check_generation(group, asked->member_id, asked->group_instance_id,
+                                     asked->generation_id);
     if (error != 0) {
         return error;
-    }
-    if (asked->generation_id != group->generation) {
-        return KAFKA_ILLEGAL_GENERATION;
     }
     if (differs(asked->protocol_type, group->protocol_type) ||
         differs(asked->protocol_name, group->protocol_name)) {
@@ -180,15 +186,10 @@ static int16_t heartbeat(struct group_coordinator *owner, const struct heartbeat
         return KAFKA_INVALID_GROUP_ID;
     }
     const struct group *group = group_find(owner, asked->group_id);
-    if (group == NULL || group->kind != GROUP_CLASSIC) {
-        return KAFKA_UNKNOWN_MEMBER_ID;
-    }
-    int16_t error = classic_check_member(group, asked->member_id, asked->group_instance_id);
+    int16_t error = check_generation(group, asked->member_id, asked->group_instance_id,
+                                     asked->generation_id);
     if (error != 0) {
         return error;
-    }
-    if (asked->generation_id != group->generation) {
-        return KAFKA_ILLEGAL_GENERATION;
     }
     classic_heard_of(classic_member_find(group, asked->member_id));
     return group->state == CLASSIC_PREPARING_REBALANCE ? KAFKA_REBALANCE_IN_PROGRESS : 0;
