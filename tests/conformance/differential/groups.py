@@ -37,9 +37,9 @@ def find(side, version=None):
         found = ask(side, "FindCoordinator", {"coordinatorKeys": ["g"]})["coordinators"][0]
         if found["errorCode"] == 0 and ask(side, "OffsetFetch", {"groups": [
                 {"groupId": "g", "topics": None}]})["groups"][0]["errorCode"] == 0:
-            break
+            return {"coordinatorKeys": ["g"]}
         time.sleep(0.1)
-    return {"coordinatorKeys": ["g"]}
+    raise AssertionError(f"no coordinator of groups after ten seconds: {found}")
 
 
 def join(group, member="", instance=None, protocols=None, **more):
