@@ -25,9 +25,8 @@ LISTED = HERE.parent.parent / "docs" / "compatibility.md"
 SHOWN_DIFFERENCES = 6
 # Said to both, since the harness says some of them to Apache Kafka only.
 SETTINGS = ["auto.create.topics.enable=false", "group.initial.rebalance.delay.ms=0",
-            "offsets.topic.num.partitions=3", "offsets.topic.replication.factor=1",
-            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-            "transaction.state.log.replication.factor=1", "transaction.state.log.min.isr=1"]
+            "offsets.topic.num.partitions=3",
+            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"]
 
 
 class Listed:

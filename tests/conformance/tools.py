@@ -40,9 +40,8 @@ import runners  # noqa: E402
 FAMILIES = ("storage", "topics", "configs", "records", "files", "cluster", "perf", "server")
 LISTED = HERE.parent.parent / "docs" / "compatibility.md"
 SHOWN_DIFFERENCES = 12
-SETTINGS = ["auto.create.topics.enable=false", "offsets.topic.replication.factor=1",
-            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-            "transaction.state.log.replication.factor=1", "transaction.state.log.min.isr=1"]
+SETTINGS = ["auto.create.topics.enable=false",
+            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"]
 
 
 class Listed:

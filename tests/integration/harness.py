@@ -111,9 +111,12 @@ class Broker:
                  f"controller.quorum.bootstrap.servers=127.0.0.1:{self.controller_port}",
                  "controller.listener.names=CONTROLLER",
                  "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+                 # What "barnabas start" says for its cluster of one.
                  "offsets.topic.replication.factor=1",
                  "transaction.state.log.replication.factor=1",
-                 "transaction.state.log.min.isr=1", *self._settings()]
+                 "transaction.state.log.min.isr=1",
+                 "share.coordinator.state.topic.replication.factor=1",
+                 "share.coordinator.state.topic.min.isr=1", *self._settings()]
         pathlib.Path(properties).write_text("\n".join(lines) + "\n")
         java = [*self.launcher, "java", *self.java_options, "-cp", jars]
         if not os.path.exists(os.path.join(self.directory, "data")):
