@@ -78,7 +78,7 @@ static struct coordinator_place group_place(struct find_work *work, struct strin
     struct cluster_view view = {
         image, config_listener_at(broker_config(request), request->listener)->name,
         &request->arena};
-    int32_t partition = group_partition_of(key, topic->partition_count);
+    int32_t partition = coordinator_partition_of(key, topic->partition_count);
     const struct image_broker *leader =
         image_broker_by_id(image, topic->partitions[partition].leader);
     const struct image_endpoint *endpoint =

@@ -466,9 +466,9 @@ void coordinator_ask_init(struct coordinator_ask *ask, struct broker_request *re
 {
     const struct image_topic *topic =
         image_topic_by_name(broker_image(request), string_view_of(OFFSETS_TOPIC));
+    int32_t count = topic == NULL ? 0 : topic->partition_count;
     coordinator_ask_partition(ask, request, message,
-                              topic == NULL ? -1
-                                            : group_partition_of(group, topic->partition_count));
+                              count == 0 ? -1 : coordinator_partition_of(group, count));
     if (ask->call.api_key == API_JOIN_GROUP) {
         ask->call.client_host = client_host(request);
         for (size_t i = 0; i < sizeof ask->call.random; i += 8) {

@@ -17,6 +17,7 @@
 #define BNB_COORDINATOR_GROUP_GROUP_H
 
 #include "coordinator/runtime.h"
+#include "coordinator/text.h"
 #include "protocol/messages.h"
 
 struct group_options {
@@ -67,9 +68,5 @@ void group_call_refuse(struct runtime_call *call, int16_t error);
 /* Tombstones for the offsets of a topic that was deleted: of all that carry its id or none. */
 void group_coordinator_forget_topic(struct group_coordinator *coordinator, struct string_view name,
                                     struct uuid id, struct runtime_time now);
-
-/* The partition of __consumer_offsets (or __transaction_state) that a group is on: Java's hashCode
- * of the id, which counts in UTF-16. */
-int32_t group_partition_of(struct string_view id, int32_t partition_count);
 
 #endif

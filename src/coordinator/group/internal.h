@@ -5,20 +5,8 @@
 #include "base/assert.h"
 #include "base/mem.h"
 #include "coordinator/group/state.h"
+#include "coordinator/text.h"
 #include "protocol/error.h"
-
-/* ---- text.c ---- */
-
-/* A copy of its own; null stays null. False when memory is out. */
-bool text_copy(struct string_view from, struct string_view *copy);
-void text_free(struct string_view *text);
-bool bytes_copy(struct bytes_view from, struct bytes_view *copy);
-void bytes_free(struct bytes_view *bytes);
-/* Tables keyed by a struct string_view. */
-void text_table_init(struct map *table, uint64_t seed, const void *(*key_of)(const void *element),
-                     bool (*equal)(const void *element, const void *key));
-/* struct string_view pointers in the order of their bytes. */
-int text_order(const void *a, const void *b);
 
 /* ---- coordinator.c ---- */
 

@@ -147,15 +147,16 @@ static void make_stable(struct fixture *fixture, char id[80])
 static void group_partition__is_java_s_hash_code(void **state)
 {
     (void)state;
-    assert_int_equal(group_partition_of(string_view_of(""), 50), 0);
-    assert_int_equal(group_partition_of(string_view_of("abc"), 1000000), 96354);
-    assert_int_equal(group_partition_of(string_view_of("hello world"), INT32_MAX), 1794106052);
+    assert_int_equal(coordinator_partition_of(string_view_of(""), 50), 0);
+    assert_int_equal(coordinator_partition_of(string_view_of("abc"), 1000000), 96354);
+    assert_int_equal(coordinator_partition_of(string_view_of("hello world"), INT32_MAX),
+                     1794106052);
     /* -2^31 has no positive counterpart: it counts as 0. */
-    assert_int_equal(group_partition_of(string_view_of("polygenelubricants"), 50), 0);
+    assert_int_equal(coordinator_partition_of(string_view_of("polygenelubricants"), 50), 0);
     /* U+1F600 is the pair d83d de00: 31 * 0xd83d + 0xde00. */
-    assert_int_equal(group_partition_of(string_view_of("\xf0\x9f\x98\x80"), INT32_MAX),
+    assert_int_equal(coordinator_partition_of(string_view_of("\xf0\x9f\x98\x80"), INT32_MAX),
                      31 * 0xd83d + 0xde00);
-    assert_int_equal(group_partition_of(string_view_of("\xc3\xa4"), 1000), 0xe4);
+    assert_int_equal(coordinator_partition_of(string_view_of("\xc3\xa4"), 1000), 0xe4);
 }
 
 /* ---- rebalances ---- */
