@@ -141,6 +141,8 @@
 #define COORDINATOR_STAGE_KEEP_BYTES LIMIT(64u << 10, 64u)
 /* One read while the log of a coordinator is loaded; a batch that is larger is read whole. */
 #define COORDINATOR_LOAD_BYTES LIMIT(256u << 10, 300u)
+/* Transactions that one turn of a timer ends, or ids that it removes: a batch of usual size. */
+#define TRANSACTIONS_A_TURN LIMIT(1000u, 1u)
 
 STATIC_ASSERT(NET_FIRST_BYTES > 0, "a frame must be able to grow");
 STATIC_ASSERT(NET_SENDFILE_BYTES <= NET_TURN_BYTES, "a turn sends at least one piece");

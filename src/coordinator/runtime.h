@@ -62,6 +62,7 @@ struct runtime_call {
     struct string_view client_host; /* "/127.0.0.1" */
     struct arena *arena;            /* for the reply */
     uint8_t random[16];             /* for an id that may be given out */
+    int64_t new_producer_id;        /* one that nobody has; -1: none, or it was taken */
     const void *response;           /* out; NULL: no memory for one */
 };
 
