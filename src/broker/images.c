@@ -39,10 +39,12 @@ static bool topic_has_us(const struct image_topic *topic, int32_t index, int32_t
 static void shard_apply_topic(struct broker_shard *shard, const struct image *image,
                               const struct image_topic *topic)
 {
+    struct partition_settings settings;
+    partition_settings_read(shard->broker, image, topic->name, &settings);
     for (int32_t i = 0; i < topic->partition_count; i++) {
         if (broker_shard_of(shard->broker, topic->id, i) == shard &&
             topic_has_us(topic, i, shard->broker->options.node_id)) {
-            partition_apply(shard, image, topic, i);
+            partition_apply(shard, &settings, topic, i);
         }
     }
 }

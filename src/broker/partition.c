@@ -310,8 +310,8 @@ static int partition_clear_way(struct partition *partition, char *name, const ch
                                 err_text(error));
 }
 
-static int partition_open_log(struct partition *partition, const struct image *image, bool found,
-                              struct err_message *message)
+static int partition_open_log(struct partition *partition, const struct log_config *config,
+                              bool found, struct err_message *message)
 {
     struct broker *broker = partition->shard->broker;
     struct log_dir *dir = partition->dir->dir;
@@ -324,12 +324,12 @@ static int partition_open_log(struct partition *partition, const struct image *i
     struct log_options options = {
         .fs = broker->options.fs,
         .directory = path,
+        .config = *config,
         .clean_shutdown = dir->clean_shutdown,
         .page_cache_intact = dir->page_cache_intact,
         .now_ms = loop_wall_ms(partition->shard->loop),
         .random = broker_shard_random(partition->shard),
     };
-    topic_log_config(broker->options.config, image, partition_topic(partition), &options.config);
     char *name = strrchr(path, '/') + 1;
     int error = found ? 0 : partition_clear_way(partition, name, path, message);
     if (error != 0) {
@@ -354,7 +354,7 @@ static int partition_open_log(struct partition *partition, const struct image *i
 }
 
 /* Chooses the directory and opens the log; on failure the partition is there, but offline. */
-static void partition_open(struct partition *partition, const struct image *image)
+static void partition_open(struct partition *partition, const struct log_config *config)
 {
     struct broker *broker = partition->shard->broker;
     char name[PARTITION_PATH_BYTES];
@@ -377,7 +377,7 @@ static void partition_open(struct partition *partition, const struct image *imag
         return;
     }
     struct err_message message = {{0}};
-    int error = partition_open_log(partition, image, was_there, &message);
+    int error = partition_open_log(partition, config, was_there, &message);
     if (error != 0) {
         fprintf(stderr, "cannot open %s: %s\n", name,
                 message.text[0] != '\0' ? message.text : err_text(error));
@@ -392,7 +392,8 @@ static void partition_open(struct partition *partition, const struct image *imag
     checkpoints_note(partition->shard);
 }
 
-static struct partition *partition_create(struct broker_shard *shard, const struct image *image,
+static struct partition *partition_create(struct broker_shard *shard,
+                                          const struct log_config *config,
                                           const struct image_topic *topic, int32_t index)
 {
     struct partition *partition = mem_calloc(1, sizeof *partition);
@@ -415,33 +416,38 @@ static struct partition *partition_create(struct broker_shard *shard, const stru
     }
     atomic_fetch_add(&shard->broker->partition_count, 1);
     metrics_add(shard->metrics, METRIC_PARTITION_COUNT, 1);
-    partition_open(partition, image);
+    partition_open(partition, config);
     return partition;
 }
 
-void partition_apply(struct broker_shard *shard, const struct image *image,
+void partition_settings_read(const struct broker *broker, const struct image *image,
+                             struct string_view topic, struct partition_settings *out)
+{
+    const struct config *config = broker->options.config;
+    topic_log_config(config, image, topic, &out->log);
+    out->min_insync_replicas =
+        (int32_t)topic_setting_long(config, image, topic, "min.insync.replicas");
+}
+
+void partition_apply(struct broker_shard *shard, const struct partition_settings *settings,
                      const struct image_topic *topic, int32_t index)
 {
     const struct image_partition *state = &topic->partitions[index];
-    struct broker *broker = shard->broker;
     struct partition *partition = partition_find(shard, topic->id, index);
     if (partition == NULL) {
-        partition = partition_create(shard, image, topic, index);
+        partition = partition_create(shard, &settings->log, topic, index);
     }
     if (partition == NULL || partition->log == NULL) {
         return;
     }
-    struct log_config config;
-    topic_log_config(broker->options.config, image, topic->name, &config);
-    log_set_config(partition->log, &config);
-    partition->min_insync_replicas = (int32_t)topic_setting_long(
-        broker->options.config, image, topic->name, "min.insync.replicas");
+    log_set_config(partition->log, &settings->log);
+    partition->min_insync_replicas = settings->min_insync_replicas;
     partition->isr_count = state->isr.count;
     bool changed = partition->leader != state->leader ||
                    partition->leader_epoch != state->leader_epoch;
     partition->leader = state->leader;
     partition->leader_epoch = state->leader_epoch;
-    if (changed && state->leader == broker->options.node_id) {
+    if (changed && state->leader == shard->broker->options.node_id) {
         int error = log_assign_epoch(partition->log, state->leader_epoch);
         if (error != 0) {
             (void)partition_fault(partition, error);

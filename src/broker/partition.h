@@ -55,8 +55,15 @@ struct partition_wait {
 void partition_table_init(struct map *table, uint64_t seed);
 struct partition *partition_find(const struct broker_shard *shard, struct uuid topic_id,
                                  int32_t partition);
+/* What partitions need to know of their topic's settings; read once for all of them. */
+struct partition_settings {
+    struct log_config log;
+    int32_t min_insync_replicas;
+};
+void partition_settings_read(const struct broker *broker, const struct image *image,
+                             struct string_view topic, struct partition_settings *out);
 /* Opens or makes the replica that the image assigns to this broker, and follows its changes. */
-void partition_apply(struct broker_shard *shard, const struct image *image,
+void partition_apply(struct broker_shard *shard, const struct partition_settings *settings,
                      const struct image_topic *topic, int32_t index);
 /* Takes the replica away: waiters get UNKNOWN_TOPIC_OR_PARTITION, the directory a -delete name. */
 void partition_delete(struct partition *partition);

@@ -198,6 +198,16 @@ static int linux_sync_directory(struct io_fs *fs, const char *path)
     return error;
 }
 
+/* Not every file system says what an entry is, and a link is what it points to. */
+static bool entry_is_directory(DIR *directory, const struct dirent *entry)
+{
+    if (entry->d_type != DT_UNKNOWN && entry->d_type != DT_LNK) {
+        return entry->d_type == DT_DIR;
+    }
+    struct stat facts;
+    return fstatat(dirfd(directory), entry->d_name, &facts, 0) == 0 && S_ISDIR(facts.st_mode);
+}
+
 static int linux_list(struct io_fs *fs, const char *path,
                       int (*visit)(void *context, const char *name, bool is_directory),
                       void *context)
@@ -213,10 +223,7 @@ static int linux_list(struct io_fs *fs, const char *path,
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) {
             continue;
         }
-        struct stat facts;
-        bool is_directory = fstatat(dirfd(directory), entry->d_name, &facts, 0) == 0 &&
-                            S_ISDIR(facts.st_mode);
-        result = visit(context, entry->d_name, is_directory);
+        result = visit(context, entry->d_name, entry_is_directory(directory, entry));
     }
     closedir(directory);
     return result;

@@ -258,7 +258,8 @@ int index_file_truncate(struct index_file *index, uint32_t count)
         return open;
     }
     /* Also cuts padding, so that the file ends where the entries end. */
-    return io_file_truncate(&index->file, (int64_t)index->written_count * index->entry_bytes);
+    int64_t bytes = (int64_t)index->written_count * index->entry_bytes;
+    return io_file_size(&index->file) == bytes ? 0 : io_file_truncate(&index->file, bytes);
 }
 
 int index_file_sync(struct index_file *index)
