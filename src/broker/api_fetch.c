@@ -467,11 +467,7 @@ void fetch_run_woken(struct broker_shard *shard)
     /* Those that are woken by what these answers set off have their turn next time. */
     struct list now;
     list_init(&now);
-    while (!list_empty(&shard->woken)) {
-        struct list *node = shard->woken.next;
-        list_remove(node);
-        list_push_back(&now, node);
-    }
+    list_move_all(&now, &shard->woken);
     while (!list_empty(&now)) {
         struct fetch_work *work = CONTAINER_OF(now.next, struct fetch_work, woken_node);
         list_remove(&work->woken_node);

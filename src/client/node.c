@@ -105,11 +105,7 @@ void client_dispatch_pending(struct client *client)
 {
     struct list taken;
     list_init(&taken);
-    while (!list_empty(&client->pending)) {
-        struct list *first = client->pending.next;
-        list_remove(first);
-        list_push_back(&taken, first);
-    }
+    list_move_all(&taken, &client->pending);
     while (!list_empty(&taken)) {
         struct client_request *request = CONTAINER_OF(taken.next, struct client_request, node);
         list_remove(&request->node);
@@ -284,11 +280,7 @@ static void node_fail_waiting(struct client_node *node, int error, const char *w
 {
     struct list taken;
     list_init(&taken);
-    while (!list_empty(&node->waiting)) {
-        struct list *first = node->waiting.next;
-        list_remove(first);
-        list_push_back(&taken, first);
-    }
+    list_move_all(&taken, &node->waiting);
     while (!list_empty(&taken)) {
         struct client_request *request = CONTAINER_OF(taken.next, struct client_request, node);
         list_remove(&request->node);
@@ -351,11 +343,7 @@ static void node_ready(struct client_node *node, const struct api_versions_respo
     node->failures = 0;
     struct list taken;
     list_init(&taken);
-    while (!list_empty(&node->waiting)) {
-        struct list *first = node->waiting.next;
-        list_remove(first);
-        list_push_back(&taken, first);
-    }
+    list_move_all(&taken, &node->waiting);
     while (!list_empty(&taken)) {
         struct client_request *request = CONTAINER_OF(taken.next, struct client_request, node);
         list_remove(&request->node);

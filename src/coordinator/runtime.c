@@ -41,15 +41,6 @@ static void batch_release(struct runtime_batch *batch)
     mem_free(batch->entries);
 }
 
-static void list_move_all(struct list *to, struct list *from)
-{
-    while (!list_empty(from)) {
-        struct list *node = from->next;
-        list_remove(node);
-        list_push_back(to, node);
-    }
-}
-
 int runtime_create(const struct runtime_machine *machine, void *context, struct runtime **created)
 {
     ASSERT(machine->handle != NULL && machine->refuse != NULL && machine->replay != NULL);
