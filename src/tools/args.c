@@ -213,6 +213,15 @@ int args_start(struct args *args, const struct args_option *options, const char 
     return -1;
 }
 
+int args_start_simple(struct args *args, const struct args_option *options,
+                      const char *description, int argc, char **argv, const char *const *needed)
+{
+    int status = args_start(args, options, description, argc, argv);
+    bool mistaken = status < 0 && (args_require(args, needed) != 0 ||
+                                   args_check_repeated(args, (const char *const[]){NULL}) != 0);
+    return mistaken ? 1 : status;
+}
+
 bool args_has(const struct args *args, const char *name)
 {
     for (size_t i = 0; i < args->count; i++) {

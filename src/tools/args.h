@@ -48,6 +48,9 @@ bool args_is_option(const char *word);
  * end with. */
 int args_start(struct args *args, const struct args_option *options, const char *description,
                int argc, char **argv);
+/* As args_start, and then args_require of the needed options and args_check_repeated of all. */
+int args_start_simple(struct args *args, const struct args_option *options,
+                      const char *description, int argc, char **argv, const char *const *needed);
 /* Tells the form of a command line that cannot be read, as the tool does it; returns 1. */
 int args_mistake(const struct args *args, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -59,15 +59,9 @@ int tool_broker_api_versions(int argc, char **argv)
     struct args args = {.count = 0};
     struct bnb_error error;
     struct bnb_cluster cluster;
-    int status = args_start(&args, versions_options,
-                            "This tool helps to retrieve broker version information.", argc, argv);
-    if (status < 0 &&
-        args_require(&args, (const char *const[]){"bootstrap-server", NULL}) != 0) {
-        status = 1;
-    }
-    if (status < 0 && args_check_repeated(&args, (const char *const[]){NULL}) != 0) {
-        status = 1;
-    }
+    int status = args_start_simple(
+        &args, versions_options, "This tool helps to retrieve broker version information.", argc,
+        argv, (const char *const[]){"bootstrap-server", NULL});
     if (status >= 0) {
         return status;
     }

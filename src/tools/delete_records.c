@@ -161,16 +161,10 @@ int tool_delete_records(int argc, char **argv)
 {
     struct args args = {.count = 0};
     struct arena arena;
-    int status = args_start(&args, delete_options,
-                            "This tool helps to delete records of the given partitions down to the "
-                            "specified offset.", argc, argv);
-    if (status < 0 && args_require(&args, (const char *const[]){"bootstrap-server",
-                                                               "offset-json-file", NULL}) != 0) {
-        status = 1;
-    }
-    if (status < 0 && args_check_repeated(&args, (const char *const[]){NULL}) != 0) {
-        status = 1;
-    }
+    int status = args_start_simple(
+        &args, delete_options,
+        "This tool helps to delete records of the given partitions down to the specified offset.",
+        argc, argv, (const char *const[]){"bootstrap-server", "offset-json-file", NULL});
     if (status >= 0) {
         return status;
     }

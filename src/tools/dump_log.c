@@ -454,16 +454,11 @@ static void dump_first(struct dump *dump, const struct args *args, const char *p
 int tool_dump_log(int argc, char **argv)
 {
     struct args args = {.count = 0};
-    int status = args_start(&args, dump_options,
-                            "This tool helps to parse a log file and dump its contents to the "
-                            "console, useful for debugging a seemingly corrupt log segment.", argc,
-                            argv);
-    if (status < 0 && args_require(&args, (const char *const[]){"files", NULL}) != 0) {
-        status = 1;
-    }
-    if (status < 0 && args_check_repeated(&args, (const char *const[]){NULL}) != 0) {
-        status = 1;
-    }
+    int status = args_start_simple(
+        &args, dump_options,
+        "This tool helps to parse a log file and dump its contents to the console, useful for "
+        "debugging a seemingly corrupt log segment.",
+        argc, argv, (const char *const[]){"files", NULL});
     if (status >= 0) {
         return status;
     }

@@ -219,18 +219,13 @@ int tool_get_offsets(int argc, char **argv)
 {
     struct offsets_run run = {.args = {.mistake_prefix = "Error occurred: "}};
     struct bnb_error error;
-    int status = args_start(&run.args, offsets_options,
-                            "An interactive shell for getting topic-partition offsets.", argc,
-                            argv);
-    if (status < 0 &&
-        args_require(&run.args, (const char *const[]){"bootstrap-server", NULL}) != 0) {
-        status = 1;
-    }
+    int status = args_start_simple(
+        &run.args, offsets_options, "An interactive shell for getting topic-partition offsets.",
+        argc, argv, (const char *const[]){"bootstrap-server", NULL});
     if (status >= 0) {
         return status;
     }
-    if (args_check_repeated(&run.args, (const char *const[]){NULL}) != 0 ||
-        tools_check_servers(&run.args) != 0) {
+    if (tools_check_servers(&run.args) != 0) {
         return 1;
     }
     if (args_has(&run.args, "topic-partitions") &&

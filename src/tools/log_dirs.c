@@ -146,16 +146,10 @@ int tool_log_dirs(int argc, char **argv)
 {
     struct args args = {.count = 0};
     struct bnb_error error;
-    int status = args_start(&args, log_dirs_options,
-                            "This tool helps to query log directory usage on the specified "
-                            "brokers.", argc, argv);
-    if (status < 0 && args_require(&args, (const char *const[]){"bootstrap-server", "describe",
-                                                               NULL}) != 0) {
-        status = 1;
-    }
-    if (status < 0 && args_check_repeated(&args, (const char *const[]){NULL}) != 0) {
-        status = 1;
-    }
+    int status = args_start_simple(
+        &args, log_dirs_options,
+        "This tool helps to query log directory usage on the specified brokers.", argc, argv,
+        (const char *const[]){"bootstrap-server", "describe", NULL});
     if (status >= 0) {
         return status;
     }
