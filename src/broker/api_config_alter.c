@@ -296,6 +296,47 @@ static struct alter_work *work_make(struct broker_request *request, int32_t coun
     return work->alterations != NULL ? work : NULL;
 }
 
+/* An alteration with room for its changes; NULL: no memory, or too many. */
+static struct change *work_add(struct broker_request *request, struct alter_work *work,
+                               int32_t index, int8_t type, struct string_view name, int32_t count)
+{
+    int32_t change_count = count > 0 ? count : 0;
+    struct change *changes = change_count <= CHANGES_MAX
+                                 ? arena_array(&request->arena, (size_t)change_count,
+                                               sizeof(*changes))
+                                 : NULL;
+    work->alterations[index] = (struct alteration){.resource_type = type,
+                                                   .resource_name = name,
+                                                   .changes = changes,
+                                                   .change_count = change_count};
+    return changes;
+}
+
+/* What the controller says of a resource. */
+static void work_answered(struct broker_request *request, struct alter_work *work, int8_t type,
+                          struct string_view name, int16_t error, struct string_view text)
+{
+    for (int32_t i = 0; i < work->count; i++) {
+        struct alteration *alteration = &work->alterations[i];
+        if (goes_on(alteration) && alteration->resource_type == type &&
+            string_view_equal(alteration->resource_name, name)) {
+            alteration->error_code = error;
+            alteration->error_message = arena_string(&request->arena, text);
+            return;
+        }
+    }
+}
+
+/* The controller could not be asked. */
+static void work_fail_rest(struct alter_work *work, int16_t error)
+{
+    for (int32_t i = 0; i < work->count; i++) {
+        if (goes_on(&work->alterations[i])) {
+            work->alterations[i].error_code = error;
+        }
+    }
+}
+
 /* IncrementalAlterConfigs. */
 static void incremental_respond(struct broker_request *request, const struct alter_work *work)
 {
@@ -319,28 +360,6 @@ static void incremental_respond(struct broker_request *request, const struct alt
     broker_respond(request, &response);
 }
 
-static struct alteration *work_find(const struct alter_work *work, int8_t type,
-                                    struct string_view name)
-{
-    for (int32_t i = 0; i < work->count; i++) {
-        if (goes_on(&work->alterations[i]) && work->alterations[i].resource_type == type &&
-            string_view_equal(work->alterations[i].resource_name, name)) {
-            return &work->alterations[i];
-        }
-    }
-    return NULL;
-}
-
-/* The controller could not be asked. */
-static void work_fail_rest(struct alter_work *work, int16_t error)
-{
-    for (int32_t i = 0; i < work->count; i++) {
-        if (goes_on(&work->alterations[i])) {
-            work->alterations[i].error_code = error;
-        }
-    }
-}
-
 static void incremental_done(struct broker_request *request, void *context, int16_t error,
                              const void *answer)
 {
@@ -354,11 +373,8 @@ static void incremental_done(struct broker_request *request, void *context, int1
     for (int32_t i = 0; i < response->responses.count; i++) {
         const struct incremental_alter_configs_response_alter_configs_resource_response *item =
             &response->responses.items[i];
-        struct alteration *alteration = work_find(work, item->resource_type, item->resource_name);
-        if (alteration != NULL) {
-            alteration->error_code = item->error_code;
-            alteration->error_message = arena_string(&request->arena, item->error_message);
-        }
+        work_answered(request, work, item->resource_type, item->resource_name, item->error_code,
+                      item->error_message);
     }
     incremental_respond(request, work);
 }
@@ -367,23 +383,18 @@ static bool incremental_read(struct broker_request *request, struct alter_work *
 {
     const struct incremental_alter_configs_request *asked = request->message;
     for (int32_t i = 0; i < work->count; i++) {
-        struct alteration *alteration = &work->alterations[i];
-        int32_t count = asked->resources.items[i].configs.count;
-        struct change *changes = arena_array(&request->arena, (size_t)(count > 0 ? count : 0),
-                                             sizeof(*changes));
-        if (changes == NULL || count > CHANGES_MAX) {
+        const struct incremental_alter_configs_request_alter_configs_resource *resource =
+            &asked->resources.items[i];
+        struct change *changes = work_add(request, work, i, resource->resource_type,
+                                          resource->resource_name, resource->configs.count);
+        if (changes == NULL) {
             return false;
         }
-        for (int32_t j = 0; j < count; j++) {
+        for (int32_t j = 0; j < resource->configs.count; j++) {
             const struct incremental_alter_configs_request_alterable_config *item =
-                &asked->resources.items[i].configs.items[j];
+                &resource->configs.items[j];
             changes[j] = (struct change){item->name, item->value, item->config_operation};
         }
-        alteration->resource_type = asked->resources.items[i].resource_type;
-        alteration->resource_name = asked->resources.items[i].resource_name;
-        alteration->changes = changes;
-        alteration->change_count = count;
-        alteration->error_message = (struct string_view){NULL, 0};
     }
     return true;
 }
@@ -454,11 +465,8 @@ static void alter_done(struct broker_request *request, void *context, int16_t er
     for (int32_t i = 0; i < response->responses.count; i++) {
         const struct alter_configs_response_alter_configs_resource_response *item =
             &response->responses.items[i];
-        struct alteration *alteration = work_find(work, item->resource_type, item->resource_name);
-        if (alteration != NULL) {
-            alteration->error_code = item->error_code;
-            alteration->error_message = arena_string(&request->arena, item->error_message);
-        }
+        work_answered(request, work, item->resource_type, item->resource_name, item->error_code,
+                      item->error_message);
     }
     alter_respond(request, work);
 }
@@ -467,23 +475,17 @@ static bool alter_read(struct broker_request *request, struct alter_work *work)
 {
     const struct alter_configs_request *asked = request->message;
     for (int32_t i = 0; i < work->count; i++) {
-        struct alteration *alteration = &work->alterations[i];
-        int32_t count = asked->resources.items[i].configs.count;
-        struct change *changes = arena_array(&request->arena, (size_t)(count > 0 ? count : 0),
-                                             sizeof(*changes));
-        if (changes == NULL || count > CHANGES_MAX) {
+        const struct alter_configs_request_alter_configs_resource *resource =
+            &asked->resources.items[i];
+        struct change *changes = work_add(request, work, i, resource->resource_type,
+                                          resource->resource_name, resource->configs.count);
+        if (changes == NULL) {
             return false;
         }
-        for (int32_t j = 0; j < count; j++) {
-            const struct alter_configs_request_alterable_config *item =
-                &asked->resources.items[i].configs.items[j];
+        for (int32_t j = 0; j < resource->configs.count; j++) {
+            const struct alter_configs_request_alterable_config *item = &resource->configs.items[j];
             changes[j] = (struct change){item->name, item->value, RESOURCE_SET};
         }
-        alteration->resource_type = asked->resources.items[i].resource_type;
-        alteration->resource_name = asked->resources.items[i].resource_name;
-        alteration->changes = changes;
-        alteration->change_count = count;
-        alteration->error_message = (struct string_view){NULL, 0};
     }
     return true;
 }

@@ -221,10 +221,17 @@ static bool alter_one(struct alteration *alteration,
 }
 
 /* A resource that several elements name is refused in each. */
-static bool alteration_is_single(struct alteration *alteration, bool repeated)
+static bool alteration_is_single(struct alteration *all, size_t count, size_t index)
 {
-    return !repeated || alteration_fail(alteration, KAFKA_INVALID_REQUEST,
-                                        "Each resource must appear at most once.");
+    ASSERT(index < count);
+    for (size_t i = 0; i < count; i++) {
+        if (i != index && all[i].type == all[index].type &&
+            string_view_equal(all[i].resource, all[index].resource)) {
+            return alteration_fail(&all[index], KAFKA_INVALID_REQUEST,
+                                   "Each resource must appear at most once.");
+        }
+    }
+    return true;
 }
 
 /* A key may be altered once a request. */
@@ -251,37 +258,32 @@ void controller_incremental_alter_configs(struct controller *controller,
     struct incremental_alter_configs_response *response =
         arena_alloc(call->arena, sizeof *response);
     size_t count = asked->resources.count > 0 ? (size_t)asked->resources.count : 0;
-    if (response == NULL) {
+    struct alteration *all = arena_array(call->arena, count, sizeof *all);
+    if (response == NULL || all == NULL) {
         return;
     }
     incremental_alter_configs_response_default(response);
     response->responses.items =
         arena_array(call->arena, count, sizeof *response->responses.items);
+    for (size_t i = 0; i < count; i++) {
+        all[i] = (struct alteration){controller, call, asked->resources.items[i].resource_type,
+                                     asked->resources.items[i].resource_name, 0, {NULL, 0}};
+    }
     for (size_t i = 0; response->responses.items != NULL && i < count; i++) {
         const struct incremental_alter_configs_request_alter_configs_resource *resource =
             &asked->resources.items[i];
-        struct alteration alteration = {controller, call, resource->resource_type,
-                                        resource->resource_name, 0, {NULL, 0}};
         struct records_mark mark = controller_records_mark(call->records);
-        bool repeated = false;
-        for (size_t j = 0; j < count; j++) {
-            repeated |= j != i && asked->resources.items[j].resource_type == alteration.type &&
-                        string_view_equal(asked->resources.items[j].resource_name,
-                                          alteration.resource);
-        }
-        bool fine = alteration_is_single(&alteration, repeated) &&
-                    alteration_check_resource(&alteration) &&
-                    alter_keys_differ(&alteration, resource);
+        bool fine = alteration_is_single(all, count, i) && alteration_check_resource(&all[i]) &&
+                    alter_keys_differ(&all[i], resource);
         for (int32_t j = 0; fine && j < resource->configs.count; j++) {
-            fine = alter_one(&alteration, &resource->configs.items[j]);
+            fine = alter_one(&all[i], &resource->configs.items[j]);
         }
         if (!fine || asked->validate_only) {
             controller_records_return(call->records, mark);
         }
         response->responses.items[i] =
             (struct incremental_alter_configs_response_alter_configs_resource_response){
-                alteration.error, alteration.error_message, resource->resource_type,
-                resource->resource_name};
+                all[i].error, all[i].error_message, all[i].type, all[i].resource};
         response->responses.count = (int32_t)i + 1;
     }
     call->response = response;
@@ -329,33 +331,29 @@ void controller_alter_configs(struct controller *controller, struct controller_c
     const struct alter_configs_request *asked = call->request;
     struct alter_configs_response *response = arena_alloc(call->arena, sizeof *response);
     size_t count = asked->resources.count > 0 ? (size_t)asked->resources.count : 0;
-    if (response == NULL) {
+    struct alteration *all = arena_array(call->arena, count, sizeof *all);
+    if (response == NULL || all == NULL) {
         return;
     }
     alter_configs_response_default(response);
     response->responses.items =
         arena_array(call->arena, count, sizeof *response->responses.items);
+    for (size_t i = 0; i < count; i++) {
+        all[i] = (struct alteration){controller, call, asked->resources.items[i].resource_type,
+                                     asked->resources.items[i].resource_name, 0, {NULL, 0}};
+    }
     for (size_t i = 0; response->responses.items != NULL && i < count; i++) {
         const struct alter_configs_request_alter_configs_resource *resource =
             &asked->resources.items[i];
-        struct alteration alteration = {controller, call, resource->resource_type,
-                                        resource->resource_name, 0, {NULL, 0}};
         struct records_mark mark = controller_records_mark(call->records);
-        bool repeated = false;
-        for (size_t j = 0; j < count; j++) {
-            repeated |= j != i && asked->resources.items[j].resource_type == alteration.type &&
-                        string_view_equal(asked->resources.items[j].resource_name,
-                                          alteration.resource);
-        }
-        bool fine = alteration_is_single(&alteration, repeated) &&
-                    alteration_check_resource(&alteration) && alter_all(&alteration, resource);
+        bool fine = alteration_is_single(all, count, i) && alteration_check_resource(&all[i]) &&
+                    alter_all(&all[i], resource);
         if (!fine || asked->validate_only) {
             controller_records_return(call->records, mark);
         }
         response->responses.items[i] =
             (struct alter_configs_response_alter_configs_resource_response){
-                alteration.error, alteration.error_message, resource->resource_type,
-                resource->resource_name};
+                all[i].error, all[i].error_message, all[i].type, all[i].resource};
         response->responses.count = (int32_t)i + 1;
     }
     call->response = response;
