@@ -33,6 +33,32 @@ static bool comes_twice(const struct string_view *sorted, size_t count, struct s
             (found + 1 < sorted + count && name_compare(found + 1, &name) == 0));
 }
 
+/* What is answered here when nothing is left for the controller, and what is asked of it else. */
+struct rest {
+    const void *own;
+    const void *forwarded;
+    void (*done)(struct broker_request *request, void *context, int16_t error,
+                 const void *answer);
+};
+
+static void forward_rest(struct broker_request *request, int32_t count, void *work,
+                         struct rest rest)
+{
+    if (count == 0) {
+        broker_respond(request, rest.own);
+    } else {
+        broker_forward(request, request->header.request_api_key,
+                       request->header.request_api_version, rest.forwarded, rest.done, work);
+    }
+}
+
+/* Whether sorted[index] is the second of its name. */
+static bool is_second(const struct string_view *sorted, size_t index)
+{
+    return name_compare(&sorted[index], &sorted[index - 1]) == 0 &&
+           (index < 2 || name_compare(&sorted[index - 1], &sorted[index - 2]) != 0);
+}
+
 /* CreateTopics. */
 struct create_work {
     struct create_topics_request forwarded;
@@ -122,9 +148,7 @@ static void create_sort_out(struct create_work *work, const struct create_topics
         work->forwarded.topics.items[work->forwarded.topics.count++] = asked->topics.items[i];
     }
     for (size_t i = 1; i < count; i++) {
-        bool again = name_compare(&names[i], &names[i - 1]) == 0;
-        bool first = i < 2 || name_compare(&names[i - 1], &names[i - 2]) != 0;
-        if (again && first) {
+        if (is_second(names, i)) {
             create_add(work, names[i], KAFKA_INVALID_REQUEST, string_view_of(duplicate_name));
         }
     }
@@ -154,12 +178,8 @@ void api_create_topics(struct broker_request *request)
     if (count > 0) {
         create_sort_out(work, asked, names);
     }
-    if (work->forwarded.topics.count == 0) {
-        broker_respond(request, &work->own);
-        return;
-    }
-    broker_forward(request, request->header.request_api_key, request->header.request_api_version,
-                   &work->forwarded, create_done, work);
+    forward_rest(request, work->forwarded.topics.count, work,
+                 (struct rest){&work->own, &work->forwarded, create_done});
 }
 
 /* DeleteTopics: versions up to 5 carry topic_names, later ones topics. */
@@ -336,12 +356,8 @@ void api_delete_topics(struct broker_request *request)
         qsort(items, (size_t)count, sizeof(*items), delete_compare);
         delete_sort_out(request, work, items, count);
     }
-    if (delete_count(request, &work->forwarded) == 0) {
-        broker_respond(request, &work->own);
-        return;
-    }
-    broker_forward(request, request->header.request_api_key, request->header.request_api_version,
-                   &work->forwarded, delete_done, work);
+    forward_rest(request, delete_count(request, &work->forwarded), work,
+                 (struct rest){&work->own, &work->forwarded, delete_done});
 }
 
 /* CreatePartitions. */
@@ -402,9 +418,7 @@ static void partitions_sort_out(struct partitions_work *work,
         }
     }
     for (size_t i = 1; i < count; i++) {
-        bool again = name_compare(&names[i], &names[i - 1]) == 0;
-        bool first = i < 2 || name_compare(&names[i - 1], &names[i - 2]) != 0;
-        if (again && first) {
+        if (is_second(names, i)) {
             partitions_add(&work->own, names[i], KAFKA_INVALID_REQUEST,
                            string_view_of(duplicate_name));
         }
@@ -435,10 +449,6 @@ void api_create_partitions(struct broker_request *request)
     if (count > 0) {
         partitions_sort_out(work, asked, names);
     }
-    if (work->forwarded.topics.count == 0) {
-        broker_respond(request, &work->own);
-        return;
-    }
-    broker_forward(request, request->header.request_api_key, request->header.request_api_version,
-                   &work->forwarded, partitions_done, work);
+    forward_rest(request, work->forwarded.topics.count, work,
+                 (struct rest){&work->own, &work->forwarded, partitions_done});
 }
