@@ -278,6 +278,10 @@ static void coordinator_settle(struct coordinator *coordinator)
         int64_t last_offset;
         int16_t error = coordinator_append(coordinator, partition, batch, &last_offset);
         runtime_appended(runtime, batch, error, last_offset, coordinator_now(shard));
+        if (error == KAFKA_KAFKA_STORAGE_ERROR && !coordinator->failed) {
+            coordinator->failed = true; /* nobody may join what cannot be written any more */
+            coordinator_mark(coordinator);
+        }
         if (error == 0) {
             runtime_committed(runtime, partition->high_watermark, coordinator_now(shard));
         }
@@ -383,6 +387,9 @@ void coordinators_take_on(struct broker_shard *shard, const struct image *image)
     const struct image_topic *topic =
         image_topic_by_name(image, string_view_of(OFFSETS_TOPIC));
     coordinators_give_up(shard, image);
+    if (coordinators->stopped) {
+        return; /* an image that came while the node ends */
+    }
     for (int32_t i = 0; topic != NULL && i < topic->partition_count; i++) {
         if (broker_shard_of(shard->broker, topic->id, i) == shard &&
             is_led_here(shard, image, topic->id, i) && coordinator_at(coordinators, i) == NULL &&
@@ -396,7 +403,11 @@ void coordinators_take_on(struct broker_shard *shard, const struct image *image)
 void coordinators_stop(struct broker_shard *shard)
 {
     struct coordinators *coordinators = shard->coordinators;
-    for (size_t i = 0; coordinators != NULL && i < coordinators->capacity; i++) {
+    if (coordinators == NULL) {
+        return;
+    }
+    coordinators->stopped = true;
+    for (size_t i = 0; i < coordinators->capacity; i++) {
         if (coordinators->items[i] != NULL) {
             coordinator_leave(coordinators->items[i]);
         }

@@ -39,6 +39,7 @@ struct coordinators {
     struct coordinator **items; /* by partition; NULL: not here */
     size_t capacity;
     int32_t codec;
+    bool stopped;        /* none is made any more */
     struct list dirty;   /* to be seen to at the end of this turn */
     struct list leaving; /* given up while a job was under way */
     struct writer batch;
