@@ -129,8 +129,8 @@ class Node:
 
 
 @contextlib.contextmanager
-def node(mount=None):
-    """A formatted node; mount: b is a tmpfs of that many bytes."""
+def node(mount=None, preload=False):
+    """A formatted node; mount: b is a tmpfs of that many bytes; preload: with calls that fail."""
     if harness.PEER != "barnabas" or harness.BOOTSTRAP:
         raise harness.Skip("concerns our own broker")
     root = pathlib.Path(tempfile.mkdtemp(prefix="barnabas-faults-"))
@@ -145,6 +145,8 @@ def node(mount=None):
                 raise harness.Skip(f"mounting is not permitted: {done.stderr.strip()[:100]}")
             mounted = True
         made.format()
+        if preload:
+            build_preload(made)
         yield made
     finally:
         if made.process is not None:
@@ -249,6 +251,25 @@ def fill(connection, partition, count, size=100, start=0):
     return kept
 
 
+@contextlib.contextmanager
+def serving(made, configs=()):
+    """Starts it and makes the topic: a connection, and which partition lies in which directory."""
+    made.start()
+    with made.connect() as connection:
+        create(connection, configs)
+        yield connection, made.place()
+
+
+def starts_with(made, kept):
+    """Starts, finds what was acknowledged in each partition and takes more, and ends in order."""
+    made.start()
+    with made.connect() as connection:
+        for partition, values in kept.items():
+            check(read_partition(connection, partition), (values, 0), "what was acknowledged")
+            fill(connection, partition, 3, start=1000)
+    check(made.stop(), 0, "exit status")
+
+
 def others_serve(connection, places):
     for name in "ma":
         error, _ = connection.produce("t", batch([b"still"]), places[name])
@@ -277,10 +298,7 @@ def offline_answers(connection, partition):
 def disk_full_takes_one_directory_offline_and_room_brings_it_back():
     """Rows 18 and 31: ENOSPC on append."""
     with node(mount="3m") as made:
-        made.start()
-        with made.connect() as connection:
-            create(connection)
-            places = made.place()
+        with serving(made) as (connection, places):
             kept = fill(connection, places["b"], 20)
             filler = made.path("b/filler")
             filler.write_bytes(bytes(2 << 20))
@@ -295,20 +313,13 @@ def disk_full_takes_one_directory_offline_and_room_brings_it_back():
         check(made.stop(), 0, "exit status")
         check(made.path("b/.kafka_cleanshutdown").exists(), False, "b was not closed in order")
         filler.unlink()
-        made.start()
-        with made.connect() as connection:
-            check(read_partition(connection, places["b"])[0], kept, "what was acknowledged")
-            fill(connection, places["b"], 3, start=1000)
-        check(made.stop(), 0, "exit status")
+        starts_with(made, {places["b"]: kept})
 
 
 def disk_full_at_the_start_leaves_the_others_and_room_brings_it_back():
     """Row 18: an error of the storage that passes is not the end of the node."""
     with node(mount="3m") as made:
-        made.start()
-        with made.connect() as connection:
-            create(connection)
-            places = made.place()
+        with serving(made) as (connection, places):
             kept = fill(connection, places["b"], 20)
         made.stop(kill=True)
         for name in os.listdir(made.path(f"b/t-{places['b']}")):
@@ -325,20 +336,13 @@ def disk_full_at_the_start_leaves_the_others_and_room_brings_it_back():
             check(code in (0, STORAGE_ERROR), True, f"error {code}")
         check(made.stop(), 0, "exit status")
         made.path("b/filler").unlink()
-        made.start()
-        with made.connect() as connection:
-            check(read_partition(connection, places["b"])[0], kept, "what was acknowledged")
-        check(made.stop(), 0, "exit status")
+        starts_with(made, {places["b"]: kept})
 
 
 def a_failed_sync_is_not_tried_again_as_if_it_had_worked():
     """Rows 17 and 31: the second fsync succeeds, and means nothing."""
-    with node() as made:
-        build_preload(made)
-        made.start()
-        with made.connect() as connection:
-            create(connection, [("flush.messages", "1")])
-            places = made.place()
+    with node(preload=True) as made:
+        with serving(made, [("flush.messages", "1")]) as (connection, places):
             kept = fill(connection, places["b"], 20)
             made.fail("sync", f"/b/t-{places['b']}/")
             check(connection.produce("t", batch([b"lost"]), places["b"])[0], STORAGE_ERROR,
@@ -358,51 +362,33 @@ def a_failed_sync_is_not_tried_again_as_if_it_had_worked():
 
 def a_failed_sync_at_the_end_leaves_no_mark_of_a_clean_one():
     """Row 31: EIO while the logs are closed."""
-    with node() as made:
-        build_preload(made)
-        made.start()
-        with made.connect() as connection:
-            create(connection)
-            places = made.place()
+    with node(preload=True) as made:
+        with serving(made) as (connection, places):
             kept = fill(connection, places["b"], 5)
         made.fail("sync", f"/b/t-{places['b']}/")
         check(made.stop(), 0, "exit status")
         check(made.path("b/.kafka_cleanshutdown").exists(), False, "b was not closed in order")
-        made.start()
-        with made.connect() as connection:
-            check(read_partition(connection, places["b"])[0], kept, "what was acknowledged")
-        made.stop()
+        starts_with(made, {places["b"]: kept})
 
 
 def a_failed_write_takes_the_directory_offline():
     """Row 31: EIO on append; what was written before stays."""
-    with node() as made:
-        build_preload(made)
-        made.start()
-        with made.connect() as connection:
-            create(connection)
-            places = made.place()
+    with node(preload=True) as made:
+        with serving(made) as (connection, places):
             kept = fill(connection, places["b"], 20)
             made.fail("write", f"/b/t-{places['b']}/")
             check(connection.produce("t", batch([b"x"]), places["b"])[0], STORAGE_ERROR, "produce")
             offline_answers(connection, places["b"])
             others_serve(connection, places)
         check(made.stop(), 0, "exit status")
-        made.start()
-        with made.connect() as connection:
-            check(read_partition(connection, places["b"])[0], kept, "what was acknowledged")
-        made.stop()
+        starts_with(made, {places["b"]: kept})
 
 
 def a_checkpoint_that_cannot_be_written_takes_the_directory_offline():
-    with node() as made:
-        build_preload(made)
+    with node(preload=True) as made:
         with open(made.properties, "a") as file:
             file.write("log.flush.offset.checkpoint.interval.ms=100\nlog.initial.task.delay.ms=10\n")
-        made.start()
-        with made.connect() as connection:
-            create(connection)
-            places = made.place()
+        with serving(made) as (connection, places):
             made.fail("write", "/b/recovery-point-offset-checkpoint", ENOSPC)
             fill(connection, places["b"], 1)
             harness.wait_for(lambda: "its partitions are offline" in made.log(), SECONDS,
@@ -434,12 +420,8 @@ def a_failed_metadata_directory_ends_the_node_with_a_line():
 
 def a_failed_log_beside_the_metadata_ends_the_node():
     """As Apache Kafka: a broker whose metadata directory failed cannot go on."""
-    with node() as made:
-        build_preload(made)
-        made.start()
-        with made.connect() as connection:
-            create(connection)
-            places = made.place()
+    with node(preload=True) as made:
+        with serving(made) as (connection, places):
             made.fail("write", f"/m/t-{places['m']}/")
             with contextlib.suppress(EOFError, OSError):
                 connection.produce("t", batch([b"x"]), places["m"])
@@ -450,10 +432,7 @@ def a_failed_log_beside_the_metadata_ends_the_node():
 def a_read_only_remount_takes_the_directory_offline():
     """Row 31."""
     with node(mount="8m") as made:
-        made.start()
-        with made.connect() as connection:
-            create(connection)
-            places = made.place()
+        with serving(made) as (connection, places):
             kept = fill(connection, places["b"], 20)
             made.stop()
             remount = ["mount", "-o", "remount,ro", str(made.path("b"))]
@@ -465,19 +444,12 @@ def a_read_only_remount_takes_the_directory_offline():
         check(made.stop(), 0, "exit status")
         remount[2] = "remount,rw"
         check(subprocess.run(remount, capture_output=True).returncode, 0, "remount")
-        made.start()
-        with made.connect() as connection:
-            check(read_partition(connection, places["b"])[0], kept, "what was acknowledged")
-            fill(connection, places["b"], 3, start=100)
-        check(made.stop(), 0, "exit status")
+        starts_with(made, {places["b"]: kept})
 
 
 def _without_b(spoil, mend):
     with node() as made:
-        made.start()
-        with made.connect() as connection:
-            create(connection)
-            places = made.place()
+        with serving(made) as (connection, places):
             kept = fill(connection, places["b"], 5)
         made.stop()
         spoil(made.path("b"))
@@ -491,10 +463,7 @@ def _without_b(spoil, mend):
         check(made.stop(), 0, "exit status")
         check(len(made.place()), 3 if made.path("b").is_dir() else 2, "nothing stands in for it")
         mend(made.path("b"))
-        made.start()
-        with made.connect() as connection:
-            check(read_partition(connection, places["b"])[0], kept, "what was acknowledged")
-        check(made.stop(), 0, "exit status")
+        starts_with(made, {places["b"]: kept})
 
 
 def a_directory_that_is_a_file_is_left_out():
@@ -567,8 +536,7 @@ def two_brokers_on_one_directory():
 def what_cannot_be_set_aside_is_never_written_to():
     """A stray directory that could not be renamed at the start was taken for the new topic's of its
     name, whose records were then another topic's at the next start (found by the simulator)."""
-    with node() as made:
-        build_preload(made)
+    with node(preload=True) as made:
         for number, name in enumerate("mab"): # new partitions go to the emptiest, in this order
             stray = made.path(f"{name}/t-{number}")
             stray.mkdir()
@@ -580,11 +548,7 @@ def what_cannot_be_set_aside_is_never_written_to():
             create(connection)
             kept = [fill(connection, partition, 5) for partition in range(3)]
         made.stop(kill=True)
-        made.start()
-        with made.connect() as connection:
-            for partition in range(3):
-                check(read_partition(connection, partition), (kept[partition], 0), "what was acknowledged")
-        check(made.stop(), 0, "exit status")
+        starts_with(made, dict(enumerate(kept)))
 
 
 def _damaged(made, kept, name, at, bit, lost_power):

@@ -245,6 +245,14 @@ static struct disk_node *disk_find(struct disk *disk, const char *path)
     return name[0] == '\0' ? parent : entry == NULL ? NULL : entry->node;
 }
 
+/* As disk_parent, for a call of the product: 0, ERR_IO from a dead process, or ERR_NOT_FOUND. */
+static int disk_reach(struct disk *disk, const char *path, char name[DISK_NAME_BYTES],
+                      struct disk_node **parent)
+{
+    *parent = disk_parent(disk, path, name);
+    return disk->sim->dead ? ERR_IO : *parent == NULL ? ERR_NOT_FOUND : 0;
+}
+
 /* Counts an effect of the disk: 0 when it happens; ERR_CLOSED when it is the one at which the
  * process dies, so it may happen in part. */
 static int disk_effect(struct disk *disk, const char *what, const char *path, size_t size)
@@ -296,12 +304,10 @@ static int sim_open(struct io_fs *fs, const char *path, unsigned flags, struct i
 {
     struct disk *disk = fs->state;
     char name[DISK_NAME_BYTES];
-    struct disk_node *parent = disk_parent(disk, path, name);
-    if (disk->sim->dead) {
-        return ERR_IO;
-    }
-    if (parent == NULL) {
-        return ERR_NOT_FOUND;
+    struct disk_node *parent;
+    int error = disk_reach(disk, path, name, &parent);
+    if (error != 0) {
+        return error;
     }
     struct disk_entry *entry = entries_find(&parent->entries, name);
     struct disk_node *node = entry == NULL ? NULL : entry->node;
@@ -312,7 +318,7 @@ static int sim_open(struct io_fs *fs, const char *path, unsigned flags, struct i
         if ((flags & IO_OPEN_CREATE) == 0) {
             return ERR_NOT_FOUND;
         }
-        int error = disk_effect_whole(disk, "create", path);
+        error = disk_effect_whole(disk, "create", path);
         if (error != 0) {
             return error;
         }
@@ -330,7 +336,7 @@ static int sim_open(struct io_fs *fs, const char *path, unsigned flags, struct i
     file->state = handle;
     file->descriptor = -1;
     disk->open_count++;
-    int error = (flags & IO_OPEN_TRUNCATE) != 0 ? io_file_truncate(file, 0) : 0;
+    error = (flags & IO_OPEN_TRUNCATE) != 0 ? io_file_truncate(file, 0) : 0;
     if (error != 0) {
         sim_close(file);
     }
@@ -495,17 +501,15 @@ static int sim_make_directory(struct io_fs *fs, const char *path)
 {
     struct disk *disk = fs->state;
     char name[DISK_NAME_BYTES];
-    struct disk_node *parent = disk_parent(disk, path, name);
-    if (disk->sim->dead) {
-        return ERR_IO;
-    }
-    if (parent == NULL) {
-        return ERR_NOT_FOUND;
+    struct disk_node *parent;
+    int error = disk_reach(disk, path, name, &parent);
+    if (error != 0) {
+        return error;
     }
     if (entries_find(&parent->entries, name) != NULL) {
         return ERR_EXISTS;
     }
-    int error = disk_effect_whole(disk, "mkdir", path);
+    error = disk_effect_whole(disk, "mkdir", path);
     if (error == 0) {
         node_change(parent, name, "", node_create(disk, true));
     }

@@ -1,58 +1,95 @@
 """kafka-configs."""
+from table import lines
+
 FILES = {
     "add.properties": "retention.ms=7000\nmax.message.bytes=2000\n",
     "bad-add.properties": "bogus=7000\n",
 }
-S = "--bootstrap-server {server} "
-T = S + "--entity-type topics --entity-name conf "
-B = S + "--entity-type brokers --entity-name 1 "
-FIXTURES = [("topics", S + "--create --topic conf"),
-            ("topics", S + "--create --topic conf2 --config retention.ms=9")]
-LINES = [
-    "", "--help", "--version", "--bogus", S, S + "--describe", S + "--alter", "--describe --topic conf",
-    S + "--describe --alter --topic conf", S + "--describe --entity-type bogus",
-    S + "--describe --entity-type topics", T + "--describe", S + "--describe --topic conf",
-    S + "--describe --topic conf2", S + "--describe --topic missing", T + "--describe --all",
-    S + "--describe --entity-type topics --entity-name missing",
-    S + "--describe --entity-type topics --entity-default", S + "--describe --entity-name conf",
-    T + "--alter", T + "--alter --add-config", T + "--alter --add-config retention.ms=1000",
-    T + "--describe", T + "--alter --add-config retention.ms=2000,cleanup.policy=[compact,delete]",
-    T + "--describe", T + "--alter --delete-config retention.ms", T + "--describe",
-    T + "--alter --delete-config retention.ms", T + "--alter --delete-config bogus",
-    T + "--alter --add-config bogus=1", T + "--alter --add-config retention.ms=x",
-    T + "--alter --add-config retention.ms", T + "--alter --add-config retention.ms=",
-    T + "--alter --add-config min.insync.replicas=0",
-    T + "--alter --add-config-file {dir}/add.properties", T + "--describe",
-    T + "--alter --add-config-file {dir}/bad-add.properties",
-    T + "--alter --add-config-file {dir}/missing.properties",
-    T + "--alter --add-config-file {dir}/add.properties --add-config a=b",
-    T + "--alter --add-config segment.bytes=1048576 --delete-config max.message.bytes",
-    S + "--alter --topic conf --delete-config cleanup.policy,segment.bytes",
-    S + "--alter --topic missing --add-config retention.ms=1",
-    S + "--alter --entity-type topics --add-config retention.ms=1",
-    S + "--alter --entity-type topics --entity-default --add-config retention.ms=1",
-    T + "--alter --add-config retention.ms=1 --all", T + "--describe --add-config a=b",
-    B + "--describe", S + "--describe --broker 1", S + "--describe --broker-defaults",
-    S + "--describe --entity-type brokers --entity-default",
-    S + "--describe --entity-type brokers", S + "--describe --broker 9", S + "--describe --broker x",
-    B + "--alter --add-config log.cleaner.threads=2",
-    B + "--alter --delete-config log.cleaner.threads",
-    S + "--alter --broker-defaults --add-config log.retention.ms=12345",
-    S + "--describe --broker-defaults",
-    S + "--alter --broker-defaults --delete-config log.retention.ms",
-    S + "--alter --broker 1 --add-config bogus.key=1", S + "--alter --broker 1 --add-config node.id=2",
-    S + "--alter --broker 1 --add-config log.cleaner.threads=x",
-    S + "--alter --broker x --add-config log.cleaner.threads=2",
-    S + "--alter --broker 1 --delete-config log.cleaner.threads",
-    S + "--describe --broker 1 --all", S + "--describe --topic conf --broker 1",
-    S + "--describe --topic conf --entity-type topics",
-    "--bootstrap-controller {controller} --bootstrap-server {server} --describe --topic conf",
-    S + "--describe --topic conf --command-config {dir}/missing.properties",
-    S + "--describe --client-metrics m", S + "--describe --entity-type users",
-    S + "--describe --entity-type groups", S + "--describe --group g", S + "--describe --ip 127.0.0.1",
-    S + "--describe --user u --client c",
-    S + "--describe --client-defaults", S + "--describe --topic conf --user u",
-    S + "--describe --broker-logger 1", S + "--describe --topic conf --topic conf2", S + S + "--describe --topic c",
-    T + "--alter --add-config retention.ms=1 --add-config segment.ms=2",
-]
+S = "--bootstrap-server {server}"
+T = S + " --entity-type topics --entity-name conf"
+B = S + " --entity-type brokers --entity-name 1"
+FIXTURES = [("topics", S + " --create --topic conf"),
+            ("topics", S + " --create --topic conf2 --config retention.ms=9")]
+LINES = lines("""
+(none)
+--help
+--version
+--bogus
+S
+S --describe
+S --alter
+--describe --topic conf
+S --describe --alter --topic conf
+S --describe --entity-type bogus
+S --describe --entity-type topics
+T --describe
+S --describe --topic conf
+S --describe --topic conf2
+S --describe --topic missing
+T --describe --all
+S --describe --entity-type topics --entity-name missing
+S --describe --entity-type topics --entity-default
+S --describe --entity-name conf
+T --alter
+T --alter --add-config
+T --alter --add-config retention.ms=1000
+T --describe
+T --alter --add-config retention.ms=2000,cleanup.policy=[compact,delete]
+T --describe
+T --alter --delete-config retention.ms
+T --describe
+T --alter --delete-config retention.ms
+T --alter --delete-config bogus
+T --alter --add-config bogus=1
+T --alter --add-config retention.ms=x
+T --alter --add-config retention.ms
+T --alter --add-config retention.ms=
+T --alter --add-config min.insync.replicas=0
+T --alter --add-config-file {dir}/add.properties
+T --describe
+T --alter --add-config-file {dir}/bad-add.properties
+T --alter --add-config-file {dir}/missing.properties
+T --alter --add-config-file {dir}/add.properties --add-config a=b
+T --alter --add-config segment.bytes=1048576 --delete-config max.message.bytes
+S --alter --topic conf --delete-config cleanup.policy,segment.bytes
+S --alter --topic missing --add-config retention.ms=1
+S --alter --entity-type topics --add-config retention.ms=1
+S --alter --entity-type topics --entity-default --add-config retention.ms=1
+T --alter --add-config retention.ms=1 --all
+T --describe --add-config a=b
+B --describe
+S --describe --broker 1
+S --describe --broker-defaults
+S --describe --entity-type brokers --entity-default
+S --describe --entity-type brokers
+S --describe --broker 9
+S --describe --broker x
+B --alter --add-config log.cleaner.threads=2
+B --alter --delete-config log.cleaner.threads
+S --alter --broker-defaults --add-config log.retention.ms=12345
+S --describe --broker-defaults
+S --alter --broker-defaults --delete-config log.retention.ms
+S --alter --broker 1 --add-config bogus.key=1
+S --alter --broker 1 --add-config node.id=2
+S --alter --broker 1 --add-config log.cleaner.threads=x
+S --alter --broker x --add-config log.cleaner.threads=2
+S --alter --broker 1 --delete-config log.cleaner.threads
+S --describe --broker 1 --all
+S --describe --topic conf --broker 1
+S --describe --topic conf --entity-type topics
+--bootstrap-controller {controller} S --describe --topic conf
+S --describe --topic conf --command-config {dir}/missing.properties
+S --describe --client-metrics m
+S --describe --entity-type users
+S --describe --entity-type groups
+S --describe --group g
+S --describe --ip 127.0.0.1
+S --describe --user u --client c
+S --describe --client-defaults
+S --describe --topic conf --user u
+S --describe --broker-logger 1
+S --describe --topic conf --topic conf2
+S S --describe --topic c
+T --alter --add-config retention.ms=1 --add-config segment.ms=2
+""", T=T, B=B, S=S)
 CASES = [("configs", line) for line in LINES]
