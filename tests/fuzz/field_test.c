@@ -150,6 +150,95 @@ static void field__what_a_cut_gives_up_is_gone_before_anything_is_written(void *
     fixture->memory.fs.operations = plain_operations;
 }
 
+#define TRANSACTIONS 3
+
+static void append_in_transaction(struct fixture *fixture, int64_t producer_id, int32_t sequence)
+{
+    static const uint8_t value[VALUE_BYTES];
+    struct batch header = batch_header_empty(0);
+    struct record record = {.timestamp_ms = SAMPLE_NOW_MS, .value = {value, sizeof value}};
+    header.base_timestamp_ms = SAMPLE_NOW_MS;
+    header.producer_id = producer_id;
+    header.producer_epoch = 0;
+    header.base_sequence = sequence;
+    header.attributes = BATCH_TRANSACTIONAL;
+    assert_int_equal(sample_append(fixture->log, LOG_ORIGIN_CLIENT, &header, &record), 0);
+}
+
+static void append_marker(struct fixture *fixture, int64_t producer_id, bool commit)
+{
+    const uint8_t key[] = {0, 0, 0, commit};
+    static const uint8_t value[] = {0, 0, 0, 0, 0, 1};
+    struct batch header = batch_header_empty(0);
+    struct record record = {.timestamp_ms = SAMPLE_NOW_MS,
+                            .key = {key, sizeof key},
+                            .value = {value, sizeof value}};
+    header.base_timestamp_ms = SAMPLE_NOW_MS;
+    header.producer_id = producer_id;
+    header.producer_epoch = 0;
+    header.attributes = BATCH_TRANSACTIONAL | BATCH_CONTROL;
+    assert_int_equal(sample_append(fixture->log, LOG_ORIGIN_COORDINATOR, &header, &record), 0);
+}
+
+/* Row 3: a list of aborted transactions that comes from several places (memory, the indexes of
+ * several segments) has each once, in the order in which they ended, as Apache Kafka's. */
+static void field__aborted_transactions_are_listed_once_in_their_order(void **state)
+{
+    struct fixture *fixture = *state;
+    static const int64_t ends[TRANSACTIONS] = {12, 10, 11}; /* producers, as they end */
+    for (int64_t producer = 10; producer < 10 + TRANSACTIONS; producer++) {
+        append_in_transaction(fixture, producer, 0);
+    }
+    for (int i = 0; i < TRANSACTIONS; i++) {
+        assert_int_equal(append(fixture, -1, -1), 0);
+        append_marker(fixture, ends[i], false);
+    }
+    assert_int_equal(append(fixture, -1, -1), 0);
+    for (int end = -1; end < ENDS; end++) {
+        if (end >= 0) {
+            end_and_open(fixture, (enum sample_end)end);
+        }
+        /* A read ends with its segment, so only from 2 on have all begun. */
+        for (int64_t start = 2; start < log_end_offset(fixture->log); start++) {
+            struct arena arena;
+            struct log_aborted *found;
+            int32_t count;
+            /* Those whose marker, at 4, 6 and 8, is not behind the reader yet. */
+            int32_t passed = start <= 4 ? 0 : start <= 6 ? 1 : start <= 8 ? 2 : 3;
+            arena_init(&arena, 1 << 16);
+            assert_int_equal(log_aborted_transactions(fixture->log, start, 1 << 20, &arena, &found,
+                                                      &count), 0);
+            assert_int_equal(count, TRANSACTIONS - passed);
+            for (int32_t i = 0; i < count; i++) {
+                assert_int_equal(found[i].producer_id, ends[passed + i]);
+                assert_int_equal(found[i].first_offset, ends[passed + i] - 10);
+            }
+            arena_release(&arena);
+        }
+    }
+}
+
+/* Row 7: a reader of committed records comes to the end of a partition whose transactions have all
+ * ended, and stops before the first that has not, after every kind of stop. */
+static void field__the_last_stable_offset_is_reached_after_every_kind_of_stop(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int end = 0; end < ENDS; end++) {
+        bool commit = end != 0;
+        int64_t open_at = log_end_offset(fixture->log);
+        append_in_transaction(fixture, 20, 2 * end);
+        append_in_transaction(fixture, 20, 2 * end + 1);
+        assert_int_equal(append(fixture, -1, -1), 0);
+        end_and_open(fixture, (enum sample_end)end);
+        int64_t end_offset = log_end_offset(fixture->log);
+        assert_int_equal(log_last_stable_offset(fixture->log, end_offset), open_at);
+        append_marker(fixture, 20, commit);
+        end_and_open(fixture, (enum sample_end)end);
+        end_offset = log_end_offset(fixture->log);
+        assert_int_equal(log_last_stable_offset(fixture->log, end_offset), end_offset);
+    }
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -158,6 +247,8 @@ int main(void)
         CASE(field__idempotence_outlives_the_segments_of_a_producer),
         CASE(field__an_epoch_ends_where_the_next_began),
         CASE(field__what_a_cut_gives_up_is_gone_before_anything_is_written),
+        CASE(field__aborted_transactions_are_listed_once_in_their_order),
+        CASE(field__the_last_stable_offset_is_reached_after_every_kind_of_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

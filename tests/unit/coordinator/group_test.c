@@ -92,6 +92,16 @@ static int16_t commit(struct fixture *fixture, struct ask *ask, const char *grou
     return response->topics.items[0].partitions.items[0].error_code;
 }
 
+/* A commit that is answered at once, with that error. */
+static int16_t commit_now(struct fixture *fixture, const char *group, const char *topic,
+                          int64_t offset)
+{
+    struct ask ask;
+    int16_t error = commit(fixture, &ask, group, topic, offset);
+    arena_release(&ask.arena);
+    return error;
+}
+
 static int64_t committed_offset(struct fixture *fixture, const char *group, const char *topic,
                                 bool stable)
 {
@@ -122,6 +132,11 @@ static int64_t groups_in(struct fixture *fixture, const char *state)
                                           : counts.preparing_rebalance;
 }
 
+static void member_id_copy(const struct join_group_response *told, char id[80])
+{
+    snprintf(id, 80, "%.*s", (int)told->member_id.size, told->member_id.data);
+}
+
 /* One member of a stable group. */
 static void make_stable(struct fixture *fixture, char id[80])
 {
@@ -130,7 +145,7 @@ static void make_stable(struct fixture *fixture, char id[80])
     struct ask second;
     const struct join_group_response *told = join(fixture, &first, &request, "", 4);
     assert_int_equal(told->error_code, KAFKA_MEMBER_ID_REQUIRED);
-    snprintf(id, 80, "%.*s", (int)told->member_id.size, told->member_id.data);
+    member_id_copy(told, id);
     assert_null(join(fixture, &second, &request, id, 4));
     fixture_pass(fixture, fixture->options.initial_rebalance_delay_ms);
     assert_true(second.answered);
@@ -214,7 +229,7 @@ static void rebalance__who_does_not_sync_in_time_is_out(void **state)
     assert_true(ask.answered);
     const struct join_group_response *told = ask.call.response;
     char id[80];
-    snprintf(id, sizeof id, "%.*s", (int)told->member_id.size, told->member_id.data);
+    member_id_copy(told, id);
     for (int i = 0; i < 5; i++) { /* heartbeats alone do not help */
         fixture_pass(&fixture, 3999);
         assert_int_equal(heartbeat(&fixture, id, 1), 0);
@@ -234,7 +249,7 @@ static void rebalance__an_id_that_never_comes_back_is_forgotten(void **state)
     fixture_init(&fixture);
     const struct join_group_response *told = join(&fixture, &ask, &request, "", 9);
     char id[80];
-    snprintf(id, sizeof id, "%.*s", (int)told->member_id.size, told->member_id.data);
+    member_id_copy(told, id);
     arena_release(&ask.arena);
     fixture_pass(&fixture, 10000);
     assert_int_equal(join(&fixture, &ask, &request, id, 9)->error_code, KAFKA_UNKNOWN_MEMBER_ID);
@@ -253,7 +268,7 @@ static void rebalance__a_failed_write_of_the_assignment_is_told_and_begins_anew(
     assert_null(join(&fixture, &ask, &request, "", 3));
     fixture_pass(&fixture, 3000);
     const struct join_group_response *told = ask.call.response;
-    snprintf(id, sizeof id, "%.*s", (int)told->member_id.size, told->member_id.data);
+    member_id_copy(told, id);
     arena_release(&ask.arena);
     fixture.append_error = KAFKA_NOT_ENOUGH_REPLICAS;
     assert_int_equal(sync_group(&fixture, &ask, id, 1), KAFKA_COORDINATOR_NOT_AVAILABLE);
@@ -319,17 +334,13 @@ static void commit__that_fails_leaves_what_there_was(void **state)
 {
     (void)state;
     struct fixture fixture;
-    struct ask ask;
     fixture_init(&fixture);
-    assert_int_equal(commit(&fixture, &ask, "g", "t", 5), 0);
-    arena_release(&ask.arena);
+    assert_int_equal(commit_now(&fixture, "g", "t", 5), 0);
     fixture.append_error = KAFKA_MESSAGE_TOO_LARGE;
-    assert_int_equal(commit(&fixture, &ask, "g", "t", 6), KAFKA_UNKNOWN_SERVER_ERROR);
-    arena_release(&ask.arena);
+    assert_int_equal(commit_now(&fixture, "g", "t", 6), KAFKA_UNKNOWN_SERVER_ERROR);
     assert_int_equal(committed_offset(&fixture, "g", "t", true), 5);
     fixture.append_error = KAFKA_NOT_ENOUGH_REPLICAS;
-    assert_int_equal(commit(&fixture, &ask, "new", "t", 1), KAFKA_COORDINATOR_NOT_AVAILABLE);
-    arena_release(&ask.arena);
+    assert_int_equal(commit_now(&fixture, "new", "t", 1), KAFKA_COORDINATOR_NOT_AVAILABLE);
     assert_int_equal(groups_in(&fixture, "all"), 1);
     assert_int_equal(committed_offset(&fixture, "new", "t", true), -1);
     fixture_restart(&fixture);
@@ -341,10 +352,8 @@ static void offsets__of_a_simple_group_expire_by_their_commit_time(void **state)
 {
     (void)state;
     struct fixture fixture;
-    struct ask ask;
     fixture_init(&fixture);
-    assert_int_equal(commit(&fixture, &ask, "g", "t", 5), 0);
-    arena_release(&ask.arena);
+    assert_int_equal(commit_now(&fixture, "g", "t", 5), 0);
     fixture_pass(&fixture, 600000);
     assert_int_equal(committed_offset(&fixture, "g", "t", false), 5);
     fixture_pass(&fixture, 600000);
@@ -359,11 +368,9 @@ static void offsets__of_a_group_with_members_do_not_expire(void **state)
 {
     (void)state;
     struct fixture fixture;
-    struct ask ask;
     char id[80];
     fixture_init(&fixture);
-    assert_int_equal(commit(&fixture, &ask, "g", "t", 5), 0);
-    arena_release(&ask.arena);
+    assert_int_equal(commit_now(&fixture, "g", "t", 5), 0);
     make_stable(&fixture, id);
     for (int i = 0; i < 400; i++) {
         fixture_pass(&fixture, 5000);
@@ -382,12 +389,9 @@ static void offsets__of_a_deleted_topic_go(void **state)
 {
     (void)state;
     struct fixture fixture;
-    struct ask ask;
     fixture_init(&fixture);
-    assert_int_equal(commit(&fixture, &ask, "g", "t", 5), 0);
-    arena_release(&ask.arena);
-    assert_int_equal(commit(&fixture, &ask, "g", "u", 6), 0);
-    arena_release(&ask.arena);
+    assert_int_equal(commit_now(&fixture, "g", "t", 5), 0);
+    assert_int_equal(commit_now(&fixture, "g", "u", 6), 0);
     group_coordinator_forget_topic(fixture.groups, string_view_of("t"),
                                    (struct uuid){{1, 2, 3}}, fixture.now);
     fixture_settle(&fixture);
@@ -608,44 +612,146 @@ static void replay__does_not_depend_on_what_compaction_has_taken(void **state)
     history_release(&upgraded);
 }
 
+/* One record of a transaction, or the marker at its end. */
+static void load_of_transaction(struct fixture *fixture, int64_t offset, struct bytes_view key,
+                                struct bytes_view value, bool is_marker)
+{
+    struct writer bytes;
+    struct batch batch;
+    struct batch header = batch_header_empty(offset);
+    struct batch_builder builder;
+    struct record record = {.offset = offset, .key = key, .value = value};
+    header.producer_id = 77;
+    header.producer_epoch = 0;
+    header.attributes = is_marker ? BATCH_TRANSACTIONAL | BATCH_CONTROL : BATCH_TRANSACTIONAL;
+    writer_init(&bytes, 1 << 16);
+    batch_builder_init(&builder, &bytes, &header);
+    batch_builder_add(&builder, &record);
+    assert_int_equal(batch_builder_finish(&builder), 0);
+    assert_int_equal(batch_decode(bytes.data, bytes.size, &batch), 0);
+    struct bytes_view records = {batch.records, batch.size_bytes - BATCH_HEADER_BYTES};
+    assert_int_equal(runtime_load(fixture->runtime, &batch, records), 0);
+    writer_release(&bytes);
+}
+
+static void load_transaction(struct fixture *fixture, int64_t first_offset,
+                             const struct written *written, bool commits)
+{
+    const uint8_t marker[] = {0, 0, 0, commits};
+    struct bytes_view value = {written->value.data, written->value.size};
+    load_of_transaction(fixture, first_offset,
+                        (struct bytes_view){written->key.data, written->key.size}, value, false);
+    load_of_transaction(fixture, first_offset + 1, (struct bytes_view){marker, sizeof marker},
+                        value, true);
+}
+
 static void transaction__shows_once_it_is_committed(void **state)
 {
     (void)state;
     struct fixture fixture;
     struct history history = {.count = 0};
-    struct writer bytes;
-    struct batch batch;
     fixture_init(&fixture);
     add_offset(&history, 21);
-    const struct written *written = &history.records[0];
     for (int commits = 0; commits < 2; commits++) {
         group_coordinator_destroy(&fixture.groups);
         fixture_open(&fixture);
-        for (int64_t step = 0; step < 2; step++) {
-            struct batch header = batch_header_empty(step);
-            struct batch_builder builder;
-            uint8_t marker[] = {0, 0, 0, (uint8_t)commits};
-            struct record record = {.offset = step,
-                                    .key = {step == 0 ? written->key.data : marker,
-                                            step == 0 ? written->key.size : sizeof marker},
-                                    .value = {written->value.data, written->value.size}};
-            header.producer_id = 77;
-            header.producer_epoch = 0;
-            header.attributes =
-                step == 0 ? BATCH_TRANSACTIONAL : BATCH_TRANSACTIONAL | BATCH_CONTROL;
-            writer_init(&bytes, 1 << 16);
-            batch_builder_init(&builder, &bytes, &header);
-            batch_builder_add(&builder, &record);
-            assert_int_equal(batch_builder_finish(&builder), 0);
-            assert_int_equal(batch_decode(bytes.data, bytes.size, &batch), 0);
-            struct bytes_view records = {batch.records, batch.size_bytes - BATCH_HEADER_BYTES};
-            assert_int_equal(runtime_load(fixture.runtime, &batch, records), 0);
-            writer_release(&bytes);
-        }
+        load_transaction(&fixture, 0, &history.records[0], commits);
         runtime_loaded(fixture.runtime, fixture.now);
         assert_int_equal(committed_offset(&fixture, "g", "t", true), commits ? 21 : -1);
     }
     history_release(&history);
+    fixture_release(&fixture);
+}
+
+/* Regression of field fault 8: what was committed before is what an aborted transaction leaves, to
+ * the very offset, whatever came in it. */
+static void transaction__that_is_aborted_leaves_the_offset_before_it(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct history history = {.count = 0};
+    fixture_init(&fixture);
+    for (int64_t offset = 20; offset <= 22; offset++) {
+        add_offset(&history, offset);
+    }
+    group_coordinator_destroy(&fixture.groups);
+    fixture_open(&fixture);
+    load_transaction(&fixture, 0, &history.records[0], true);
+    load_transaction(&fixture, 2, &history.records[1], false);
+    load_transaction(&fixture, 4, &history.records[2], false);
+    runtime_loaded(fixture.runtime, fixture.now);
+    assert_int_equal(committed_offset(&fixture, "g", "t", true), 20);
+    history_release(&history);
+    fixture_release(&fixture);
+}
+
+/* Followers ask first and wait; the leader, who is the first here, gives each its own number. */
+static void sync_everybody(struct fixture *fixture, char ids[][80], int count)
+{
+    static struct ask asks[32];
+    static struct sync_group_request requests[32];
+    static struct sync_group_request_sync_group_request_assignment given[32];
+    static uint8_t numbers[32];
+    for (int i = 0; i < count; i++) {
+        numbers[i] = (uint8_t)(i + 1);
+        given[i] = (struct sync_group_request_sync_group_request_assignment){
+            string_view_of(ids[i]), {&numbers[i], 1}};
+    }
+    for (int i = count - 1; i >= 0; i--) {
+        requests[i] = (struct sync_group_request){.group_id = string_view_of("g"),
+                                                  .generation_id = 1,
+                                                  .member_id = string_view_of(ids[i]),
+                                                  .group_instance_id = none(),
+                                                  .protocol_type = string_view_of("test"),
+                                                  .protocol_name = string_view_of("range"),
+                                                  .assignments = {given, i == 0 ? count : 0}};
+        ask_init(&asks[i], API_SYNC_GROUP, 5, &requests[i]);
+        fixture_ask(fixture, &asks[i]);
+    }
+    for (int i = 0; i < count; i++) {
+        const struct sync_group_response *told = asks[i].call.response;
+        assert_true(asks[i].answered && told->error_code == 0);
+        assert_int_equal(told->assignment.size, 1);
+        assert_int_equal(told->assignment.data[0], i + 1);
+        arena_release(&asks[i].arena);
+    }
+}
+
+/* Regression of field fault 21: consumers that come at the same moment are all in the first
+ * generation or a later one, each with an assignment of its own that nobody else has. */
+static void join__many_at_once_all_get_in_with_an_assignment_each(void **state)
+{
+    (void)state;
+    enum { MANY = 20 };
+    static struct ask asks[MANY];
+    static struct join_group_request requests[MANY];
+    char ids[MANY][80];
+    struct fixture fixture;
+    fixture_init(&fixture);
+    for (int i = 0; i < MANY; i++) {
+        const struct join_group_response *told = join(&fixture, &asks[i], &requests[i], "", 9);
+        assert_int_equal(told->error_code, KAFKA_MEMBER_ID_REQUIRED);
+        member_id_copy(told, ids[i]);
+        arena_release(&asks[i].arena);
+    }
+    for (int i = 0; i < MANY; i++) {
+        assert_null(join(&fixture, &asks[i], &requests[i], ids[i], 9));
+    }
+    fixture_pass(&fixture, 7000);
+    struct string_view leader = {NULL, 0};
+    for (int i = 0; i < MANY; i++) {
+        const struct join_group_response *told = asks[i].call.response;
+        assert_true(asks[i].answered && told->error_code == 0 && told->generation_id == 1);
+        assert_int_equal(told->members.count, string_view_is(told->leader, ids[i]) ? MANY : 0);
+        leader = told->leader;
+        assert_int_equal(heartbeat(&fixture, ids[i], 1), 0);
+    }
+    assert_true(leader.size > 0);
+    for (int i = 0; i < MANY; i++) {
+        arena_release(&asks[i].arena);
+    }
+    sync_everybody(&fixture, ids, MANY);
+    assert_int_equal(groups_in(&fixture, "stable"), 1);
     fixture_release(&fixture);
 }
 
@@ -685,8 +791,7 @@ static void loading__is_said_and_nobody_leads_afterwards(void **state)
     fixture_init(&fixture);
     group_coordinator_destroy(&fixture.groups);
     fixture_open(&fixture);
-    assert_int_equal(commit(&fixture, &ask, "g", "t", 5), KAFKA_COORDINATOR_LOAD_IN_PROGRESS);
-    arena_release(&ask.arena);
+    assert_int_equal(commit_now(&fixture, "g", "t", 5), KAFKA_COORDINATOR_LOAD_IN_PROGRESS);
     assert_int_equal(heartbeat(&fixture, "m", 1), 0); /* go on */
     runtime_loaded(fixture.runtime, fixture.now);
     struct join_group_request request;
@@ -697,8 +802,7 @@ static void loading__is_said_and_nobody_leads_afterwards(void **state)
     assert_int_equal(((const struct join_group_response *)ask.call.response)->error_code,
                      KAFKA_NOT_COORDINATOR);
     arena_release(&ask.arena);
-    assert_int_equal(commit(&fixture, &ask, "g", "t", 5), KAFKA_NOT_COORDINATOR);
-    arena_release(&ask.arena);
+    assert_int_equal(commit_now(&fixture, "g", "t", 5), KAFKA_NOT_COORDINATOR);
     fixture_release(&fixture);
 }
 
@@ -718,7 +822,7 @@ static void group__outlives_any_allocation_that_fails(void **state)
         const struct join_group_response *told = asks[0].answered ? asks[0].call.response : NULL;
         char id[80] = "nobody";
         if (told != NULL && told->error_code == 0) {
-            snprintf(id, sizeof id, "%.*s", (int)told->member_id.size, told->member_id.data);
+            member_id_copy(told, id);
         }
         (void)sync_group(&fixture, &asks[2], id, 1);
         (void)join(&fixture, &asks[3], &requests[1], id, 3);
@@ -751,6 +855,8 @@ int main(void)
         cmocka_unit_test(offsets__of_a_deleted_topic_go),
         cmocka_unit_test(replay__does_not_depend_on_what_compaction_has_taken),
         cmocka_unit_test(transaction__shows_once_it_is_committed),
+        cmocka_unit_test(transaction__that_is_aborted_leaves_the_offset_before_it),
+        cmocka_unit_test(join__many_at_once_all_get_in_with_an_assignment_each),
         cmocka_unit_test(load__takes_records_that_mean_nothing_as_such),
         cmocka_unit_test(loading__is_said_and_nobody_leads_afterwards),
         cmocka_unit_test(group__outlives_any_allocation_that_fails),
