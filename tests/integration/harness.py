@@ -230,6 +230,57 @@ def own_broker(**options):
     return Broker(**options)
 
 
+class ControlGroup:
+    """A control group of its own with a bound on memory: version 2, or 1 where that has the memory."""
+
+    ROOT = pathlib.Path("/sys/fs/cgroup")
+    VERSIONS = ((ROOT, "memory.max", "memory.events"),
+                (ROOT / "memory", "memory.limit_in_bytes", "memory.oom_control"))
+
+    def __init__(self, limit):
+        reasons = []
+        for root, limit_file, self.events in self.VERSIONS:
+            self.path = root / f"barnabas-test-{uuid.uuid4().hex[:10]}"
+            try:
+                if not (root / "cgroup.procs").exists():
+                    raise OSError(f"{root} is no control group")
+                if limit_file == "memory.max":
+                    (root / "cgroup.subtree_control").write_text("+memory")
+                self.path.mkdir()
+                (self.path / limit_file).write_text(str(limit))
+                return
+            except OSError as error:
+                reasons.append(str(error))
+                self.remove()
+        raise Skip(f"no control group can be made: {'; '.join(reasons)[:200]}")
+
+    @property
+    def launcher(self):
+        """A command that runs another one in the group."""
+        return ("sh", "-c", f'echo $$ >{self.path}/cgroup.procs && exec "$@"', "sh")
+
+    def killed(self):
+        """How many processes of the group the kernel ended for want of memory."""
+        found = re.search(r"^oom_kill (\d+)$", (self.path / self.events).read_text(), re.M)
+        if not found:
+            raise Skip("the kernel does not count what it kills")
+        return int(found[1])
+
+    def remove(self):
+        """Its processes have ended, or are about to."""
+        with contextlib.suppress(FileNotFoundError, AssertionError):
+            wait_for(self._removed, 5, "the control group to be empty")
+
+    def _removed(self):
+        try:
+            self.path.rmdir()
+        except FileNotFoundError:
+            raise
+        except OSError:
+            return False
+        return True
+
+
 def shard_counts():
     """Apache Kafka has no shards: once is enough."""
     return (1,) if PEER == "apache" or BOOTSTRAP else (1, 3)
