@@ -29,6 +29,8 @@ const struct fuzz_target fuzz_targets[] = {
     {"metadata_snapshot", fuzz_metadata_snapshot},
     {"bootstrap", fuzz_bootstrap},
     {"quorum_state", fuzz_quorum_state},
+    {"group_records", fuzz_group_records},
+    {"subscription", fuzz_subscription},
     {NULL, NULL},
 };
 

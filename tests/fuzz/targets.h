@@ -66,4 +66,11 @@ void fuzz_metadata_snapshot(const uint8_t *data, size_t size);
 void fuzz_bootstrap(const uint8_t *data, size_t size);
 void fuzz_quorum_state(const uint8_t *data, size_t size);
 
+/* targets_group.c: what the coordinator of groups finds in __consumer_offsets, and what members
+ * say of themselves. */
+/* Kind (a byte), key and value (an int16 for the size of each, -1: null), repeated. */
+void fuzz_group_records(const uint8_t *data, size_t size);
+/* A consumer's subscription and its assignment, each with its size in front. */
+void fuzz_subscription(const uint8_t *data, size_t size);
+
 #endif

@@ -481,11 +481,11 @@ def memory_stays_below_the_bound_of_addresses(shards=1, limit=512 * MIB):
     memory_stays_below_the_bound(("prlimit", f"--as={limit}"), shards, limit)
 
 
-def memory_stays_below_the_bound_in_a_control_group(shards=1, limit=256 * MIB):
+def memory_stays_below_the_bound_in_a_control_group(shards=1, limit=256 * MIB, rounds=15):
     """What the group may hold in all, with the page cache and the kernel's own, is little more."""
     group = harness.ControlGroup(limit)
     try:
-        memory_stays_below_the_bound(group.launcher, shards, limit)
+        memory_stays_below_the_bound(group.launcher, shards, limit, rounds)
         check(group.killed(), 0, "processes killed for want of memory")
     finally:
         group.remove()
