@@ -1,11 +1,12 @@
-/* actors.h: the simulated applications: producers, consumers, an administrator, an auditor, and a
- * stranger who asks for anything.
+/* actors.h: the simulated applications: producers, consumers, members of a group, an administrator,
+ * an auditor, and a stranger who asks for anything.
  *
  * Each has a connection, a seeded will of its own, and tells the model what it learns. They are
  * told when the node has started (after the audit) and when it is gone. */
 #ifndef BNB_SIM_ACTORS_H
 #define BNB_SIM_ACTORS_H
 
+#include "group_facts.h"
 #include "model.h"
 #include "peer.h"
 
@@ -61,6 +62,46 @@ void consumer_init(struct consumer *consumer, struct net *net, struct model *mod
 void consumer_release(struct consumer *consumer);
 void consumer_start(struct consumer *consumer);
 void consumer_stop(struct consumer *consumer);
+
+#define GROUP_MEMBERS 3
+#define MEMBER_ID_BYTES 80
+
+enum member_state {
+    MEMBER_LOOKS, /* for the coordinator */
+    MEMBER_JOINS,
+    MEMBER_SYNCS,
+    MEMBER_IS_IN,
+};
+
+/* One of the group: joins, commits, reads what was committed, leaves, or sleeps until it is given
+ * up and speaks up then. */
+struct member {
+    struct peer peer;
+    struct model *model;
+    struct group_facts *facts;
+    int32_t index;
+    enum member_state state;
+    char id[MEMBER_ID_BYTES]; /* "": none */
+    int32_t generation;  /* that it is in, as far as it knows; 0: none */
+    int32_t joined;      /* that it is about to be in */
+    uint32_t partitions; /* a bit for each that it has */
+    int32_t newest;      /* facts->generation when it last asked */
+    int64_t known[GROUP_PARTITIONS]; /* facts->known then */
+    bool committing;     /* the commit of asked_offset is not answered */
+    int32_t asked_partition;
+    int32_t asked_generation;
+    int64_t asked_offset;
+    bool asked_topic_exists; /* when it was asked */
+    bool resting; /* commits nothing more */
+    bool rested;  /* and is in, and has seen every offset once more */
+    struct sim_event think;
+    bool think_set;
+};
+void member_init(struct member *member, struct net *net, struct model *model,
+                 struct group_facts *facts, int32_t index);
+void member_release(struct member *member);
+void member_start(struct member *member);
+void member_stop(struct member *member);
 
 /* Makes and deletes topics, and deletes records. */
 struct admin {

@@ -82,7 +82,9 @@ static bool loop_run_mail(struct loop *loop)
     loop->mail_last = &loop->mail_first;
     while (mail != NULL) {
         struct loop_mail *next = mail->next;
+        sim_work_begin(sim_world);
         mail->run(mail);
+        sim_work_end(sim_world);
         mail = next;
     }
     return any;
@@ -126,11 +128,15 @@ static bool loop_turn(struct loop *loop)
     int64_t now_ms = io_monotonic_ms();
     any |= wheel_wait_ms(&loop->wheel, LOOP_WAIT_MAX_MS) == 0 || loop->wheel.now_ms < now_ms;
     if (any) {
+        sim_work_begin(sim_world);
         wheel_advance(&loop->wheel, now_ms);
+        sim_work_end(sim_world);
         LIST_FOR_EACH_SAFE(item, &loop->hooks)
         {
             struct loop_hook *hook = CONTAINER_OF(item, struct loop_hook, node);
+            sim_work_begin(sim_world);
             hook->turn_end(hook);
+            sim_work_end(sim_world);
         }
     }
     return any;
@@ -253,7 +259,9 @@ static void loop_job_run(struct sim_event *event)
     struct loop_job *job = item->job;
     list_remove(&item->node);
     mem_free(item);
+    sim_work_begin(sim_world);
     job->work(job);
+    sim_work_end(sim_world);
     job->mail.run = loop_job_home;
     loop_post(job->loop, &job->mail);
 }

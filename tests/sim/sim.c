@@ -126,6 +126,10 @@ int64_t sim_next_ms(const struct sim *sim, int64_t limit_ms)
     return at_ms < limit_ms ? at_ms : limit_ms;
 }
 
+void sim_work_begin(struct sim *sim) { (void)sim; }
+
+void sim_work_end(struct sim *sim) { (void)sim; }
+
 /* Whether this operation is one of those that the disk refuses. The mark of the boot can always be
  * removed: a file system that refuses even that is mounted anew before anybody writes to it again,
  * which is mostly another boot. */

@@ -51,6 +51,8 @@ struct sim {
     int64_t effect_count;
 
     bool starved; /* allocations may fail, which some answers then say */
+    bool calm;    /* the last life: everything must come right again */
+    bool short_of_memory; /* an allocation of this life has failed outside of requests */
     bool failed; /* a checker has spoken */
     char failure[512];
 };
@@ -75,6 +77,11 @@ void sim_cancel(struct sim_event *event);
 bool sim_run_due(struct sim *sim);
 /* Time of the next event, at most limit_ms. */
 int64_t sim_next_ms(const struct sim *sim, int64_t limit_ms);
+
+/* Around each piece of work of the product that no request began: a mail, the timers, the end of a
+ * turn, a helper's job. tests/sim/starved stands in for them. */
+void sim_work_begin(struct sim *sim);
+void sim_work_end(struct sim *sim);
 
 enum sim_effect {
     SIM_EFFECT_HAPPENS,

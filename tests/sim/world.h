@@ -12,6 +12,7 @@ struct world_result {
     uint64_t history;
     int64_t effects;
     int64_t acknowledged; /* records */
+    int64_t commits;      /* of offsets, acknowledged */
     int32_t deaths[SIM_DEATHS];
     bool failed;
     char failure[512];
