@@ -125,6 +125,15 @@
 /* Room that a growing segment takes ahead of its end: a small one none, a large one a little. */
 #define SEGMENT_RESERVE_BYTES_MIN LIMIT(INT64_C(1) << 20, INT64_C(256))
 #define SEGMENT_RESERVE_BYTES_MAX LIMIT(INT64_C(16) << 20, INT64_C(1000))
+/* What a cleaning reads in one job of a helper thread: a sync that waits for the thread is not
+ * held up for more than some milliseconds. */
+#define CLEAN_WORK_BYTES LIMIT(2 << 20, 1000)
+/* log.cleaner.threads: cleanings at once. */
+#define CLEANERS_MAX 16
+/* Of the memory there is, the least part that the tables of all cleanings may take: what
+ * log.cleaner.dedupe.buffer.size has beyond it costs more passes. */
+#define CLEAN_MEMORY_SHARE 8
+#define CLEAN_MEMORY_MIN (2u << 20)
 
 /* ---- metadata ---- */
 

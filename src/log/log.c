@@ -20,6 +20,8 @@ struct log_config log_config_default(void)
         .flush_messages = INT64_MAX,
         .flush_ms = INT64_MAX,
         .max_compaction_lag_ms = INT64_MAX,
+        .delete_retention_ms = 86400000,
+        .min_cleanable_ratio = 0.5,
         .timestamp_before_max_ms = INT64_MAX,
         .timestamp_after_max_ms = 3600000,
         .producer_id_expiration_ms = 86400000,
@@ -339,7 +341,8 @@ int log_account_producer(struct log *log, const struct batch *header, const uint
 {
     ASSERT(header->producer_id >= 0);
     if (!batch_is_control(header)) {
-        return header->record_count > 0 ? producer_state_update(&log->producers, header) : 0;
+        /* Also without records: compaction leaves a header behind to say where a producer is. */
+        return producer_state_update(&log->producers, header);
     }
     struct batch batch = *header;
     struct producer_marker marker;

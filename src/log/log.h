@@ -31,7 +31,10 @@ struct log_config {
     int64_t file_delete_delay_ms;
     int64_t flush_messages;
     int64_t flush_ms;
+    int64_t min_compaction_lag_ms;
     int64_t max_compaction_lag_ms;
+    int64_t delete_retention_ms;
+    double min_cleanable_ratio;
     int64_t timestamp_before_max_ms;
     int64_t timestamp_after_max_ms;
     int64_t producer_id_expiration_ms;

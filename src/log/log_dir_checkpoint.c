@@ -21,6 +21,7 @@ static const char *const checkpoint_names[LOG_CHECKPOINT_KINDS] = {
     [LOG_CHECKPOINT_RECOVERY_POINT] = "recovery-point-offset-checkpoint",
     [LOG_CHECKPOINT_LOG_START_OFFSET] = "log-start-offset-checkpoint",
     [LOG_CHECKPOINT_HIGH_WATERMARK] = "replication-offset-checkpoint",
+    [LOG_CHECKPOINT_CLEANER] = "cleaner-offset-checkpoint",
 };
 
 const char *log_dir_checkpoint_name(enum log_checkpoint_kind kind)

@@ -44,7 +44,12 @@ struct log {
     int64_t now_ms; /* of the last call that brought a time */
     bool directory_dirty; /* a file was made that a sync of the directory must keep */
     size_t deleted_count; /* .deleted files that are still to be removed, at least */
+    struct log_clean *clean; /* under way; NULL: none */
+    int64_t cleaned_below;   /* no cleaning has left gaps above; in LOG_CLEANED_FILE */
 };
+
+/* Of a partition that was ever cleaned: the offset below which gaps are no damage, as a line. */
+#define LOG_CLEANED_FILE ".barnabas_cleaned"
 
 static inline struct segment *log_active(const struct log *log)
 {
@@ -75,6 +80,8 @@ int log_recover(struct log *log, const struct log_options *options, struct err_m
 /* Producer state as of the log end offset: the newest snapshot and the batches since. */
 int log_rebuild_producers(struct log *log);
 void log_forget_recent(struct log *log);
+/* Of a producer snapshot that need not be there. */
+int log_remove_snapshot(struct log *log, int64_t offset);
 void log_assert_invariants(const struct log *log);
 
 #endif

@@ -41,6 +41,7 @@ struct log_files {
     struct log_file *items;
     size_t count;
     size_t capacity;
+    bool was_cleaned; /* there is a LOG_CLEANED_FILE */
 };
 
 #define NUMBER_DIGITS 20
@@ -78,6 +79,7 @@ static int log_files_visit(void *context, const char *name, bool is_directory)
 {
     struct log_files *files = context;
     struct log_file file;
+    files->was_cleaned |= strcmp(name, LOG_CLEANED_FILE) == 0;
     if (is_directory || !log_file_parse(name, &file)) {
         return 0;
     }
@@ -201,6 +203,23 @@ static int log_finish_swaps(struct log *log, struct log_files *files)
     return error == 0 ? log_files_list(log, files) : error;
 }
 
+#define CLEANED_FILE_BYTES_MAX 64
+
+/* One that cannot be read or says nothing leaves the log as it is. */
+static void log_load_cleaned(struct log *log)
+{
+    char path[LOG_PATH_BYTES];
+    uint8_t *text;
+    size_t size;
+    int printed = snprintf(path, sizeof path, "%s/%s", log->directory, LOG_CLEANED_FILE);
+    if (printed > 0 && printed < LOG_PATH_BYTES &&
+        io_read_whole(&log->fs, path, CLEANED_FILE_BYTES_MAX, &text, &size) == 0) {
+        int64_t offset = strtoll((char *)text, NULL, 10);
+        log->cleaned_below = offset > 0 ? offset : 0;
+        mem_free(text);
+    }
+}
+
 static bool log_files_have(const struct log_files *files, int64_t number, enum log_file_kind kind)
 {
     for (size_t i = 0; i < files->count; i++) {
@@ -245,6 +264,10 @@ struct recovery_walk {
     int64_t dense_from; /* no gap between batches at or above it; what lies below was synced */
     int64_t next_offset;
     int32_t last_epoch; /* of the last sound batch; -1: none */
+    /* In a log with gaps: where the batches begin that have one before them and none that follows
+     * at their end. Either compaction left them so, or a base offset is not what was written. */
+    int64_t doubtful_position; /* -1: none */
+    int64_t doubtful_offset;   /* where they would begin without the gap */
     uint8_t *buffer;
     size_t buffer_capacity;
 };
@@ -303,6 +326,7 @@ static int recovery_walk_segment(struct log *log, struct recovery_walk *walk,
     int64_t position;
     segment_scan_init(&scan, segment, from, segment->size_bytes);
     *valid = from;
+    walk->doubtful_position = -1;
     int found;
     while ((found = segment_scan_next(&scan, &batch, &position)) == 1) {
         int sound = recovery_batch_is_sound(walk, segment, &batch, position);
@@ -313,6 +337,12 @@ static int recovery_walk_segment(struct log *log, struct recovery_walk *walk,
         int error = recovery_account(log, walk, segment, &batch, position);
         if (error != 0) {
             return error;
+        }
+        if (batch.base_offset == walk->next_offset) {
+            walk->doubtful_position = -1;
+        } else if (walk->doubtful_position < 0) {
+            walk->doubtful_position = position;
+            walk->doubtful_offset = walk->next_offset;
         }
         walk->next_offset = batch_last_offset(&batch) + 1;
         walk->last_epoch = batch.partition_leader_epoch;
@@ -556,15 +586,47 @@ int log_rebuild_producers(struct log *log)
     return error;
 }
 
-/* After a crash of the machine: everything from the recovery point's segment on. */
+/* Gives up the segments from index on. */
+static int recovery_drop(struct log *log, size_t index)
+{
+    int error = 0;
+    for (size_t i = index; error == 0 && i < log->segment_count; i++) {
+        error = segment_rename_deleted(log->segments[i]);
+        log->deleted_count++;
+    }
+    if (error == 0 && index < log->segment_count) {
+        log_drop_segments(log, index, log->segment_count - index);
+        /* Or they could follow what is written in their place after another loss of power. */
+        error = io_sync_directory(&log->fs, log->directory);
+    }
+    return error;
+}
+
+/* Whether what is doubtful is wrong: something overlaps it, or nothing follows it that bears it out
+ * and it was not synced either. Compaction leaves both alone: its segments are whole, and it does
+ * not touch the last one. */
+static bool recovery_doubts(const struct log *log, const struct recovery_walk *walk, size_t index,
+                            int64_t valid, int64_t recovery_point)
+{
+    if (walk->doubtful_position < 0 || walk->doubtful_offset < recovery_point) {
+        return false;
+    }
+    return valid != log->segments[index]->size_bytes || index + 1 == log->segment_count ||
+           log->segments[index + 1]->base_offset < walk->next_offset;
+}
+
+/* After a crash of the machine: everything from the recovery point's segment on. 1: from the start
+ * once more, since something was cut off that had been accounted for. */
 static int recovery_whole(struct log *log, struct log_files *files, int64_t recovery_point)
 {
+    int64_t dense_from =
+        recovery_point > log->cleaned_below ? recovery_point : log->cleaned_below;
     size_t index = log_first_unsynced(log, recovery_point);
     int error = log_load_producers(log, files, log->segments[index]->base_offset);
     struct recovery_walk walk = {
         .check_crc = true,
         .whole = true,
-        .dense_from = log->config.clean_compact ? INT64_MAX : recovery_point,
+        .dense_from = log->config.clean_compact ? INT64_MAX : dense_from,
     };
     for (; error == 0 && index < log->segment_count; index++) {
         struct segment *segment = log->segments[index];
@@ -580,21 +642,19 @@ static int recovery_whole(struct log *log, struct log_files *files, int64_t reco
         if (error != 0) {
             break;
         }
+        if (recovery_doubts(log, &walk, index, valid, recovery_point)) {
+            error = recovery_cut(log, segment, walk.doubtful_position, walk.doubtful_offset);
+            error = error == 0 ? recovery_drop(log, index + 1) : error;
+            error = error == 0 ? 1 : error;
+            break;
+        }
         /* The end of a segment may be lost at a batch boundary, which only the next one tells. */
         bool is_cut = valid != segment->size_bytes ||
                       (walk.next_offset >= walk.dense_from && index + 1 < log->segment_count &&
                        log->segments[index + 1]->base_offset != walk.next_offset);
         log->log_end_offset = walk.next_offset;
         error = recovery_cut(log, segment, valid, walk.next_offset);
-        for (size_t i = index + 1; error == 0 && is_cut && i < log->segment_count; i++) {
-            error = segment_rename_deleted(log->segments[i]);
-            log->deleted_count++;
-        }
-        if (error == 0 && is_cut && index + 1 < log->segment_count) {
-            log_drop_segments(log, index + 1, log->segment_count - index - 1);
-            /* Or they could follow what is written in their place after another loss of power. */
-            error = io_sync_directory(&log->fs, log->directory);
-        }
+        error = error == 0 && is_cut ? recovery_drop(log, index + 1) : error;
         if (error == 0 && index + 1 < log->segment_count) {
             error = segment_seal(segment);
         }
@@ -646,8 +706,10 @@ static int recovery_segments(struct log *log, const struct log_options *options,
                              struct log_files *files, struct err_message *message)
 {
     bool whole = !options->clean_shutdown && !options->page_cache_intact;
-    int error = whole ? recovery_whole(log, files, options->recovery_point)
-                      : recovery_end(log, !options->clean_shutdown, message);
+    int error = whole ? 1 : recovery_end(log, !options->clean_shutdown, message);
+    while (error == 1) {
+        error = recovery_whole(log, files, options->recovery_point);
+    }
     if (error == 0 && !whole) {
         error = log_load_producers(log, files, log->log_end_offset);
     }
@@ -667,6 +729,9 @@ int log_recover(struct log *log, const struct log_options *options, struct err_m
     log->directory_dirty = error == 0 || !options->clean_shutdown;
     if (error == 0 || error == ERR_EXISTS) {
         error = log_files_list(log, &files);
+    }
+    if (error == 0 && files.was_cleaned) {
+        log_load_cleaned(log);
     }
     for (size_t i = 0; error == 0 && i < files.count; i++) {
         if (files.items[i].state != LOG_FILE_FINAL) {

@@ -11,6 +11,16 @@
 
 #define SEGMENT_RESERVE_SHARE 4
 
+#define SEGMENT_FILES 4
+static const char *const file_suffixes[][SEGMENT_FILES] = {
+    [SEGMENT_FILES_FINAL] = {".log", ".index", ".timeindex", ".txnindex"},
+    [SEGMENT_FILES_DELETED] = {".log.deleted", ".index.deleted", ".timeindex.deleted",
+                               ".txnindex.deleted"},
+    [SEGMENT_FILES_CLEANED] = {".log.cleaned", ".index.cleaned", ".timeindex.cleaned",
+                               ".txnindex.cleaned"},
+    [SEGMENT_FILES_SWAP] = {".log.swap", ".index.swap", ".timeindex.swap", ".txnindex.swap"},
+};
+
 static int64_t offset_entry_key(const uint8_t *entry)
 {
     struct reader reader;
@@ -34,7 +44,8 @@ void segment_file_unref(struct segment_file *file)
     }
 }
 
-struct segment *segment_create(const struct log_place *place, int64_t base_offset, int64_t now_ms)
+static struct segment *segment_create_named(const struct log_place *place, int64_t base_offset,
+                                            int64_t now_ms, const char *const *suffixes)
 {
     ASSERT(base_offset >= 0);
     struct segment *segment = mem_calloc(1, sizeof *segment);
@@ -49,10 +60,22 @@ struct segment *segment_create(const struct log_place *place, int64_t base_offse
     segment->created_ms = now_ms;
     segment->used_ms = now_ms;
     segment->indexed_offset = -1;
-    index_file_init(&segment->offsets, place, base_offset, ".index", OFFSET_ENTRY_BYTES);
-    index_file_init(&segment->times, place, base_offset, ".timeindex", TIME_ENTRY_BYTES);
-    index_file_init(&segment->aborted, place, base_offset, ".txnindex", ABORTED_ENTRY_BYTES);
+    segment->log_suffix = suffixes[0];
+    index_file_init(&segment->offsets, place, base_offset, suffixes[1], OFFSET_ENTRY_BYTES);
+    index_file_init(&segment->times, place, base_offset, suffixes[2], TIME_ENTRY_BYTES);
+    index_file_init(&segment->aborted, place, base_offset, suffixes[3], ABORTED_ENTRY_BYTES);
     return segment;
+}
+
+struct segment *segment_create(const struct log_place *place, int64_t base_offset, int64_t now_ms)
+{
+    return segment_create_named(place, base_offset, now_ms, file_suffixes[SEGMENT_FILES_FINAL]);
+}
+
+struct segment *segment_create_cleaned(const struct log_place *place, int64_t base_offset,
+                                       int64_t now_ms)
+{
+    return segment_create_named(place, base_offset, now_ms, file_suffixes[SEGMENT_FILES_CLEANED]);
 }
 
 void segment_assert_invariants(const struct segment *segment)
@@ -90,7 +113,7 @@ int segment_open(struct segment *segment, bool create)
         return 0;
     }
     char path[LOG_PATH_BYTES];
-    int error = log_place_path(segment->place, segment->base_offset, ".log", path);
+    int error = log_place_path(segment->place, segment->base_offset, segment->log_suffix, path);
     if (error != 0) {
         return error;
     }
@@ -130,7 +153,7 @@ int segment_read(struct segment *segment, void *data, size_t size, int64_t posit
     if (error != 0) {
         return error;
     }
-    int64_t got = log_place_read(segment->place, segment->base_offset, ".log",
+    int64_t got = log_place_read(segment->place, segment->base_offset, segment->log_suffix,
                                  &segment->file->file, data, size, position);
     if (got < 0) {
         return (int)got;
@@ -512,27 +535,49 @@ int segment_sync(struct segment *segment)
     return error == 0 ? index_file_sync(&segment->aborted) : error;
 }
 
-int segment_rename_deleted(struct segment *segment)
+int segment_rename_files(const struct log_place *place, int64_t base_offset,
+                         enum segment_files from, enum segment_files to)
 {
-    static const char *const suffixes[] = {".log", ".index", ".timeindex", ".txnindex"};
-    index_file_release(&segment->offsets);
-    index_file_release(&segment->times);
-    index_file_release(&segment->aborted);
-    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
-        char from[LOG_PATH_BYTES];
-        char to[LOG_PATH_BYTES];
-        char suffix[32];
-        snprintf(suffix, sizeof suffix, "%s.deleted", suffixes[i]);
-        int error = log_place_path(segment->place, segment->base_offset, suffixes[i], from);
+    ASSERT(from != to);
+    for (size_t i = 0; i < SEGMENT_FILES; i++) {
+        char old_path[LOG_PATH_BYTES];
+        char new_path[LOG_PATH_BYTES];
+        int error = log_place_path(place, base_offset, file_suffixes[from][i], old_path);
         if (error == 0) {
-            error = log_place_path(segment->place, segment->base_offset, suffix, to);
+            error = log_place_path(place, base_offset, file_suffixes[to][i], new_path);
         }
         if (error == 0) {
-            error = io_rename(segment->place->fs, from, to);
+            error = io_rename(place->fs, old_path, new_path);
         }
         if (error != 0 && error != ERR_NOT_FOUND) {
             return error;
         }
     }
     return 0;
+}
+
+int segment_remove_files(const struct log_place *place, int64_t base_offset,
+                         enum segment_files which)
+{
+    /* The record file goes last: as long as it is there, the others may be made anew. */
+    for (size_t i = SEGMENT_FILES; i-- > 0;) {
+        char path[LOG_PATH_BYTES];
+        int error = log_place_path(place, base_offset, file_suffixes[which][i], path);
+        if (error == 0) {
+            error = io_remove(place->fs, path);
+        }
+        if (error != 0 && error != ERR_NOT_FOUND) {
+            return error;
+        }
+    }
+    return 0;
+}
+
+int segment_rename_deleted(struct segment *segment)
+{
+    index_file_release(&segment->offsets);
+    index_file_release(&segment->times);
+    index_file_release(&segment->aborted);
+    return segment_rename_files(segment->place, segment->base_offset, SEGMENT_FILES_FINAL,
+                                SEGMENT_FILES_DELETED);
 }

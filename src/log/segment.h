@@ -53,6 +53,7 @@ struct segment {
     int64_t roll_jitter_ms;
     int64_t bytes_since_index;
     int64_t indexed_offset; /* last offset of the newest index entry; -1: not known */
+    const char *log_suffix; /* static */
 };
 
 /* A decoded entry of the transaction index. */
@@ -64,6 +65,16 @@ struct segment_aborted {
 };
 
 struct segment *segment_create(const struct log_place *place, int64_t base_offset, int64_t now_ms);
+/* One that is to take the place of others: the names of its files end in .cleaned. */
+struct segment *segment_create_cleaned(const struct log_place *place, int64_t base_offset,
+                                       int64_t now_ms);
+enum segment_files { SEGMENT_FILES_FINAL, SEGMENT_FILES_DELETED, SEGMENT_FILES_CLEANED,
+                     SEGMENT_FILES_SWAP };
+/* Renames the files of a segment; the ones that are there. */
+int segment_rename_files(const struct log_place *place, int64_t base_offset,
+                         enum segment_files from, enum segment_files to);
+int segment_remove_files(const struct log_place *place, int64_t base_offset,
+                         enum segment_files which);
 void segment_assert_invariants(const struct segment *segment);
 /* Closes; nothing pending is written. */
 void segment_destroy(struct segment **segment);

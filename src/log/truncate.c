@@ -3,9 +3,9 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
-#include "log/log_internal.h"
+#include "log/clean_internal.h"
 
-static int log_remove_snapshot(struct log *log, int64_t offset)
+int log_remove_snapshot(struct log *log, int64_t offset)
 {
     char path[LOG_PATH_BYTES];
     int error = log_place_path(&log->place, offset, ".snapshot", path);
@@ -93,6 +93,9 @@ int log_apply_retention(struct log *log, int64_t high_watermark, int64_t now_ms,
 {
     ASSERT(log->place.miss == NULL);
     *deleted = 0;
+    if (log->clean != NULL) {
+        return 0; /* it counts on its segments; soon it is done */
+    }
     log->now_ms = now_ms;
     int64_t excess_bytes =
         log->config.retention_bytes >= 0 ? log->size_bytes - log->config.retention_bytes : -1;
@@ -167,8 +170,12 @@ int log_restart_at(struct log *log, int64_t offset)
 {
     ASSERT(offset >= 0 && log->place.miss == NULL);
     size_t count = log->segment_count;
+    int error = clean_yield(log);
+    if (error != 0) {
+        return error;
+    }
     for (size_t i = 0; i < count; i++) {
-        int error = segment_rename_deleted(log->segments[i]);
+        error = segment_rename_deleted(log->segments[i]);
         if (error == 0) {
             error = log_remove_snapshot(log, log->segments[i]->base_offset);
         }
@@ -176,7 +183,7 @@ int log_restart_at(struct log *log, int64_t offset)
             return error;
         }
     }
-    int error = log_remove_snapshot(log, log->log_end_offset);
+    error = log_remove_snapshot(log, log->log_end_offset);
     log->deleted_count += count;
     log_drop_segments(log, 0, count);
     ASSERT(log->size_bytes == 0);
@@ -210,7 +217,7 @@ int log_truncate_to(struct log *log, int64_t offset)
         return log_restart_at(log, offset);
     }
     size_t keep = log_segment_index(log, offset) + 1;
-    int error = 0;
+    int error = clean_yield(log);
     for (size_t i = keep; error == 0 && i < log->segment_count; i++) {
         error = segment_rename_deleted(log->segments[i]);
         log->deleted_count++;
