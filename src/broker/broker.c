@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "broker/checkpoints.h"
+#include "broker/cleaner.h"
 #include "broker/connections.h"
 #include "broker/coordinator_driver.h"
 #include "broker/dispatch.h"
@@ -152,6 +153,7 @@ static int shard_init(struct broker *broker, int32_t index)
     list_init(&shard->requests);
     pool_init(&shard->request_pool, sizeof(struct broker_request), REQUESTS_KEPT_MAX);
     list_init(&shard->removals);
+    list_init(&shard->compacted);
     for (size_t i = 0; i < BROKER_DIRS_MAX; i++) {
         list_init(&shard->flushes[i].due);
     }
@@ -311,6 +313,9 @@ int broker_create(const struct broker_options *options, struct broker **created,
         error = images_create(broker);
     }
     if (error == 0) {
+        error = cleaner_create(broker);
+    }
+    if (error == 0) {
         checkpoints_start(broker);
     }
     return error;
@@ -365,6 +370,7 @@ void broker_destroy(struct broker **destroyed, bool clean)
         return;
     }
     broker->stopped = true;
+    cleaner_destroy(broker);
     if (clean) {
         checkpoints_write_closing(broker);
     }

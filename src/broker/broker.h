@@ -100,6 +100,7 @@ struct broker_flushes {
     bool running;
 };
 
+struct cleaner;
 struct fetch_sessions;
 struct coordinators;
 struct broker_shard {
@@ -118,6 +119,7 @@ struct broker_shard {
     struct writer scratch; /* for unpacking records */
     struct broker_flushes flushes[BROKER_DIRS_MAX];
     uint64_t unsynced_dirs; /* bits of those in which partitions were made in this turn */
+    struct list compacted; /* partitions whose policy says compact */
     struct list open; /* partitions with open files, the one used last at the end */
     size_t open_count;
     size_t open_max;
@@ -159,6 +161,7 @@ struct broker {
         struct timer timer;
         struct broker *broker;
     } checkpoint_timers[LOG_CHECKPOINT_KINDS];
+    struct cleaner *cleaner; /* NULL: log.cleaner.enable is false */
     struct checkpoint_round *checkpoint_round;
     unsigned checkpoints_missed; /* their time came during a round */
 };

@@ -7,6 +7,7 @@
 
 #define CHECKPOINT_ALL ((1u << LOG_CHECKPOINT_KINDS) - 1)
 
+/* NULL: not by time. */
 static const char *const checkpoint_intervals[LOG_CHECKPOINT_KINDS] = {
     [LOG_CHECKPOINT_RECOVERY_POINT] = "log.flush.offset.checkpoint.interval.ms",
     [LOG_CHECKPOINT_LOG_START_OFFSET] = "log.flush.start.offset.checkpoint.interval.ms",
@@ -52,11 +53,13 @@ static int checkpoint_add(struct checkpoint_round *round, struct checkpoint_part
         [LOG_CHECKPOINT_RECOVERY_POINT] = log_recovery_point(partition->log),
         [LOG_CHECKPOINT_LOG_START_OFFSET] = log_start_offset(partition->log),
         [LOG_CHECKPOINT_HIGH_WATERMARK] = partition->high_watermark,
+        [LOG_CHECKPOINT_CLEANER] = partition->cleaned_offset,
     };
     int error = 0;
     for (int kind = 0; error == 0 && kind < LOG_CHECKPOINT_KINDS; kind++) {
-        bool wanted = (round->kinds & 1u << kind) != 0 &&
-                      (kind != LOG_CHECKPOINT_LOG_START_OFFSET || values[kind] > 0);
+        bool none = values[kind] == 0 && (kind == LOG_CHECKPOINT_LOG_START_OFFSET ||
+                                          kind == LOG_CHECKPOINT_CLEANER);
+        bool wanted = (round->kinds & 1u << kind) != 0 && !none;
         error = wanted ? log_checkpoint_add(&set->kinds[kind], topic, partition->key.partition,
                                             values[kind])
                        : 0;
@@ -251,11 +254,20 @@ void checkpoints_start(struct broker *broker)
     int64_t delay_ms = config_long(broker->options.config, "log.initial.task.delay.ms");
     for (int kind = 0; kind < LOG_CHECKPOINT_KINDS; kind++) {
         struct checkpoint_timer *timer = &broker->checkpoint_timers[kind];
+        if (checkpoint_intervals[kind] == NULL) {
+            continue;
+        }
         timer->broker = broker;
         timer_init(&timer->timer, checkpoints_fire);
         loop_timer_arm(broker->shards[0].loop, &timer->timer,
                        kind == LOG_CHECKPOINT_HIGH_WATERMARK ? 0 : delay_ms);
     }
+}
+
+void checkpoints_write_cleaned(struct broker *broker)
+{
+    checkpoints_note(&broker->shards[0]);
+    checkpoints_begin(broker, 1u << LOG_CHECKPOINT_CLEANER);
 }
 
 void checkpoints_stop(struct broker *broker)

@@ -14,6 +14,8 @@ void checkpoints_start(struct broker *broker);
 void checkpoints_stop(struct broker *broker);
 /* A partition of the shard came, went or moved on. Thread: the shard's. */
 void checkpoints_note(struct broker_shard *shard);
+/* How far logs are clean has changed: writes that file now. */
+void checkpoints_write_cleaned(struct broker *broker);
 /* At shutdown, no loop running, every log still open: syncs each and writes all files. */
 void checkpoints_write_closing(struct broker *broker);
 

@@ -1,4 +1,5 @@
 #include "broker/checkpoints.h"
+#include "broker/cleaner.h"
 #include "broker/partition_internal.h"
 
 #include <inttypes.h>
@@ -188,8 +189,10 @@ int16_t partition_append_own(struct partition *partition, uint8_t *data, size_t 
 static void partition_free(struct partition *partition)
 {
     ASSERT(list_empty(&partition->waits) && list_empty(&partition->watches));
+    ASSERT(partition->cleaning == NULL);
     partition_forget_flush(partition);
     partition_forget_files(partition);
+    list_remove(&partition->compacted_node);
     mem_free(partition->topic);
     mem_free(partition);
 }
@@ -222,7 +225,7 @@ static struct broker_dir *partition_emptiest_dir(struct broker *broker)
 
 /* What the checkpoint files say counts for a directory that was there when they were read; for a
  * new one it is of an earlier partition of the name, and has to go first. */
-static int partition_believe_checkpoints(const struct partition *partition, bool found,
+static int partition_believe_checkpoints(struct partition *partition, bool found,
                                          struct log_options *options)
 {
     struct log_dir *dir = partition->dir->dir;
@@ -231,13 +234,15 @@ static int partition_believe_checkpoints(const struct partition *partition, bool
     int64_t recovery_point =
         log_dir_checkpoint(dir, LOG_CHECKPOINT_RECOVERY_POINT, topic, number);
     int64_t log_start = log_dir_checkpoint(dir, LOG_CHECKPOINT_LOG_START_OFFSET, topic, number);
+    int64_t cleaned = log_dir_checkpoint(dir, LOG_CHECKPOINT_CLEANER, topic, number);
     if (found) {
         options->recovery_point = recovery_point;
         options->log_start_offset = log_start;
+        partition->cleaned_offset = cleaned;
         return 0;
     }
     int error = 0;
-    if (recovery_point > 0 || log_start > 0) {
+    if (recovery_point > 0 || log_start > 0 || cleaned > 0) {
         error = log_dir_forget(dir, topic, number);
     }
     return error == 0 ? log_dir_settle(dir) : error;
@@ -410,6 +415,7 @@ static struct partition *partition_create(struct broker_shard *shard,
     list_init(&partition->waits);
     list_init(&partition->flush_node);
     list_init(&partition->open_node);
+    list_init(&partition->compacted_node);
     if (partition->topic == NULL || map_insert(&shard->partitions, partition) != 0) {
         partition_free(partition);
         return NULL;
@@ -441,6 +447,10 @@ void partition_apply(struct broker_shard *shard, const struct partition_settings
         return;
     }
     log_set_config(partition->log, &settings->log);
+    list_remove(&partition->compacted_node);
+    if (settings->log.clean_compact) {
+        list_push_back(&shard->compacted, &partition->compacted_node);
+    }
     partition->min_insync_replicas = settings->min_insync_replicas;
     partition->isr_count = state->isr.count;
     bool changed = partition->leader != state->leader ||
@@ -526,8 +536,11 @@ static void partition_remove_later(struct partition *partition, char *path, int6
     loop_timer_arm(partition->shard->loop, &removal->timer, delay_ms);
 }
 
-void partition_finish_delete(struct partition *partition)
+void partition_finish_delete_if_idle(struct partition *partition)
 {
+    if (partition->flush_running || partition->cleaning != NULL) {
+        return;
+    }
     if (partition->log != NULL) {
         int64_t delay_ms = log_config(partition->log)->file_delete_delay_ms;
         log_abandon(&partition->log);
@@ -577,11 +590,10 @@ void partition_delete(struct partition *partition)
     if (partition->log != NULL) {
         partition_rename_deleted(partition);
     }
-    if (partition->flush_running) {
-        partition->doomed = true;
-    } else {
-        partition_finish_delete(partition);
-    }
+    partition->doomed = true;
+    list_remove(&partition->compacted_node);
+    cleaner_leave(partition);
+    partition_finish_delete_if_idle(partition);
 }
 
 void partition_close(struct partition *partition)
@@ -603,6 +615,18 @@ void partition_close(struct partition *partition)
     partition_free(partition);
 }
 
+void partition_remove_given_up(struct partition *partition)
+{
+    if (log_take_deleted(partition->log)) {
+        const char *directory = log_directory(partition->log);
+        char *path = mem_strndup(directory, strlen(directory));
+        if (path != NULL) {
+            partition_remove_later(partition, path,
+                                   log_config(partition->log)->file_delete_delay_ms, true);
+        }
+    }
+}
+
 #define IDLE_FILES_MS 60000 /* for old segments of a log that is in use */
 
 void partition_housekeep(struct partition *partition, int64_t now_ms)
@@ -619,14 +643,7 @@ void partition_housekeep(struct partition *partition, int64_t now_ms)
     if (deleted > 0) {
         checkpoints_note(partition->shard);
     }
-    if (log_take_deleted(partition->log)) {
-        const char *directory = log_directory(partition->log);
-        char *path = mem_strndup(directory, strlen(directory));
-        if (path != NULL) {
-            partition_remove_later(partition, path,
-                                   log_config(partition->log)->file_delete_delay_ms, true);
-        }
-    }
+    partition_remove_given_up(partition);
     if (!partition->flush_running) {
         log_close_idle_files(partition->log, now_ms - IDLE_FILES_MS);
     }

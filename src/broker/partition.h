@@ -36,7 +36,11 @@ struct partition {
     int64_t touched_ms;     /* monotonic */
     bool flush_running;
     bool flush_again;
-    bool doomed; /* deleted while a flush was running */
+    bool doomed; /* deleted while a flush was running, or a cleaning */
+    struct list compacted_node; /* in its shard's list of those whose policy says compact */
+    int64_t cleaned_offset;     /* no key is twice below; 0: not known */
+    struct cleaner_slot *cleaning; /* NULL: none is under way */
+    bool uncleanable;              /* until the next start */
     char *renamed; /* where a deleted partition's files are now */
 };
 

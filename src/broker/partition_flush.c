@@ -63,7 +63,7 @@ static void flush_part_done(struct flush_part *part)
     metrics_time_add(partition->shard->metrics, METRIC_LOG_FLUSH, part->us);
     int error = log_flush_finish(partition->log, &part->flush);
     if (partition->doomed) {
-        partition_finish_delete(partition);
+        partition_finish_delete_if_idle(partition);
         return;
     }
     if (error != 0) {

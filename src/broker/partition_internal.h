@@ -6,7 +6,9 @@
 
 /* Makes the offsets below offset readable, bytes more than before. */
 void partition_raise_high_watermark(struct partition *partition, int64_t offset, int64_t bytes);
-/* The rest of partition_delete, once no flush is running. */
-void partition_finish_delete(struct partition *partition);
+/* The rest of partition_delete, unless a flush or a cleaning is still running. */
+void partition_finish_delete_if_idle(struct partition *partition);
+/* Sees to the files of segments that the log has given up. */
+void partition_remove_given_up(struct partition *partition);
 
 #endif

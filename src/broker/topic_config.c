@@ -135,6 +135,13 @@ static int32_t find_int(struct lookup *lookup, const char *name, int32_t missing
     return number < INT32_MIN || number > INT32_MAX ? missing : (int32_t)number;
 }
 
+static double find_double(struct lookup *lookup, const char *name, double missing)
+{
+    double number = missing;
+    struct string_view value = find(lookup, name);
+    return value.data != NULL && config_parse_double(value, &number) == 0 ? number : missing;
+}
+
 static bool find_boolean(struct lookup *lookup, const char *name)
 {
     bool result = false;
@@ -190,6 +197,12 @@ static void set_cleanup(struct lookup *lookup, struct log_config *out)
         out->clean_delete = out->clean_delete || string_view_is(policy, "delete");
         out->clean_compact = out->clean_compact || string_view_is(policy, "compact");
     }
+    out->min_cleanable_ratio = find_double(lookup, "min.cleanable.dirty.ratio",
+                                           out->min_cleanable_ratio);
+    out->min_compaction_lag_ms = find_long(lookup, "min.compaction.lag.ms",
+                                           out->min_compaction_lag_ms);
+    out->delete_retention_ms = find_long(lookup, "delete.retention.ms",
+                                         out->delete_retention_ms);
 }
 
 static void set_times(struct lookup *lookup, struct log_config *out)

@@ -33,6 +33,8 @@ void net_memory_plan(const struct net_memory_options *options, struct net_memory
     memory->sessions.max_bytes = (size_t)work / 8;
     memory->begun.max_bytes = (size_t)first / 2;
     memory->scratch_bytes = (size_t)scratch;
+    memory->cleaner_bytes = (size_t)clamp(available / CLEAN_MEMORY_SHARE, CLEAN_MEMORY_MIN,
+                                          INT64_MAX);
     memory->request_bytes_max = (int32_t)smaller(options->request_bytes_max, rest);
     memory->total_bytes = (size_t)(first + rest + work + work / 8 +
                                    2 * scratch * options->shard_count);

@@ -20,6 +20,7 @@ struct net_memory {
     struct budget sessions;     /* of fetches */
     struct budget begun;        /* first bytes of frames that wait for their rest */
     size_t scratch_bytes;       /* of a shard: records unpacked, and once more a codec's window */
+    size_t cleaner_bytes;       /* tables of keys of all cleanings */
     int32_t request_bytes_max;  /* socket.request.max.bytes, or less: what there is memory for */
     size_t total_bytes;
 };

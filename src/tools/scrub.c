@@ -226,7 +226,7 @@ static int dir_visit(void *context, const char *name, bool is_directory)
     struct scrub_extent extent;
     struct scrub_topic known;
     bool is_known = scrub_metadata_topic(dir->scrub, topic, &known);
-    int error = scrub_partition(dir->scrub, path, is_known && !known.compacts, &extent);
+    int error = scrub_partition(dir->scrub, path, is_known ? &known : NULL, &extent);
     if (error == 0) {
         check_topic_id(dir->scrub, path, is_known ? &known : NULL);
     }

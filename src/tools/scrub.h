@@ -34,9 +34,9 @@ void scrub_problem(struct scrub *scrub, const char *path, int64_t position, cons
                    ...) __attribute__((format(printf, 4, 5)));
 /* A file that is about to be looked at. */
 void scrub_begin_file(struct scrub *scrub, const char *path, int64_t size);
-/* A partition directory: segments, indexes, producer snapshots, epochs; dense: no offset of it may
- * be missing. 0, or an error. */
-int scrub_partition(struct scrub *scrub, const char *directory, bool dense,
+/* A partition directory: segments, indexes, producer snapshots, epochs. topic: NULL when nobody
+ * says anything of it. 0, or an error. */
+int scrub_partition(struct scrub *scrub, const char *directory, const struct scrub_topic *topic,
                     struct scrub_extent *extent);
 /* Reads what a directory of __cluster_metadata-0 says of topics, when it is there and none was read
  * before. 0 or ERR_NOMEM; scrub_metadata_release frees it. */

@@ -45,6 +45,7 @@ struct partition_scrub {
     size_t seen_count;
     size_t seen_capacity;
     bool dense;    /* no offset may be missing */
+    bool cleaned;  /* what newer records supersede may be gone */
     bool has_batch; /* one was seen: what follows it follows without a gap */
     bool producers_known; /* from the log's beginning or a snapshot there */
     struct segment_aborted *aborted; /* that the records of this segment make */
@@ -76,6 +77,10 @@ static int partition_visit(void *context, const char *name, bool is_directory)
 {
     struct partition_scrub *partition = context;
     size_t digits = 0;
+    if (strcmp(name, LOG_CLEANED_FILE) == 0) {
+        partition->cleaned = true;
+        partition->dense = false;
+    }
     while (isdigit((unsigned char)name[digits])) {
         digits++;
     }
@@ -126,6 +131,10 @@ static void compare_producer(struct partition_scrub *partition, const char *path
                 known->transaction_first_offset == written->transaction_first_offset &&
                 (a == NULL || b == NULL || (a->last_sequence == b->last_sequence &&
                                             a->last_offset == b->last_offset));
+    if (partition->cleaned) {
+        /* Compaction keeps the last thing of each producer; what was so earlier may be gone. */
+        same = a == NULL || b == NULL || b->last_offset <= a->last_offset;
+    }
     if (!same) {
         scrub_problem(partition->scrub, path, -1,
                       "producer %" PRId64 " is not as the records have it", written->producer_id);
@@ -154,7 +163,7 @@ static void check_snapshots(struct partition_scrub *partition, int64_t offset)
         } else if (log->log_start_offset == number && partition->seen_count == 0 &&
                    log->producers.count == 0) {
             (void)producer_state_load_snapshot(&log->producers, number, 0, INT64_MAX);
-            partition->producers_known = true;
+            partition->producers_known = !partition->cleaned;
         } else {
             for (size_t i = 0; i < written.count; i++) {
                 compare_producer(partition, path, &written.entries[i]);
@@ -455,7 +464,7 @@ static int partition_run(struct partition_scrub *partition, struct scrub_extent 
               number_order);
     }
     log->log_start_offset = partition->segments.items[0];
-    partition->producers_known = log->log_start_offset == 0;
+    partition->producers_known = !partition->cleaned && log->log_start_offset == 0;
     error = leader_epochs_load(&log->epochs);
     for (size_t i = 0; error == 0 && i < partition->segments.count; i++) {
         error = check_segment(partition, partition->segments.items[i]);
@@ -472,11 +481,14 @@ static int partition_run(struct partition_scrub *partition, struct scrub_extent 
     return error;
 }
 
-int scrub_partition(struct scrub *scrub, const char *directory, bool dense,
+int scrub_partition(struct scrub *scrub, const char *directory, const struct scrub_topic *topic,
                     struct scrub_extent *extent)
 {
-    struct partition_scrub partition = {
-        .scrub = scrub, .directory = directory, .dense = dense, .epoch = -1};
+    struct partition_scrub partition = {.scrub = scrub,
+                                        .directory = directory,
+                                        .dense = topic != NULL && !topic->compacts,
+                                        .cleaned = topic != NULL && topic->compacts,
+                                        .epoch = -1};
     *extent = (struct scrub_extent){0, 0};
     partition.log = mem_calloc(1, sizeof *partition.log);
     if (partition.log == NULL) {
