@@ -12,7 +12,7 @@
 #define DELETE_RECORDS_VERSION 2
 #define METADATA_VERSION 12
 #define ADMIN_TIMEOUT_MS 30000
-#define ADMIN_CONFIGS 4
+#define ADMIN_CONFIGS 7
 
 static void admin_create(struct admin *admin, int32_t index)
 {
@@ -22,8 +22,20 @@ static void admin_create(struct admin *admin, int32_t index)
         {string_view_of("segment.ms"), string_view_of("300")},
         {string_view_of("index.interval.bytes"), string_view_of("64")},
         {string_view_of("file.delete.delay.ms"), string_view_of("500")},
-        {string_view_of("flush.messages"), string_view_of("1")},
     };
+    int32_t count = 3;
+    if (topic->durable) {
+        configs[count++] = (struct create_topics_request_creatable_topic_config){
+            string_view_of("flush.messages"), string_view_of("1")};
+    }
+    if (topic->compacted) {
+        configs[count++] = (struct create_topics_request_creatable_topic_config){
+            string_view_of("cleanup.policy"), string_view_of("compact,delete")};
+        configs[count++] = (struct create_topics_request_creatable_topic_config){
+            string_view_of("min.cleanable.dirty.ratio"), string_view_of("0.1")};
+        configs[count++] = (struct create_topics_request_creatable_topic_config){
+            string_view_of("delete.retention.ms"), string_view_of("700")};
+    }
     struct create_topics_request request;
     struct create_topics_request_creatable_topic wanted;
     create_topics_request_default(&request);
@@ -32,7 +44,7 @@ static void admin_create(struct admin *admin, int32_t index)
     wanted.num_partitions = MODEL_PARTITIONS;
     wanted.replication_factor = 1;
     wanted.configs.items = configs;
-    wanted.configs.count = topic->durable ? ADMIN_CONFIGS : ADMIN_CONFIGS - 1;
+    wanted.configs.count = count;
     request.topics.items = &wanted;
     request.topics.count = 1;
     request.timeout_ms = ADMIN_TIMEOUT_MS;

@@ -126,6 +126,8 @@ static void audit_take_offset(struct audit *audit, const struct list_offsets_res
         actors_ask_fetch(&audit->peer, audit->model, audit->topic, audit->partition,
                          audit->position, 0);
     } else {
+        model_audited(audit->model, audit->topic, audit->partition, audit->start_offset,
+                      audit->end_offset);
         audit_next(audit);
     }
 }
@@ -148,6 +150,8 @@ static void audit_take_records(struct audit *audit, const struct fetch_response 
     if (position < audit->end_offset) {
         actors_ask_fetch(&audit->peer, audit->model, audit->topic, audit->partition, position, 0);
     } else {
+        model_audited(audit->model, audit->topic, audit->partition, audit->start_offset,
+                      audit->end_offset);
         audit_next(audit);
     }
 }

@@ -14,6 +14,7 @@ void model_init(struct model *model, struct sim *sim)
     for (int32_t i = 0; i < MODEL_TOPICS; i++) {
         snprintf(model->topics[i].name, sizeof model->topics[i].name, "topic-%d", i);
         model->topics[i].durable = sim_chance(sim, 50);
+        model->topics[i].compacted = sim_chance(sim, 50);
     }
     for (int32_t i = 0; i < MODEL_PRODUCERS; i++) {
         model->producers[i].idempotent = i % 2 == 0;
@@ -69,7 +70,7 @@ static struct model_slot *partition_slot(struct model_partition *partition, int6
                          sizeof *partition->slots);
     ASSERT(error == 0);
     while (partition->count < needed) {
-        partition->slots[partition->count++] = (struct model_slot){0, false};
+        partition->slots[partition->count++] = (struct model_slot){.value = 0};
     }
     return &partition->slots[offset];
 }
@@ -140,7 +141,9 @@ static void model_check_order(struct model *model, const struct model_topic *top
 void model_read(struct model *model, int32_t topic, int32_t partition, int64_t offset,
                 uint64_t value)
 {
-    if (model_learn(model, topic, partition, offset, value, "was read") != NULL) {
+    struct model_slot *slot = model_learn(model, topic, partition, offset, value, "was read");
+    if (slot != NULL) {
+        slot->seen = true;
         model_check_order(model, &model->topics[topic],
                           &model->topics[topic].partitions[partition], offset, value);
     }
@@ -180,8 +183,62 @@ void model_audit(struct model *model, int32_t topic, int32_t partition, int64_t 
     if (at->count > (size_t)end_offset) {
         at->count = (size_t)end_offset;
     }
+    for (size_t i = 0; i < at->count; i++) {
+        at->slots[i].seen = false;
+    }
     at->high_watermark = 0;
     at->may_lose = false;
+    at->may_have_holes = may_lose;
+}
+
+int32_t model_key(uint64_t value) { return (int32_t)((value * 2654435761u >> 7) % MODEL_KEYS); }
+
+bool model_is_tombstone(uint64_t value) { return value * 31 % 7 == 0; }
+
+/* The newest record of a key decides, as far as all that may be newer is known. */
+static void model_check_key(struct model *model, const struct model_topic *topic,
+                            int32_t partition, int32_t key, int64_t start_offset)
+{
+    const struct model_partition *at = &topic->partitions[partition];
+    int64_t newest = -1;
+    int64_t seen = -1;
+    for (int64_t i = (int64_t)at->count - 1; i >= start_offset; i--) {
+        const struct model_slot *slot = &at->slots[i];
+        if (slot->value == 0 && newest < 0) {
+            return;
+        }
+        if (slot->value != 0 && model_key(slot->value) == key) {
+            newest = newest < 0 ? i : newest;
+            seen = seen < 0 && slot->seen ? i : seen;
+        }
+    }
+    bool may_be_gone = newest < 0 || model_is_tombstone(at->slots[newest].value);
+    if (seen != newest && !(may_be_gone && seen < 0)) {
+        sim_fail(model->sim, "%s-%d: key %d was last written at %" PRId64 ", but is last read at %"
+                             PRId64,
+                 topic->name, partition, key, newest, seen);
+    }
+}
+
+void model_audited(struct model *model, int32_t topic, int32_t partition, int64_t start_offset,
+                   int64_t end_offset)
+{
+    const struct model_topic *of = &model->topics[topic];
+    struct model_partition *at = &model->topics[topic].partitions[partition];
+    bool whole = (int64_t)at->count == end_offset;
+    if (at->may_have_holes && of->compacted) {
+        for (size_t i = 0; i < at->count; i++) {
+            struct model_slot *slot = &at->slots[i];
+            if (!slot->seen && slot->value != 0) {
+                model_record(model, slot->value)->offset = -1;
+                slot->value = 0;
+            }
+        }
+        return;
+    }
+    for (int32_t key = 0; of->compacted && whole && key < MODEL_KEYS; key++) {
+        model_check_key(model, of, partition, key, start_offset);
+    }
 }
 
 void model_topic_exists(struct model *model, int32_t topic, struct uuid id)

@@ -3,7 +3,8 @@
  * Every value that is produced is unique: producer and counter. The model learns from
  * acknowledgements and from reads, and fails the run as soon as two of them cannot both be true:
  * a value at another offset than before, at two offsets, or that nobody sent; a hole; an
- * acknowledged record that is gone; a high watermark that went back. */
+ * acknowledged record that is gone; a high watermark that went back. Of a compacted topic records
+ * may be gone that have a later one of their key: who reads all of it comes to the same values. */
 #ifndef BNB_SIM_MODEL_H
 #define BNB_SIM_MODEL_H
 
@@ -15,6 +16,8 @@
 #define MODEL_TOPICS_PERMANENT 2
 #define MODEL_PARTITIONS 2
 #define MODEL_PRODUCERS 4
+/* Of the records of a compacted topic. */
+#define MODEL_KEYS 6
 
 enum model_topic_state {
     TOPIC_ABSENT,
@@ -24,6 +27,7 @@ enum model_topic_state {
 struct model_slot {
     uint64_t value; /* 0: not known */
     bool acknowledged;
+    bool seen; /* by the audit that is under way */
 };
 struct model_partition {
     struct model_slot *slots; /* by offset */
@@ -33,6 +37,7 @@ struct model_partition {
     int64_t start_asked;     /* the largest offset that DeleteRecords was asked for */
     int64_t start_confirmed; /* low watermark that it answered in this life */
     bool may_lose; /* what was not synced: the power went since the last audit, or a sync failed */
+    bool may_have_holes; /* the same, of a compacted topic, whose gaps tell nothing */
 };
 struct model_topic {
     char name[16];
@@ -41,6 +46,7 @@ struct model_topic {
     bool may_exist;  /* while UNSURE: a creation was asked */
     bool may_vanish; /* while UNSURE: a deletion was asked */
     bool durable;    /* flush.messages=1 */
+    bool compacted;
     int32_t generation; /* of incarnations: who holds an older one forgets it */
     struct model_partition partitions[MODEL_PARTITIONS];
 };
@@ -79,6 +85,12 @@ void model_see_high_watermark(struct model *model, int32_t topic, int32_t partit
 /* After a start: the log begins and ends here. */
 void model_audit(struct model *model, int32_t topic, int32_t partition, int64_t start_offset,
                  int64_t end_offset);
+/* All of it was read: of a compacted topic, what a reader came to is what was written. */
+void model_audited(struct model *model, int32_t topic, int32_t partition, int64_t start_offset,
+                   int64_t end_offset);
+/* What a record of a compacted topic is: its key, and whether it has no value. */
+int32_t model_key(uint64_t value);
+bool model_is_tombstone(uint64_t value);
 /* A topic exists with this id: a new incarnation unless the id is known. */
 void model_topic_exists(struct model *model, int32_t topic, struct uuid id);
 void model_topic_absent(struct model *model, int32_t topic);

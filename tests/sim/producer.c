@@ -28,7 +28,12 @@ static void producer_build(const struct producer *producer, const struct produce
     header.base_timestamp_ms = io_wall_ms();
     struct batch_builder builder;
     batch_builder_init(&builder, writer, &header);
+    bool compacted = producer->model->topics[batch->topic].compacted;
     for (int32_t i = 0; i < batch->record_count; i++) {
+        const uint8_t key = (uint8_t)('a' + model_key(batch->values[i]));
+        const struct record_header id = {
+            string_view_of("id"),
+            {(const uint8_t *)&batch->values[i], sizeof batch->values[i]}};
         /* The size depends on the value alone, so that a batch sent again is the same. */
         size_t padding_bytes = (size_t)(batch->values[i] * 31 % PRODUCER_PADDING_MAX);
         struct record record = {
@@ -37,6 +42,14 @@ static void producer_build(const struct producer *producer, const struct produce
             .key = {(const uint8_t *)&batch->values[i], sizeof batch->values[i]},
             .value = {padding, padding_bytes},
         };
+        if (compacted) {
+            record.key = (struct bytes_view){&key, 1};
+            record.headers = &id;
+            record.header_count = 1;
+            if (model_is_tombstone(batch->values[i])) {
+                record.value = (struct bytes_view){NULL, 0};
+            }
+        }
         batch_builder_add(&builder, &record);
     }
     int error = batch_builder_finish(&builder);

@@ -286,6 +286,9 @@ static void world_configure(struct world *world)
         "group.min.session.timeout.ms=100",
         world->short_delay ? "group.initial.rebalance.delay.ms=0"
                            : "group.initial.rebalance.delay.ms=300",
+        "log.cleaner.backoff.ms=200",
+        "log.cleaner.threads=2",
+        "log.cleaner.io.buffer.size=16384",
         shards,
         snapshot,
     };
