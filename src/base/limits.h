@@ -150,6 +150,9 @@
 #define COORDINATOR_STAGE_KEEP_BYTES LIMIT(64u << 10, 64u)
 /* One read while the log of a coordinator is loaded; a batch that is larger is read whole. */
 #define COORDINATOR_LOAD_BYTES LIMIT(256u << 10, 300u)
+/* A marker that could not be written is tried again after this long, then after twice as long. */
+#define MARKER_RETRY_MS LIMIT(100, 10)
+#define MARKER_RETRY_MS_MAX 5000
 /* Transactions that one turn of a timer ends, or ids that it removes: a batch of usual size. */
 #define TRANSACTIONS_A_TURN LIMIT(1000u, 1u)
 

@@ -1,4 +1,4 @@
-/* FindCoordinator. The topic of the offsets is made when somebody asks for a group first. */
+/* FindCoordinator. The topic of a kind of coordinator is made when somebody asks for one first. */
 #include "broker/cluster_view.h"
 #include "broker/config_internal.h"
 #include "broker/coordinator_driver.h"
@@ -13,6 +13,7 @@
 struct find_work {
     struct broker_request *request;
     bool topic_is_missing;
+    struct string_view topic_name; /* of the kind that is asked for */
     struct find_coordinator_response response;
     struct create_topics_request creation;
     struct create_topics_request_creatable_topic topic;
@@ -66,11 +67,11 @@ static struct coordinator_place nowhere(int16_t error, const char *text)
 }
 
 /* The answer does not depend on how the creation goes: the client asks again. */
-static struct coordinator_place group_place(struct find_work *work, struct string_view key)
+static struct coordinator_place place_of(struct find_work *work, struct string_view key)
 {
     struct broker_request *request = work->request;
     const struct image *image = broker_image(request);
-    const struct image_topic *topic = image_topic_by_name(image, string_view_of(OFFSETS_TOPIC));
+    const struct image_topic *topic = image_topic_by_name(image, work->topic_name);
     if (topic == NULL) {
         work->topic_is_missing = true;
         return nowhere(KAFKA_COORDINATOR_NOT_AVAILABLE, "");
@@ -91,7 +92,7 @@ static struct coordinator_place group_place(struct find_work *work, struct strin
                                       endpoint->port};
 }
 
-/* No coordinator of transactions or share groups runs here yet. */
+/* No coordinator of share groups runs here yet. */
 static struct coordinator_place coordinator_place(struct find_work *work, int8_t key_type,
                                                   struct string_view key)
 {
@@ -102,8 +103,12 @@ static struct coordinator_place coordinator_place(struct find_work *work, int8_t
     if (key_type == KEY_SHARE && !is_share_key(key)) {
         return nowhere(KAFKA_INVALID_REQUEST, "");
     }
-    return key_type == KEY_GROUP ? group_place(work, key)
-                                 : nowhere(KAFKA_COORDINATOR_NOT_AVAILABLE, "");
+    if (key_type == KEY_SHARE) {
+        return nowhere(KAFKA_COORDINATOR_NOT_AVAILABLE, "");
+    }
+    work->topic_name = coordinator_topic(key_type == KEY_GROUP ? COORDINATOR_GROUPS
+                                                               : COORDINATOR_TRANSACTIONS);
+    return place_of(work, key);
 }
 
 static void topic_created(struct broker_request *request, void *context, int16_t error,
@@ -131,7 +136,7 @@ static void respond(struct find_work *work)
     work->creation.timeout_ms = config_int(config, "request.timeout.ms");
     work->creation.topics.items = &work->topic;
     work->creation.topics.count = 1;
-    if (!topic_create_fill(config, string_view_of(OFFSETS_TOPIC), &request->arena, &work->topic)) {
+    if (!topic_create_fill(config, work->topic_name, &request->arena, &work->topic)) {
         broker_respond_close(request);
         return;
     }

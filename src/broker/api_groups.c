@@ -118,7 +118,8 @@ void api_list_groups(struct broker_request *request)
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        coordinator_ask_partition(&work->asks[i], request, request->message, (int32_t)i);
+        coordinator_ask_partition(&work->asks[i], request, request->message, COORDINATOR_GROUPS,
+                                  (int32_t)i);
         group_work_prepare(work, i);
     }
     group_work_start(work);

@@ -3,8 +3,11 @@
 #include "broker/fanout.h"
 #include "broker/handlers_data.h"
 #include "broker/topic_config.h"
+#include "broker/transaction_enrol.h"
 
 #define PRODUCE_BY_ID_VERSION 13
+#define ABORTABLE_VERSION 11
+#define ADDS_VERSION 12
 #define SHOWN_RECORD_ERRORS 3
 
 /* One partition of a request. */
@@ -15,7 +18,15 @@ struct produce_item {
     size_t size;
     int16_t api_version;
     bool acks_all;
+    bool verify;   /* it is transactional, and its transaction is asked for */
+    bool asked;    /* the coordinator has agreed */
+    bool held;     /* it is to be asked, for what guard is of */
+    uint64_t guard;
+    int64_t producer_id;
+    int16_t producer_epoch;
+    int32_t base_sequence;
     int16_t error;
+    const char *words; /* about error, or NULL */
     int64_t base_offset;
     int64_t log_append_time_ms;
     int64_t log_start_offset;
@@ -30,6 +41,10 @@ struct produce_work {
     size_t item_count;
     struct produce_response response;
     bool any_error;
+    bool transactional; /* there are batches of producer in it */
+    struct transaction_producer producer;
+    struct transaction_enrol enrol;
+    struct transaction_partition *enrolling; /* those that are held, in their order */
 };
 
 static void produce_waited(struct partition_wait *wait, int16_t error)
@@ -41,6 +56,22 @@ static void produce_waited(struct partition_wait *wait, int16_t error)
         item->base_offset = -1;
     }
     fanout_item_done(&item->base);
+}
+
+/* Whether the item waits for the coordinator, or has failed. */
+static bool produce_hold(struct produce_item *item, struct partition *partition)
+{
+    struct log_verification verification = {
+        .producer_id = item->producer_id,
+        .producer_epoch = item->producer_epoch,
+        .base_sequence = item->base_sequence,
+        .epoch_a_transaction = item->api_version >= ADDS_VERSION,
+    };
+    int64_t now_ms = loop_wall_ms(partition->shard->loop);
+    item->error = kafka_error_from(
+        log_verify(partition->log, &verification, now_ms, &item->guard));
+    item->held = item->error == 0 && item->guard != 0;
+    return item->error != 0 || item->held;
 }
 
 static void produce_run(struct fanout_item *base, struct partition *partition)
@@ -55,10 +86,15 @@ static void produce_run(struct fanout_item *base, struct partition *partition)
         fanout_item_done(base);
         return;
     }
+    if (item->verify && !item->asked && produce_hold(item, partition)) {
+        fanout_item_done(base);
+        return;
+    }
     struct log_append_result result;
     bool wait_needed;
-    int error = partition_append(partition, item->data, item->size, item->api_version,
-                                 item->acks_all, &result, &wait_needed);
+    struct partition_append append = {item->data,     item->size,   item->api_version,
+                                      item->acks_all, item->verify, item->guard};
+    int error = partition_append(partition, &append, &result, &wait_needed);
     if (error != 0) {
         item->error = partition_fault(partition, error);
         if (result.record_error_count > 0 || result.refusal != LOG_REFUSAL_WORDLESS) {
@@ -170,10 +206,9 @@ static void produce_fill_errors(struct broker_request *request, struct produce_i
     mem_free(item->refused);
 }
 
-static void produce_done(struct fanout *fanout)
+static void produce_respond(struct produce_work *work)
 {
-    struct produce_work *work = CONTAINER_OF(fanout, struct produce_work, fanout);
-    struct broker_request *request = fanout->request;
+    struct broker_request *request = work->fanout.request;
     const struct produce_request *asked = request->message;
     for (size_t i = 0; i < work->item_count; i++) {
         struct produce_item *item = &work->items[i];
@@ -192,6 +227,8 @@ static void produce_done(struct fanout *fanout)
         }
         if (item->refused != NULL) {
             produce_fill_errors(request, item);
+        } else if (item->words != NULL) {
+            response->error_message = arena_format(&request->arena, "%s", item->words);
         }
     }
     if (asked->acks != 0) {
@@ -202,6 +239,138 @@ static void produce_done(struct fanout *fanout)
     } else {
         broker_drop(request);
     }
+}
+
+/* ---- transactions ---- */
+
+static enum transaction_support produce_support(const struct broker_request *request)
+{
+    int16_t version = request->header.request_api_version;
+    return version >= ADDS_VERSION        ? TRANSACTION_SUPPORT_ADDS
+           : version >= ABORTABLE_VERSION ? TRANSACTION_SUPPORT_ABORTABLE
+                                          : TRANSACTION_SUPPORT_OLD;
+}
+
+/* What becomes of an item that the coordinator does not take: older clients try again after
+ * NOT_ENOUGH_REPLICAS, and not after what they do not expect of Produce. */
+static void produce_translate(struct produce_item *item, int16_t error)
+{
+    bool adds = item->api_version >= ADDS_VERSION;
+    item->error = error;
+    switch (error) {
+    case KAFKA_INVALID_TXN_STATE:
+        item->words = "Partition was not added to the transaction";
+        break;
+    case KAFKA_COORDINATOR_LOAD_IN_PROGRESS:
+        item->error = KAFKA_NOT_ENOUGH_REPLICAS;
+        item->words = "Unable to verify the partition has been added to the transaction. "
+                      "Underlying error: COORDINATOR_LOAD_IN_PROGRESS";
+        break;
+    case KAFKA_COORDINATOR_NOT_AVAILABLE:
+        item->error = KAFKA_NOT_ENOUGH_REPLICAS;
+        item->words = "Unable to verify the partition has been added to the transaction. "
+                      "Underlying error: COORDINATOR_NOT_AVAILABLE";
+        break;
+    case KAFKA_NOT_COORDINATOR:
+        item->error = KAFKA_NOT_ENOUGH_REPLICAS;
+        item->words = "Unable to verify the partition has been added to the transaction. "
+                      "Underlying error: NOT_COORDINATOR";
+        break;
+    case KAFKA_CONCURRENT_TRANSACTIONS:
+        if (!adds) {
+            item->error = KAFKA_NOT_ENOUGH_REPLICAS;
+            item->words = "Unable to verify the partition has been added to the transaction. "
+                          "Underlying error: CONCURRENT_TRANSACTIONS";
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+/* The second round: those that were held, and may be written. */
+static void produce_enrolled(struct transaction_enrol *enrol, const int16_t *errors)
+{
+    struct produce_work *work = enrol->context;
+    int error = fanout_init(&work->fanout, work->fanout.request);
+    ASSERT(error == 0);
+    size_t held = 0;
+    for (size_t i = 0; i < work->item_count; i++) {
+        struct produce_item *item = &work->items[i];
+        if (!item->held) {
+            continue;
+        }
+        item->held = false;
+        item->asked = true;
+        if (errors[held] != 0) {
+            produce_translate(item, errors[held]);
+        } else {
+            fanout_add(&work->fanout, &item->base);
+        }
+        held++;
+    }
+    fanout_start(&work->fanout);
+}
+
+static void produce_done(struct fanout *fanout)
+{
+    struct produce_work *work = CONTAINER_OF(fanout, struct produce_work, fanout);
+    struct broker_request *request = fanout->request;
+    int32_t held = 0;
+    for (size_t i = 0; work->transactional && i < work->item_count; i++) {
+        const struct produce_item *item = &work->items[i];
+        if (item->held) {
+            const struct image_topic *topic =
+                image_topic_by_id(broker_image(request), item->base.topic_id);
+            work->enrolling[held++] = (struct transaction_partition){
+                topic == NULL ? string_view_of("") : arena_string(&request->arena, topic->name),
+                item->base.partition};
+        }
+    }
+    if (request->arena.failed) {
+        broker_respond_close(request);
+    } else if (held > 0) {
+        work->enrol.done = produce_enrolled;
+        work->enrol.context = work;
+        transaction_enrol(&work->enrol, request, &work->producer, produce_support(request),
+                          work->enrolling, held);
+    } else {
+        produce_respond(work);
+    }
+}
+
+/* What the first batches say of transactions: 0, or the error of the whole request. */
+static int16_t produce_scan(struct produce_work *work)
+{
+    const struct produce_request *asked = work->fanout.request->message;
+    work->producer = (struct transaction_producer){asked->transactional_id, -1, -1};
+    for (int32_t i = 0; i < asked->topic_data.count; i++) {
+        const struct produce_request_topic_produce_data *topic = &asked->topic_data.items[i];
+        for (int32_t j = 0; j < topic->partition_data.count; j++) {
+            const struct produce_request_partition_produce_data *data =
+                &topic->partition_data.items[j];
+            struct batch batch;
+            if (data->records.data == NULL ||
+                batch_decode(data->records.data, data->records.size, &batch) != 0 ||
+                !batch_is_transactional(&batch)) {
+                continue;
+            }
+            if (asked->transactional_id.data == NULL) {
+                return KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+            }
+            bool another = batch.producer_id != work->producer.producer_id ||
+                           batch.producer_epoch != work->producer.producer_epoch;
+            if (batch.producer_id >= 0 && work->transactional && another) {
+                return KAFKA_INVALID_PRODUCER_ID_MAPPING;
+            }
+            if (batch.producer_id >= 0) {
+                work->transactional = true;
+                work->producer.producer_id = batch.producer_id;
+                work->producer.producer_epoch = batch.producer_epoch;
+            }
+        }
+    }
+    return 0;
 }
 
 static size_t produce_partition_count(const struct produce_request *asked)
@@ -255,13 +424,10 @@ static void produce_add_partition(struct produce_work *work, const struct image_
     if (error == 0 && data->records.data == NULL) {
         error = KAFKA_INVALID_RECORD;
     }
-    struct batch batch;
-    if (error == 0 && batch_decode(data->records.data, data->records.size, &batch) == 0 &&
-        batch_is_transactional(&batch)) {
-        /* Nobody may write to transactions without an id; with one there is no coordinator here. */
-        error = asked->transactional_id.data == NULL ? KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED
-                                                     : KAFKA_INVALID_TXN_STATE;
-    }
+    struct batch batch = {.producer_id = -1};
+    bool transactional = error == 0 && work->transactional &&
+                         batch_decode(data->records.data, data->records.size, &batch) == 0 &&
+                         batch_is_transactional(&batch) && batch.producer_id >= 0;
     metrics_add(request->shard->metrics, METRIC_TOTAL_PRODUCE, 1);
     if (error != 0) {
         metrics_add(request->shard->metrics, METRIC_FAILED_PRODUCE, 1);
@@ -276,6 +442,10 @@ static void produce_add_partition(struct produce_work *work, const struct image_
         .size = data->records.size,
         .api_version = request->header.request_api_version,
         .acks_all = asked->acks == -1,
+        .verify = transactional && transaction_is_verified(request, produce_support(request)),
+        .producer_id = batch.producer_id,
+        .producer_epoch = batch.producer_epoch,
+        .base_sequence = batch.base_sequence,
         .base_offset = -1,
         .log_start_offset = -1,
         .response = response,
@@ -283,7 +453,8 @@ static void produce_add_partition(struct produce_work *work, const struct image_
     fanout_add(&work->fanout, &item->base);
 }
 
-static bool produce_add_topics(struct produce_work *work)
+/* refused: 0, or why the whole request is. */
+static bool produce_add_topics(struct produce_work *work, int16_t refused)
 {
     struct broker_request *request = work->fanout.request;
     const struct produce_request *asked = request->message;
@@ -297,7 +468,7 @@ static bool produce_add_topics(struct produce_work *work)
         struct produce_response_topic_produce_response *out = &work->response.responses.items[i];
         const struct image_topic *topic = by_id ? image_topic_by_id(image, data->topic_id)
                                                 : image_topic_by_name(image, data->name);
-        int16_t error = produce_check_topic(request, asked, topic);
+        int16_t error = refused != 0 ? refused : produce_check_topic(request, asked, topic);
         size_t partitions = data->partition_data.count > 0 ? (size_t)data->partition_data.count
                                                            : 0;
         out->name = data->name;
@@ -328,9 +499,13 @@ void api_produce(struct broker_request *request)
     produce_response_default(&work->response);
     work->fanout.run = produce_run;
     work->fanout.done = produce_done;
-    work->items = arena_array(&request->arena, produce_partition_count(asked),
-                              sizeof *work->items);
-    if (work->items == NULL || !produce_add_topics(work)) {
+    size_t count = produce_partition_count(asked);
+    int16_t refused = produce_scan(work);
+    work->items = arena_array(&request->arena, count, sizeof *work->items);
+    if (work->transactional) {
+        work->enrolling = arena_array(&request->arena, count, sizeof *work->enrolling);
+    }
+    if (request->arena.failed || !produce_add_topics(work, refused)) {
         broker_respond_close(request);
         return;
     }

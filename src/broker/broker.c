@@ -15,6 +15,7 @@
 #include "broker/fetch_session.h"
 #include "broker/images.h"
 #include "broker/partition.h"
+#include "broker/transaction_markers.h"
 #include "io/system.h"
 #include "broker/wake.h"
 #include "broker/request.h"
@@ -159,6 +160,7 @@ static int shard_init(struct broker *broker, int32_t index)
     }
     list_init(&shard->woken);
     list_init(&shard->producer_id_waiters);
+    list_init(&shard->marker_works);
     partition_files_init(shard, options->shard_count);
     writer_init(&shard->scratch, broker_scratch_bytes(shard->broker));
     shard->nudge.run = shard_nudged;
@@ -356,6 +358,7 @@ static void shard_release(struct broker_shard *shard)
     loop_timer_cancel(shard->loop, &shard->expiry_timer);
     loop_timer_cancel(shard->loop, &shard->files_timer);
     dispatch_forget_requests(shard);
+    markers_forget(shard);
     partition_forget_removals(shard);
     map_release(&shard->partitions);
     fetch_sessions_destroy(&shard->sessions);

@@ -116,6 +116,7 @@ struct broker_shard {
     struct map partitions;
     struct fetch_sessions *sessions;
     struct coordinators *coordinators;
+    struct list marker_works; /* of transactions that were decided (transaction_markers.h) */
     struct writer scratch; /* for unpacking records */
     struct broker_flushes flushes[BROKER_DIRS_MAX];
     uint64_t unsynced_dirs; /* bits of those in which partitions were made in this turn */

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "broker/coordinator_internal.h"
 #include "broker/partition.h"
+#include "broker/transaction_markers.h"
 #include "protocol/record/compress.h"
 
 #define MS_A_MINUTE 60000
@@ -29,10 +30,11 @@ int coordinators_create(struct broker_shard *shard, struct coordinators **create
     return 0;
 }
 
-static struct coordinator *coordinator_at(const struct coordinators *coordinators,
-                                          int32_t partition)
+struct coordinator *coordinator_at(const struct coordinators *coordinators,
+                                   enum coordinator_kind kind, int32_t partition)
 {
-    return (size_t)partition < coordinators->capacity ? coordinators->items[partition] : NULL;
+    const struct coordinator_table *table = &coordinators->tables[kind];
+    return (size_t)partition < table->capacity ? table->items[partition] : NULL;
 }
 
 struct runtime_time coordinator_now(const struct broker_shard *shard)
@@ -89,36 +91,96 @@ static struct group_options coordinator_options(struct broker_shard *shard)
     };
 }
 
-static int coordinator_create(struct coordinators *coordinators, struct uuid topic_id,
-                              int32_t partition)
+/* The level of transaction.version that image has. */
+static void coordinator_follow_version(struct coordinator *coordinator, const struct image *image)
+{
+    if (coordinator->kind == COORDINATOR_TRANSACTIONS) {
+        transaction_coordinator_set_version(
+            coordinator->transactions,
+            image_feature_level(image, "transaction.version"));
+    }
+}
+
+static struct transaction_options transaction_options(struct broker_shard *shard)
+{
+    const struct config *config = shard->broker->options.config;
+    return (struct transaction_options){
+        .seed = broker_shard_random(shard),
+        .max_timeout_ms = config_int(config, "transaction.max.timeout.ms"),
+        .id_expiration_ms = config_int(config, "transactional.id.expiration.ms"),
+        .abort_interval_ms =
+            config_int(config, "transaction.abort.timed.out.transaction.cleanup.interval.ms"),
+        .remove_interval_ms =
+            config_int(config, "transaction.remove.expired.transaction.cleanup.interval.ms"),
+        .two_phase_commit = config_boolean(config, "transaction.two.phase.commit.enable"),
+    };
+}
+
+/* The state machine of its kind: ERR_NOMEM. */
+static int coordinator_make_machine(struct coordinator *coordinator)
+{
+    struct broker_shard *shard = coordinator->shard;
+    int error = 0;
+    switch (coordinator->kind) {
+    case COORDINATOR_GROUPS: {
+        struct group_options options = coordinator_options(shard);
+        error = group_coordinator_create(&options, &coordinator->groups);
+        if (error == 0) {
+            coordinator->runtime = group_coordinator_runtime(coordinator->groups);
+        }
+        break;
+    }
+    case COORDINATOR_TRANSACTIONS: {
+        struct transaction_options options = transaction_options(shard);
+        error = transaction_coordinator_create(&options, &coordinator->transactions);
+        if (error == 0) {
+            coordinator->runtime = transaction_coordinator_runtime(coordinator->transactions);
+        }
+        break;
+    }
+    case COORDINATOR_KINDS:
+        ASSERT(false);
+    }
+    return error;
+}
+
+static int coordinator_create(struct coordinators *coordinators, enum coordinator_kind kind,
+                              struct uuid topic_id, int32_t partition)
 {
     struct broker_shard *shard = coordinators->shard;
-    size_t before = coordinators->capacity;
-    int error = mem_grow((void **)&coordinators->items, &coordinators->capacity,
-                         (size_t)partition + 1, sizeof(struct coordinator *));
+    struct coordinator_table *table = &coordinators->tables[kind];
+    size_t before = table->capacity;
+    int error = mem_grow((void **)&table->items, &table->capacity, (size_t)partition + 1,
+                         sizeof(struct coordinator *));
     if (error != 0) {
         return error;
     }
-    for (size_t i = before; i < coordinators->capacity; i++) {
-        coordinators->items[i] = NULL;
+    for (size_t i = before; i < table->capacity; i++) {
+        table->items[i] = NULL;
     }
     struct coordinator *coordinator = mem_calloc(1, sizeof *coordinator);
-    struct group_options options = coordinator_options(shard);
-    if (coordinator == NULL || group_coordinator_create(&options, &coordinator->groups) != 0) {
-        mem_free(coordinator);
+    if (coordinator == NULL) {
         return ERR_NOMEM;
     }
     coordinator->shard = shard;
+    coordinator->kind = kind;
     coordinator->topic_id = topic_id;
     coordinator->partition = partition;
-    coordinator->runtime = group_coordinator_runtime(coordinator->groups);
+    if (coordinator_make_machine(coordinator) != 0) {
+        mem_free(coordinator);
+        return ERR_NOMEM;
+    }
     list_init(&coordinator->dirty_node);
     list_init(&coordinator->leaving_node);
     list_init(&coordinator->wait.node);
     coordinator->wait.done = coordinator_waited;
     timer_init(&coordinator->timer, coordinator_fire);
-    coordinators->items[partition] = coordinator;
-    metrics_add(shard->metrics, METRIC_COORDINATORS_LOADING, 1);
+    table->items[partition] = coordinator;
+    if (kind == COORDINATOR_GROUPS) {
+        metrics_add(shard->metrics, METRIC_COORDINATORS_LOADING, 1);
+    } else {
+        coordinator_follow_version(coordinator, shard->image);
+    }
     coordinator_load(coordinator);
     return 0;
 }
@@ -131,6 +193,7 @@ void coordinator_free(struct coordinator *coordinator)
     list_remove(&coordinator->leaving_node);
     list_remove(&coordinator->wait.node);
     group_coordinator_destroy(&coordinator->groups);
+    transaction_coordinator_destroy(&coordinator->transactions);
     mem_free(coordinator->buffer);
     mem_free(coordinator);
 }
@@ -153,7 +216,7 @@ static void ask_return(struct coordinator_ask *ask)
     }
 }
 
-static void coordinator_tell_metrics(struct coordinator *coordinator)
+static void coordinator_tell_groups(struct coordinator *coordinator)
 {
     static const struct {
         enum metric_plain metric;
@@ -182,6 +245,13 @@ static void coordinator_tell_metrics(struct coordinator *coordinator)
     }
 }
 
+static void coordinator_tell_metrics(struct coordinator *coordinator)
+{
+    if (coordinator->kind == COORDINATOR_GROUPS) {
+        coordinator_tell_groups(coordinator);
+    }
+}
+
 void coordinator_emit(struct coordinator *coordinator)
 {
     struct runtime_note *note;
@@ -196,14 +266,17 @@ void coordinator_emit(struct coordinator *coordinator)
     coordinator_tell_metrics(coordinator);
 }
 
-/* Our batches are not compressed unless offsets.topic.compression.codec says so. */
-static int coordinator_pack(struct coordinators *coordinators, uint8_t **data, size_t *size)
+/* Our batches are not compressed unless offsets.topic.compression.codec says so. Control batches
+ * never are. */
+static int coordinator_pack(struct coordinators *coordinators, bool packs, uint8_t **data,
+                            size_t *size)
 {
     struct writer *plain = &coordinators->batch;
     struct writer *packed = &coordinators->packed;
     *data = plain->data;
     *size = plain->size;
-    if (coordinators->codec <= BATCH_CODEC_NONE || coordinators->codec >= BATCH_CODEC_COUNT) {
+    if (!packs || coordinators->codec <= BATCH_CODEC_NONE ||
+        coordinators->codec >= BATCH_CODEC_COUNT) {
         return 0;
     }
     packed->size = 0;
@@ -236,10 +309,13 @@ static int16_t coordinator_append(struct coordinator *coordinator, struct partit
     partition_touch(partition);
     coordinators->batch.size = 0;
     if (runtime_batch_build(batch, partition->leader_epoch, &coordinators->batch) != 0 ||
-        coordinator_pack(coordinators, &data, &size) != 0) {
+        coordinator_pack(coordinators,
+                         coordinator->kind == COORDINATOR_GROUPS && !batch->is_marker, &data,
+                         &size) != 0) {
         return KAFKA_UNKNOWN_SERVER_ERROR;
     }
-    error = partition_append_own(partition, data, size, last_offset, &wait_needed);
+    error = partition_append_own(partition, data, size, batch->marker.transaction_version,
+                                 last_offset, &wait_needed);
     if (error == 0) {
         coordinator->last_appended = *last_offset;
     }
@@ -256,21 +332,12 @@ static void coordinator_wait(struct coordinator *coordinator, struct partition *
     }
 }
 
-static void coordinator_settle(struct coordinator *coordinator)
+void coordinator_append_all(struct coordinator *coordinator)
 {
     struct broker_shard *shard = coordinator->shard;
     struct runtime *runtime = coordinator->runtime;
     struct partition *partition = coordinator_partition(coordinator);
     struct runtime_batch *batch;
-    if (coordinator->failed && runtime_state(runtime) == RUNTIME_ACTIVE) {
-        metrics_add(shard->metrics, METRIC_COORDINATORS_ACTIVE, -1);
-        metrics_add(shard->metrics, METRIC_COORDINATORS_FAILED, 1);
-        fprintf(stderr,
-                "the groups of " OFFSETS_TOPIC "-%" PRId32
-                " have no coordinator any more: its log directory has failed\n",
-                coordinator->partition);
-        runtime_unload(runtime);
-    }
     if (partition != NULL) {
         runtime_committed(runtime, partition->high_watermark, coordinator_now(shard));
     }
@@ -287,6 +354,31 @@ static void coordinator_settle(struct coordinator *coordinator)
         }
     }
     coordinator_wait(coordinator, partition);
+}
+
+static void coordinator_end_failed(struct coordinator *coordinator)
+{
+    if (coordinator->kind == COORDINATOR_GROUPS) {
+        metrics_add(coordinator->shard->metrics, METRIC_COORDINATORS_ACTIVE, -1);
+        metrics_add(coordinator->shard->metrics, METRIC_COORDINATORS_FAILED, 1);
+    }
+    fprintf(stderr,
+            "%s-%" PRId32 " has no coordinator any more: its log directory has failed\n",
+            coordinator_topic(coordinator->kind).data, coordinator->partition);
+    runtime_unload(coordinator->runtime);
+}
+
+static void coordinator_settle(struct coordinator *coordinator)
+{
+    struct broker_shard *shard = coordinator->shard;
+    struct runtime *runtime = coordinator->runtime;
+    if (coordinator->failed && runtime_state(runtime) == RUNTIME_ACTIVE) {
+        coordinator_end_failed(coordinator);
+    }
+    coordinator_append_all(coordinator);
+    if (coordinator->kind == COORDINATOR_TRANSACTIONS) {
+        markers_begin(coordinator);
+    }
     coordinator_emit(coordinator);
     int64_t deadline_ms = runtime_next_deadline_ms(runtime);
     if (deadline_ms == INT64_MAX) {
@@ -318,14 +410,17 @@ void coordinators_run(struct broker_shard *shard)
 static void coordinator_leave(struct coordinator *coordinator)
 {
     struct coordinators *coordinators = coordinator->shard->coordinators;
-    ASSERT(coordinators->items[coordinator->partition] == coordinator);
-    coordinators->items[coordinator->partition] = NULL;
+    struct coordinator_table *table = &coordinators->tables[coordinator->kind];
+    ASSERT(table->items[coordinator->partition] == coordinator);
+    table->items[coordinator->partition] = NULL;
     enum runtime_state state = runtime_state(coordinator->runtime);
-    metrics_add(coordinator->shard->metrics,
-                state == RUNTIME_LOADING  ? METRIC_COORDINATORS_LOADING
-                : state == RUNTIME_ACTIVE ? METRIC_COORDINATORS_ACTIVE
-                                          : METRIC_COORDINATORS_FAILED,
-                -1);
+    if (coordinator->kind == COORDINATOR_GROUPS) {
+        metrics_add(coordinator->shard->metrics,
+                    state == RUNTIME_LOADING  ? METRIC_COORDINATORS_LOADING
+                    : state == RUNTIME_ACTIVE ? METRIC_COORDINATORS_ACTIVE
+                                              : METRIC_COORDINATORS_FAILED,
+                    -1);
+    }
     runtime_unload(coordinator->runtime);
     coordinator_emit(coordinator);
     loop_timer_cancel(coordinator->shard->loop, &coordinator->timer);
@@ -351,13 +446,14 @@ static void coordinators_forget_topics(struct coordinators *coordinators,
 {
     const struct broker_shard *shard = coordinators->shard;
     const struct image *older = shard->image;
+    const struct coordinator_table *table = &coordinators->tables[COORDINATOR_GROUPS];
     for (size_t i = 0; older != NULL && i < image_topic_count(older); i++) {
         const struct image_topic *topic = image_topic_at(older, i);
         if (image_topic_by_id(newer, topic->id) != NULL) {
             continue;
         }
-        for (size_t j = 0; j < coordinators->capacity; j++) {
-            struct coordinator *coordinator = coordinators->items[j];
+        for (size_t j = 0; j < table->capacity; j++) {
+            struct coordinator *coordinator = table->items[j];
             if (coordinator != NULL) {
                 group_coordinator_forget_topic(coordinator->groups, topic->name, topic->id,
                                                coordinator_now(shard));
@@ -368,50 +464,86 @@ static void coordinators_forget_topics(struct coordinators *coordinators,
     }
 }
 
-void coordinators_give_up(struct broker_shard *shard, const struct image *newer)
+/* Calls visit with every coordinator of the shard; it may take that one away. */
+static void coordinators_visit(struct coordinators *coordinators,
+                               void (*visit)(struct coordinator *coordinator,
+                                             const struct image *image),
+                               const struct image *image)
 {
-    struct coordinators *coordinators = shard->coordinators;
-    for (size_t i = 0; i < coordinators->capacity; i++) {
-        struct coordinator *coordinator = coordinators->items[i];
-        if (coordinator != NULL &&
-            !is_led_here(shard, newer, coordinator->topic_id, coordinator->partition)) {
-            coordinator_leave(coordinator);
+    for (size_t kind = 0; kind < COORDINATOR_KINDS; kind++) {
+        struct coordinator_table *table = &coordinators->tables[kind];
+        for (size_t i = 0; i < table->capacity; i++) {
+            if (table->items[i] != NULL) {
+                visit(table->items[i], image);
+            }
         }
     }
-    coordinators_forget_topics(coordinators, newer);
+}
+
+static void coordinator_give_up(struct coordinator *coordinator, const struct image *newer)
+{
+    if (!is_led_here(coordinator->shard, newer, coordinator->topic_id, coordinator->partition)) {
+        coordinator_leave(coordinator);
+    }
+}
+
+void coordinators_give_up(struct broker_shard *shard, const struct image *newer)
+{
+    coordinators_visit(shard->coordinators, coordinator_give_up, newer);
+    coordinators_forget_topics(shard->coordinators, newer);
+}
+
+static void coordinators_take_on_kind(struct coordinators *coordinators,
+                                      enum coordinator_kind kind, const struct image *image)
+{
+    struct broker_shard *shard = coordinators->shard;
+    const struct image_topic *topic = image_topic_by_name(image, coordinator_topic(kind));
+    for (int32_t i = 0; topic != NULL && i < topic->partition_count; i++) {
+        if (broker_shard_of(shard->broker, topic->id, i) == shard &&
+            is_led_here(shard, image, topic->id, i) &&
+            coordinator_at(coordinators, kind, i) == NULL &&
+            coordinator_create(coordinators, kind, topic->id, i) != 0) {
+            fprintf(stderr, "no memory for the coordinator of %s-%" PRId32 "\n",
+                    coordinator_topic(kind).data, i);
+        }
+    }
+}
+
+static void coordinator_update(struct coordinator *coordinator, const struct image *image)
+{
+    coordinator_follow_version(coordinator, image);
 }
 
 void coordinators_take_on(struct broker_shard *shard, const struct image *image)
 {
-    struct coordinators *coordinators = shard->coordinators;
-    const struct image_topic *topic =
-        image_topic_by_name(image, string_view_of(OFFSETS_TOPIC));
     coordinators_give_up(shard, image);
-    if (coordinators->stopped) {
+    if (shard->coordinators->stopped) {
         return; /* an image that came while the node ends */
     }
-    for (int32_t i = 0; topic != NULL && i < topic->partition_count; i++) {
-        if (broker_shard_of(shard->broker, topic->id, i) == shard &&
-            is_led_here(shard, image, topic->id, i) && coordinator_at(coordinators, i) == NULL &&
-            coordinator_create(coordinators, topic->id, i) != 0) {
-            fprintf(stderr, "no memory for the coordinator of " OFFSETS_TOPIC "-%" PRId32 "\n",
-                    i);
-        }
+    for (int kind = 0; kind < COORDINATOR_KINDS; kind++) {
+        coordinators_take_on_kind(shard->coordinators, (enum coordinator_kind)kind, image);
     }
+    coordinators_visit(shard->coordinators, coordinator_update, image);
+}
+
+static void coordinator_stop(struct coordinator *coordinator, const struct image *image)
+{
+    (void)image;
+    coordinator_leave(coordinator);
 }
 
 void coordinators_stop(struct broker_shard *shard)
 {
-    struct coordinators *coordinators = shard->coordinators;
-    if (coordinators == NULL) {
-        return;
+    if (shard->coordinators != NULL) {
+        shard->coordinators->stopped = true;
+        coordinators_visit(shard->coordinators, coordinator_stop, NULL);
     }
-    coordinators->stopped = true;
-    for (size_t i = 0; i < coordinators->capacity; i++) {
-        if (coordinators->items[i] != NULL) {
-            coordinator_leave(coordinators->items[i]);
-        }
-    }
+}
+
+static void coordinator_destroy(struct coordinator *coordinator, const struct image *image)
+{
+    (void)image;
+    coordinator_free(coordinator);
 }
 
 void coordinators_destroy(struct coordinators **destroyed)
@@ -421,26 +553,66 @@ void coordinators_destroy(struct coordinators **destroyed)
         return;
     }
     ASSERT(list_empty(&coordinators->leaving) && list_empty(&coordinators->dirty));
-    for (size_t i = 0; i < coordinators->capacity; i++) {
-        if (coordinators->items[i] != NULL) {
-            coordinator_free(coordinators->items[i]);
-        }
+    coordinators_visit(coordinators, coordinator_destroy, NULL);
+    for (size_t kind = 0; kind < COORDINATOR_KINDS; kind++) {
+        mem_free(coordinators->tables[kind].items);
     }
     writer_release(&coordinators->batch);
     writer_release(&coordinators->packed);
-    mem_free(coordinators->items);
     mem_free(coordinators);
     *destroyed = NULL;
 }
 
+struct group_coordinator *coordinator_active_groups(struct broker_shard *shard,
+                                                    int32_t partition)
+{
+    struct coordinator *coordinator =
+        coordinator_at(shard->coordinators, COORDINATOR_GROUPS, partition);
+    return coordinator == NULL || runtime_state(coordinator->runtime) != RUNTIME_ACTIVE
+               ? NULL
+               : coordinator->groups;
+}
+
+void coordinator_append_groups(struct broker_shard *shard, int32_t partition)
+{
+    struct coordinator *coordinator =
+        coordinator_at(shard->coordinators, COORDINATOR_GROUPS, partition);
+    if (coordinator != NULL) {
+        coordinator_append_all(coordinator);
+        coordinator_mark(coordinator); /* replies, timers */
+    }
+}
+
 /* ---- asking ---- */
+
+static void ask_refuse(struct coordinator_ask *ask, int16_t error)
+{
+    switch (ask->kind) {
+    case COORDINATOR_GROUPS:
+        group_call_refuse(&ask->call, error);
+        break;
+    case COORDINATOR_TRANSACTIONS:
+        transaction_call_refuse(&ask->call, error);
+        break;
+    case COORDINATOR_KINDS:
+        ASSERT(false);
+    }
+}
 
 static void ask_arrive(struct loop_mail *mail)
 {
     struct coordinator_ask *ask = CONTAINER_OF(mail, struct coordinator_ask, mail);
-    struct coordinator *coordinator = coordinator_at(ask->owner->coordinators, ask->partition);
-    if (coordinator == NULL) {
-        group_call_refuse(&ask->call, KAFKA_NOT_COORDINATOR);
+    struct coordinator *coordinator =
+        coordinator_at(ask->owner->coordinators, ask->kind, ask->partition);
+    int16_t error = coordinator == NULL ? KAFKA_NOT_COORDINATOR : 0;
+    if (error == 0 && ask->before != NULL &&
+        runtime_state(coordinator->runtime) == RUNTIME_ACTIVE) {
+        error = ask->before(ask, coordinator);
+    }
+    if (error != 0) {
+        if (error != COORDINATOR_ASK_BACK) {
+            ask_refuse(ask, error);
+        }
         ask_return(ask);
         return;
     }
@@ -454,17 +626,20 @@ static struct string_view client_host(struct broker_request *request)
 }
 
 void coordinator_ask_partition(struct coordinator_ask *ask, struct broker_request *request,
-                               const void *message, int32_t partition)
+                               const void *message, enum coordinator_kind kind,
+                               int32_t partition)
 {
     const struct image_topic *topic =
-        image_topic_by_name(broker_image(request), string_view_of(OFFSETS_TOPIC));
+        image_topic_by_name(broker_image(request), coordinator_topic(kind));
     *ask = (struct coordinator_ask){
         .call = {.api_key = request->header.request_api_key,
                  .api_version = request->header.request_api_version,
                  .request = message,
                  .client_id = request->header.client_id,
-                 .arena = &request->arena},
+                 .arena = &request->arena,
+                 .new_producer_id = -1},
         .request = request,
+        .kind = kind,
         .partition = partition,
     };
     if (topic != NULL) {
@@ -472,14 +647,20 @@ void coordinator_ask_partition(struct coordinator_ask *ask, struct broker_reques
     }
 }
 
+static void ask_init(struct coordinator_ask *ask, struct broker_request *request,
+                     const void *message, enum coordinator_kind kind, struct string_view id)
+{
+    const struct image_topic *topic =
+        image_topic_by_name(broker_image(request), coordinator_topic(kind));
+    int32_t count = topic == NULL ? 0 : topic->partition_count;
+    coordinator_ask_partition(ask, request, message, kind,
+                              count == 0 ? -1 : coordinator_partition_of(id, count));
+}
+
 void coordinator_ask_init(struct coordinator_ask *ask, struct broker_request *request,
                           const void *message, struct string_view group)
 {
-    const struct image_topic *topic =
-        image_topic_by_name(broker_image(request), string_view_of(OFFSETS_TOPIC));
-    int32_t count = topic == NULL ? 0 : topic->partition_count;
-    coordinator_ask_partition(ask, request, message,
-                              count == 0 ? -1 : coordinator_partition_of(group, count));
+    ask_init(ask, request, message, COORDINATOR_GROUPS, group);
     if (ask->call.api_key == API_JOIN_GROUP) {
         ask->call.client_host = client_host(request);
         for (size_t i = 0; i < sizeof ask->call.random; i += 8) {
@@ -489,12 +670,18 @@ void coordinator_ask_init(struct coordinator_ask *ask, struct broker_request *re
     }
 }
 
+void coordinator_ask_transaction(struct coordinator_ask *ask, struct broker_request *request,
+                                 const void *message, struct string_view transactional_id)
+{
+    ask_init(ask, request, message, COORDINATOR_TRANSACTIONS, transactional_id);
+}
+
 void coordinator_ask(struct coordinator_ask *ask)
 {
     ASSERT(ask->done != NULL);
     if (ask->owner == NULL) { /* there is no topic yet */
         ask->owner = ask->request->shard;
-        group_call_refuse(&ask->call, KAFKA_NOT_COORDINATOR);
+        ask_refuse(ask, KAFKA_NOT_COORDINATOR);
         ask_return(ask);
         return;
     }

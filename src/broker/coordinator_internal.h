@@ -5,13 +5,15 @@
 #include "broker/coordinator_driver.h"
 #include "broker/partition.h"
 
-/* One partition of __consumer_offsets. */
+/* One partition of __consumer_offsets or __transaction_state. */
 struct coordinator {
     struct broker_shard *shard;
+    enum coordinator_kind kind;
     struct uuid topic_id;
     int32_t partition;
-    struct group_coordinator *groups;
-    struct runtime *runtime; /* of groups */
+    struct group_coordinator *groups; /* one of the two */
+    struct transaction_coordinator *transactions;
+    struct runtime *runtime; /* of it */
     struct timer timer;      /* for the runtime's next one */
     struct list dirty_node;
     struct list leaving_node;
@@ -20,6 +22,7 @@ struct coordinator {
     bool failed; /* its partition has gone offline */
     int64_t last_appended;
     struct group_counts told; /* to the metrics */
+    struct transaction_counts transactions_told;
     /* Loading (coordinator_load.c): */
     struct loop_job job;
     bool job_running;
@@ -36,9 +39,11 @@ struct coordinator {
 };
 struct coordinators {
     struct broker_shard *shard;
-    struct coordinator **items; /* by partition; NULL: not here */
-    size_t capacity;
-    int32_t codec;
+    struct coordinator_table {
+        struct coordinator **items; /* by partition; NULL: not here */
+        size_t capacity;
+    } tables[COORDINATOR_KINDS];
+    int32_t codec; /* of __consumer_offsets */
     bool stopped;        /* none is made any more */
     struct list dirty;   /* to be seen to at the end of this turn */
     struct list leaving; /* given up while a job was under way */
@@ -49,6 +54,10 @@ struct coordinators {
 struct runtime_time coordinator_now(const struct broker_shard *shard);
 struct partition *coordinator_partition(const struct coordinator *coordinator);
 void coordinator_mark(struct coordinator *coordinator);
+struct coordinator *coordinator_at(const struct coordinators *coordinators,
+                                   enum coordinator_kind kind, int32_t partition);
+/* Appends what it has written so far. */
+void coordinator_append_all(struct coordinator *coordinator);
 /* Replies, notes and metrics. */
 void coordinator_emit(struct coordinator *coordinator);
 void coordinator_free(struct coordinator *coordinator);

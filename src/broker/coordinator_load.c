@@ -15,6 +15,9 @@ static void load_step(struct coordinator *coordinator);
 
 static void load_count(struct coordinator *coordinator, enum metric_plain to)
 {
+    if (coordinator->kind != COORDINATOR_GROUPS) {
+        return;
+    }
     metrics_add(coordinator->shard->metrics, METRIC_COORDINATORS_LOADING, -1);
     metrics_add(coordinator->shard->metrics, to, 1);
 }
@@ -22,9 +25,10 @@ static void load_count(struct coordinator *coordinator, enum metric_plain to)
 static void load_fail(struct coordinator *coordinator, const char *why)
 {
     fprintf(stderr,
-            "the groups of " OFFSETS_TOPIC "-%" PRId32 " have no coordinator: at offset %" PRId64
+            "%s-%" PRId32 " has no coordinator: at offset %" PRId64
             " its log cannot be read (%s)\n",
-            coordinator->partition, coordinator->next_offset, why);
+            coordinator_topic(coordinator->kind).data, coordinator->partition,
+            coordinator->next_offset, why);
     load_count(coordinator, METRIC_COORDINATORS_FAILED);
     runtime_unload(coordinator->runtime);
     coordinator_mark(coordinator);
@@ -35,9 +39,10 @@ static void load_end(struct coordinator *coordinator)
 {
     if (coordinator->skipped > 0) {
         fprintf(stderr,
-                "%" PRId64 " records of " OFFSETS_TOPIC "-%" PRId32
+                "%" PRId64 " records of %s-%" PRId32
                 " mean nothing here and are left as they are\n",
-                coordinator->skipped, coordinator->partition);
+                coordinator->skipped, coordinator_topic(coordinator->kind).data,
+                coordinator->partition);
     }
     mem_free(coordinator->buffer);
     coordinator->buffer = NULL;

@@ -8,6 +8,7 @@
 #include "broker/broker.h"
 #include "broker/handlers.h"
 #include "broker/handlers_data.h"
+#include "broker/handlers_transaction.h"
 #include "io/system.h"
 
 #define RESPONSE_SIZE_BYTES 4
@@ -35,6 +36,11 @@ static const struct dispatch_row broker_rows[] = {
     ROW(DELETE_TOPICS, delete_topics, api_delete_topics),
     ROW(DELETE_RECORDS, delete_records, api_delete_records),
     ROW(INIT_PRODUCER_ID, init_producer_id, api_init_producer_id),
+    ROW(ADD_PARTITIONS_TO_TXN, add_partitions_to_txn, api_add_partitions_to_txn),
+    ROW(ADD_OFFSETS_TO_TXN, add_offsets_to_txn, api_add_offsets_to_txn),
+    ROW(END_TXN, end_txn, api_end_txn),
+    ROW(WRITE_TXN_MARKERS, write_txn_markers, api_write_txn_markers),
+    ROW(TXN_OFFSET_COMMIT, txn_offset_commit, api_txn_offset_commit),
     ROW(OFFSET_FOR_LEADER_EPOCH, offset_for_leader_epoch, api_offset_for_leader_epoch),
     ROW(DESCRIBE_CONFIGS, describe_configs, api_describe_configs),
     ROW(ALTER_CONFIGS, alter_configs, api_alter_configs),
@@ -50,6 +56,8 @@ static const struct dispatch_row broker_rows[] = {
     ROW(UPDATE_FEATURES, update_features, api_forward),
     ROW(DESCRIBE_CLUSTER, describe_cluster, api_describe_cluster),
     ROW(UNREGISTER_BROKER, unregister_broker, api_forward),
+    ROW(DESCRIBE_PRODUCERS, describe_producers, api_describe_producers),
+    ROW(DESCRIBE_TRANSACTIONS, describe_transactions, api_describe_transactions),
     ROW(DESCRIBE_TOPIC_PARTITIONS, describe_topic_partitions, api_describe_topic_partitions),
 };
 /* The same on a controller's listener: what administrators and the brokers of a cluster ask. */

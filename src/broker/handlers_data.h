@@ -11,6 +11,5 @@ void api_list_offsets(struct broker_request *request);           /* api_offsets.
 void api_offset_for_leader_epoch(struct broker_request *request);
 void api_delete_records(struct broker_request *request);
 void api_describe_log_dirs(struct broker_request *request);      /* api_log_dirs.c */
-void api_init_producer_id(struct broker_request *request);       /* api_producer_id.c */
 
 #endif

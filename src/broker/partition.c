@@ -129,12 +129,13 @@ void partition_add_wait(struct partition *partition, struct partition_wait *wait
     list_push_back(&partition->waits, &wait->node);
 }
 
-static int partition_append_from(struct partition *partition, enum log_origin origin,
-                                 uint8_t *data, size_t size, int16_t api_version, bool acks_all,
-                                 struct log_append_result *result, bool *wait_needed)
+static int partition_append_from(struct partition *partition,
+                                 const struct partition_append *append, enum log_origin origin,
+                                 int16_t transaction_version, struct log_append_result *result,
+                                 bool *wait_needed)
 {
     *wait_needed = false;
-    if (acks_all && partition->isr_count < partition->min_insync_replicas) {
+    if (append->acks_all && partition->isr_count < partition->min_insync_replicas) {
         return err_from_wire(KAFKA_NOT_ENOUGH_REPLICAS);
     }
     struct broker_shard *shard = partition->shard;
@@ -143,10 +144,13 @@ static int partition_append_from(struct partition *partition, enum log_origin or
         .leader_epoch = partition->leader_epoch,
         .now_ms = loop_wall_ms(shard->loop),
         .high_watermark = partition->high_watermark,
-        .api_version = api_version,
+        .api_version = append->api_version,
         .scratch = &shard->scratch,
+        .verify = append->verify,
+        .guard = append->guard,
+        .transaction_version = transaction_version,
     };
-    int error = log_append(partition->log, &options, data, size, result);
+    int error = log_append(partition->log, &options, append->data, append->size, result);
     if (error != 0) {
         return error;
     }
@@ -164,24 +168,28 @@ static int partition_append_from(struct partition *partition, enum log_origin or
     }
     /* With one replica what is written is committed, unless it has to be synced first. A duplicate
      * may still be waiting for that. */
-    *wait_needed = (acks_all || result->flush_due || result->duplicate) &&
+    *wait_needed = (append->acks_all || result->flush_due || result->duplicate) &&
                    result->last_offset >= partition->high_watermark;
     return 0;
 }
 
-int partition_append(struct partition *partition, uint8_t *data, size_t size, int16_t api_version,
-                     bool acks_all, struct log_append_result *result, bool *wait_needed)
+int partition_append(struct partition *partition, const struct partition_append *append,
+                     struct log_append_result *result, bool *wait_needed)
 {
-    return partition_append_from(partition, LOG_ORIGIN_CLIENT, data, size, api_version, acks_all,
-                                 result, wait_needed);
+    return partition_append_from(partition, append, LOG_ORIGIN_CLIENT, 0, result, wait_needed);
 }
 
 int16_t partition_append_own(struct partition *partition, uint8_t *data, size_t size,
-                             int64_t *last_offset, bool *wait_needed)
+                             int16_t transaction_version, int64_t *last_offset,
+                             bool *wait_needed)
 {
     struct log_append_result result;
-    int error = partition_append_from(partition, LOG_ORIGIN_COORDINATOR, data, size,
-                                      PRODUCE_REQUEST_MAX_VERSION, true, &result, wait_needed);
+    struct partition_append append = {.data = data,
+                                      .size = size,
+                                      .api_version = PRODUCE_REQUEST_MAX_VERSION,
+                                      .acks_all = true};
+    int error = partition_append_from(partition, &append, LOG_ORIGIN_COORDINATOR,
+                                      transaction_version, &result, wait_needed);
     *last_offset = error == 0 ? result.last_offset : -1;
     return partition_fault(partition, error);
 }

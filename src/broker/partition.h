@@ -78,14 +78,24 @@ void partition_forget_removals(struct broker_shard *shard);
 
 /* 0, or the wire error that a request to this partition gets now. */
 int16_t partition_check_leader(const struct partition *partition, int32_t current_leader_epoch);
+struct partition_append {
+    uint8_t *data;
+    size_t size;
+    int16_t api_version; /* of Produce */
+    bool acks_all;
+    bool verify; /* a transaction must be open, or guard hold (log_append_options) */
+    uint64_t guard;
+};
 /* Appends a client's batch: 0 or an error as log_append gives them. *wait_needed: the answer must
  * wait until the high watermark is above result->last_offset. */
-int partition_append(struct partition *partition, uint8_t *data, size_t size, int16_t api_version,
-                     bool acks_all, struct log_append_result *result, bool *wait_needed);
-/* Appends a batch of a coordinator of ours, as with acks=all: 0 or a wire error. *wait_needed: it
- * is not committed before the high watermark is above *last_offset. */
+int partition_append(struct partition *partition, const struct partition_append *append,
+                     struct log_append_result *result, bool *wait_needed);
+/* Appends a batch of a coordinator of ours, as with acks=all: 0 or a wire error.
+ * transaction_version: for a marker, else 0. *wait_needed: it is not committed before the high
+ * watermark is above *last_offset. */
 int16_t partition_append_own(struct partition *partition, uint8_t *data, size_t size,
-                             int64_t *last_offset, bool *wait_needed);
+                             int16_t transaction_version, int64_t *last_offset,
+                             bool *wait_needed);
 void partition_add_wait(struct partition *partition, struct partition_wait *wait);
 /* An error of the log: takes the directory offline when the disk is to blame; the wire error. */
 int16_t partition_fault(struct partition *partition, int error);

@@ -27,7 +27,7 @@ struct runtime {
 
 static void batch_init(struct runtime_batch *batch)
 {
-    *batch = (struct runtime_batch){0};
+    *batch = (struct runtime_batch){.producer_id = -1, .producer_epoch = -1};
     writer_init(&batch->bytes, COORDINATOR_OPERATION_BYTES_MAX);
     list_init(&batch->node);
     list_init(&batch->waiters);
@@ -129,6 +129,9 @@ static void operation_begin(struct runtime *runtime)
 static void stage_clear(struct runtime *runtime)
 {
     runtime->stage.count = 0;
+    runtime->stage.producer_id = -1;
+    runtime->stage.is_marker = false;
+    runtime->stage.marker = (struct runtime_marker){0};
     runtime->stage.bytes.size = 0;
     if (runtime->stage.bytes.capacity > COORDINATOR_STAGE_KEEP_BYTES ||
         runtime->stage.bytes.failed) {
@@ -149,17 +152,24 @@ static void waiters_tell(struct runtime *runtime, struct list *waiters, int16_t 
 /* The batch that the next append writes, if the operation fits in; else a new one. */
 static struct runtime_batch *batch_with_room(struct runtime *runtime, size_t size_bytes)
 {
+    const struct runtime_batch *stage = &runtime->stage;
     if (!list_empty(&runtime->batches)) {
         struct runtime_batch *last =
             CONTAINER_OF(runtime->batches.prev, struct runtime_batch, node);
-        bool fits = last->bytes.size + size_bytes <= COORDINATOR_BATCH_BYTES;
-        if (!last->appended && (fits || last->count == 0)) {
+        bool plain = last->producer_id < 0 && stage->producer_id < 0;
+        bool fits = plain && last->bytes.size + size_bytes <= COORDINATOR_BATCH_BYTES;
+        ASSERT(last->count > 0);
+        if (!last->appended && fits) {
             return last;
         }
     }
     struct runtime_batch *batch = mem_alloc(sizeof *batch);
     if (batch != NULL) {
         batch_init(batch);
+        batch->producer_id = stage->producer_id;
+        batch->producer_epoch = stage->producer_epoch;
+        batch->is_marker = stage->is_marker;
+        batch->marker = stage->marker;
         batch->wall_ms = runtime->now.wall_ms;
         list_push_back(&runtime->batches, &batch->node);
     }
@@ -176,17 +186,33 @@ static struct runtime_record batch_record(const struct runtime_batch *batch, siz
         .key = {data, entry->key_bytes},
         .value = {entry->tombstone ? NULL : data + entry->key_bytes, entry->value_bytes},
         .offset = -1,
-        .producer_id = -1,
+        .producer_id = batch->producer_id,
     };
 }
 
+static int stage_replay(struct runtime *runtime)
+{
+    const struct runtime_batch *stage = &runtime->stage;
+    if (stage->is_marker) {
+        return runtime->machine->replay_marker(runtime->context, &stage->marker);
+    }
+    size_t position = 0;
+    int error = 0;
+    for (size_t i = 0; error == 0 && i < stage->count; i++) {
+        struct runtime_record record = batch_record(stage, i, position);
+        position += record.key.size + record.value.size;
+        error = runtime->machine->replay(runtime->context, &record);
+    }
+    ASSERT(error != 0 || position == stage->bytes.size);
+    return error;
+}
+
 /* Puts the records of the operation behind those of the batch and replays them. */
-static bool stage_write(struct runtime *runtime)
+static bool batch_take_stage(struct runtime *runtime, struct runtime_batch *batch)
 {
     struct runtime_batch *stage = &runtime->stage;
-    struct runtime_batch *batch = batch_with_room(runtime, stage->bytes.size);
-    if (batch == NULL || mem_grow((void **)&batch->entries, &batch->capacity,
-                                  batch->count + stage->count, sizeof *batch->entries) != 0) {
+    if (mem_grow((void **)&batch->entries, &batch->capacity, batch->count + stage->count,
+                 sizeof *batch->entries) != 0) {
         return false;
     }
     struct list *mark = batch->changes.prev;
@@ -198,15 +224,8 @@ static bool stage_write(struct runtime *runtime)
     memcpy(&batch->entries[batch->count], stage->entries, stage->count * sizeof *stage->entries);
     batch->count += stage->count;
     runtime->replaying = batch;
-    size_t position = 0;
-    int error = 0;
-    for (size_t i = 0; error == 0 && i < stage->count; i++) {
-        struct runtime_record record = batch_record(stage, i, position);
-        position += record.key.size + record.value.size;
-        error = runtime->machine->replay(runtime->context, &record);
-        ASSERT(error == 0 || error == ERR_NOMEM); /* they are our own */
-    }
-    ASSERT(error != 0 || position == stage->bytes.size);
+    int error = stage_replay(runtime);
+    ASSERT(error == 0 || error == ERR_NOMEM); /* they are our own */
     runtime->replaying = NULL;
     if (error != 0) {
         changes_take_back(batch, mark);
@@ -216,6 +235,22 @@ static bool stage_write(struct runtime *runtime)
     }
     list_move_all(&batch->waiters, &stage->waiters);
     return true;
+}
+
+static bool stage_write(struct runtime *runtime)
+{
+    struct runtime_batch *batch = batch_with_room(runtime, runtime->stage.bytes.size);
+    if (batch == NULL) {
+        return false;
+    }
+    bool written = batch_take_stage(runtime, batch);
+    if (!written && batch->count == 0) { /* an empty one would hold those behind it */
+        ASSERT(list_empty(&batch->waiters) && list_empty(&batch->changes));
+        list_remove(&batch->node);
+        batch_release(batch);
+        mem_free(batch);
+    }
+    return written;
 }
 
 static void waiters_tell_each(struct runtime *runtime, struct list *waiters, int16_t error);
@@ -293,6 +328,30 @@ void runtime_write_bytes(struct runtime *runtime, struct bytes_view key, struct 
     writer_bytes(bytes, key.data, key.size);
     writer_bytes(bytes, value.data, value.size);
     stage_entry(runtime, start, start + key.size, value.data == NULL);
+}
+
+void runtime_transact(struct runtime *runtime, int64_t producer_id, int16_t producer_epoch)
+{
+    ASSERT(runtime->in_operation && runtime->stage.count == 0 && producer_id >= 0);
+    runtime->stage.producer_id = producer_id;
+    runtime->stage.producer_epoch = producer_epoch;
+}
+
+/* Key: int16 version 0, int16 type: 0 abort, 1 commit. Value: int16 version 0, int32 epoch. */
+void runtime_write_marker(struct runtime *runtime, const struct runtime_marker *marker)
+{
+    struct runtime_batch *stage = &runtime->stage;
+    runtime_transact(runtime, marker->producer_id, marker->producer_epoch);
+    stage->is_marker = true;
+    stage->marker = *marker;
+    stage->marker.offset = -1;
+    size_t start = stage->bytes.size;
+    writer_i16(&stage->bytes, 0);
+    writer_i16(&stage->bytes, marker->commit);
+    size_t value_start = stage->bytes.size;
+    writer_i16(&stage->bytes, 0);
+    writer_i32(&stage->bytes, marker->coordinator_epoch);
+    stage_entry(runtime, start, value_start, false);
 }
 
 void runtime_fail(struct runtime *runtime)
@@ -462,6 +521,12 @@ int runtime_batch_build(const struct runtime_batch *batch, int32_t leader_epoch,
     struct batch header = batch_header_empty(0);
     header.base_timestamp_ms = header.max_timestamp_ms = batch->wall_ms;
     header.partition_leader_epoch = leader_epoch;
+    if (batch->producer_id >= 0) { /* sequences as Apache Kafka's coordinators have them */
+        header.attributes = BATCH_TRANSACTIONAL | (batch->is_marker ? BATCH_CONTROL : 0);
+        header.producer_id = batch->producer_id;
+        header.producer_epoch = batch->producer_epoch;
+        header.base_sequence = batch->is_marker ? -1 : 0;
+    }
     struct batch_builder builder;
     batch_builder_init(&builder, out, &header);
     size_t position = 0;
@@ -601,9 +666,12 @@ int64_t runtime_load(struct runtime *runtime, const struct batch *batch, struct 
     record_iter_init(&iter, batch, records);
     while ((got = record_iter_next(&iter, &record)) == 1) {
         if (batch_is_control(batch)) {
-            struct runtime_marker marker = {batch->producer_id, record.offset,
-                                            marker_is_commit(&record)};
-            runtime->machine->replay_marker(runtime->context, &marker);
+            struct runtime_marker marker = {.producer_id = batch->producer_id,
+                                            .offset = record.offset,
+                                            .commit = marker_is_commit(&record)};
+            if (runtime->machine->replay_marker(runtime->context, &marker) != 0) {
+                return ERR_NOMEM;
+            }
             continue;
         }
         struct runtime_record replayed = {
@@ -611,9 +679,11 @@ int64_t runtime_load(struct runtime *runtime, const struct batch *batch, struct 
             .value = record.value,
             .offset = record.offset,
             .producer_id = batch_is_transactional(batch) ? batch->producer_id : -1};
-        if (runtime->machine->replay(runtime->context, &replayed) != 0) {
-            skipped++;
+        int error = runtime->machine->replay(runtime->context, &replayed);
+        if (error == ERR_NOMEM) {
+            return ERR_NOMEM; /* half of a log is none */
         }
+        skipped += error != 0;
     }
     return got < 0 ? ERR_CORRUPT : skipped;
 }

@@ -76,8 +76,12 @@ struct runtime_record {
 /* The end of a transaction on this partition. */
 struct runtime_marker {
     int64_t producer_id;
-    int64_t offset;
+    int64_t offset; /* -1: it was not appended yet */
     bool commit;
+    /* To be written: */
+    int16_t producer_epoch;
+    int32_t coordinator_epoch;
+    int16_t transaction_version; /* that its producer follows */
 };
 
 /* A coordinator. Every function gets what runtime_create was given. */
@@ -86,9 +90,11 @@ struct runtime_machine {
     void (*handle)(void *context, struct runtime_call *call);
     /* Makes the response that says error; runtime_reply follows by itself. */
     void (*refuse)(void *context, struct runtime_call *call, int16_t error);
-    /* Changes durable state. 0, or ERR_CORRUPT for a record that means nothing: it is left out. */
+    /* Changes durable state. 0, ERR_NOMEM, or ERR_CORRUPT for a record that means nothing: it is
+     * left out. */
     int (*replay)(void *context, const struct runtime_record *record);
-    void (*replay_marker)(void *context, const struct runtime_marker *marker);
+    /* 0 or ERR_NOMEM. */
+    int (*replay_marker)(void *context, const struct runtime_marker *marker);
     void (*loaded)(void *context);
     /* Answers every call that it holds. */
     void (*unload)(void *context);
@@ -105,9 +111,14 @@ struct runtime_note {
     char text[RUNTIME_NOTE_BYTES];
 };
 
-/* Records that one append writes. */
+/* Records that one append writes. Those of a transaction have a batch of their own, and so has a
+ * marker: a control batch. */
 struct runtime_batch {
     struct list node;
+    int64_t producer_id; /* -1: not of a transaction */
+    int16_t producer_epoch;
+    bool is_marker;
+    struct runtime_marker marker;
     struct writer bytes; /* key and value of one record after the other */
     struct runtime_batch_entry {
         size_t key_bytes;
@@ -158,7 +169,8 @@ struct runtime_call *runtime_take_reply(struct runtime *runtime);
 struct runtime_note *runtime_take_note(struct runtime *runtime);
 
 /* Loading: every batch of the log below the high watermark, in order. records: uncompressed. Gives
- * the number of records that meant nothing, or ERR_CORRUPT for a batch that cannot be read. */
+ * the number of records that meant nothing, or ERR_NOMEM, or ERR_CORRUPT for a batch that cannot be
+ * read. */
 int64_t runtime_load(struct runtime *runtime, const struct batch *batch, struct bytes_view records);
 void runtime_loaded(struct runtime *runtime, struct runtime_time now);
 /* The partition is not led here any more. */
@@ -174,6 +186,10 @@ void runtime_write(struct runtime *runtime, int16_t type, const struct codec_str
                    const void *value);
 /* The same with bytes that are there already; value null: a tombstone. */
 void runtime_write_bytes(struct runtime *runtime, struct bytes_view key, struct bytes_view value);
+/* What this operation writes is part of a transaction; before anything is written. */
+void runtime_transact(struct runtime *runtime, int64_t producer_id, int16_t producer_epoch);
+/* Writes the end of a transaction, and nothing else in this operation. */
+void runtime_write_marker(struct runtime *runtime, const struct runtime_marker *marker);
 /* Memory is out: nothing of this operation is written, and its waiters get UNKNOWN_SERVER_ERROR. */
 void runtime_fail(struct runtime *runtime);
 /* Tells waiter what became of the records that this operation has written; without any, at its

@@ -83,6 +83,7 @@ int log_open(const struct log_options *options, struct log **opened, struct err_
     log->now_ms = options->now_ms;
     leader_epochs_init(&log->epochs, &log->place);
     producer_state_init(&log->producers, &log->place);
+    log->producers.next_guard = options->random;
     log_forget_recent(log);
     int error = log->directory == NULL ? ERR_NOMEM : log_recover(log, options, message);
     if (error != 0) {
@@ -393,8 +394,18 @@ static int log_check_producer(struct log *log, const struct log_append_options *
             return 0;
         }
     }
-    return batch_is_control(batch) ? 0
-                                   : producer_state_check(&log->producers, batch, from_client);
+    if (batch_is_control(batch)) {
+        struct producer_marker marker;
+        return log_decode_marker(batch, &marker) != 1
+                   ? 0
+                   : producer_state_check_marker(&log->producers, batch, &marker,
+                                                 options->transaction_version);
+    }
+    int error = from_client && options->verify && batch_is_transactional(batch)
+                    ? producer_state_check_guard(&log->producers, batch->producer_id,
+                                                 batch->producer_epoch, options->guard)
+                    : 0;
+    return error == 0 ? producer_state_check(&log->producers, batch, from_client) : error;
 }
 
 /* Memory for what must not fail any more once the batches are written: what they tell of producers,
@@ -417,7 +428,8 @@ static int log_reserve(struct log *log, const uint8_t *data, size_t size)
 
 /* Writes checked batches of one append and moves the log end offset. ERR_NOMEM: nothing is
  * written. */
-static int log_write(struct log *log, const uint8_t *data, size_t size, int64_t max_timestamp_ms,
+static int log_write(struct log *log, const struct log_append_options *options,
+                     const uint8_t *data, size_t size, int64_t max_timestamp_ms,
                      struct log_append_result *result)
 {
     int roll = log_should_roll(log, size, max_timestamp_ms, result->last_offset);
@@ -449,6 +461,9 @@ static int log_write(struct log *log, const uint8_t *data, size_t size, int64_t 
         error = batch_decode(data + at, size - at, &batch);
         ASSERT(error == 0); /* checked before it was written */
         error = log_account(log, active, &batch, data + at, position + (int64_t)at);
+        if (batch.producer_id >= 0 && batch_is_transactional(&batch)) {
+            producer_state_verified(&log->producers, &batch, options->transaction_version);
+        }
         log_remember_recent(log, &batch, position + (int64_t)at);
         at += batch.size_bytes;
     }
@@ -467,7 +482,7 @@ static int log_append_checked(struct log *log, const struct log_append_options *
         return err_from_wire(KAFKA_RECORD_LIST_TOO_LARGE);
     }
     ASSERT(!result->duplicate && result->appended_bytes == 0);
-    int error = log_write(log, data, size, max_timestamp_ms, result);
+    int error = log_write(log, options, data, size, max_timestamp_ms, result);
     result->appended_bytes = error == 0 ? size : 0;
     result->flush_soon |= error == 0 && leader_epochs_due(&log->epochs, log->log_end_offset);
     result->flush_due =
@@ -576,6 +591,48 @@ int log_append(struct log *log, const struct log_append_options *options, uint8_
     int error = log_place_batches(log, options, data, size, &max_timestamp_ms, result);
     return error != 0 ? error
                       : log_append_checked(log, options, data, size, max_timestamp_ms, result);
+}
+
+int log_verify(struct log *log, const struct log_verification *asked, int64_t now_ms,
+               uint64_t *guard)
+{
+    struct producer_verification verification = {
+        .producer_id = asked->producer_id,
+        .begun_ms = now_ms,
+        .lowest_sequence = asked->base_sequence,
+        .producer_epoch = asked->producer_epoch,
+        .epoch_a_transaction = asked->epoch_a_transaction,
+    };
+    *guard = 0;
+    ASSERT(asked->producer_id >= 0);
+    return producer_state_has_transaction(&log->producers, asked->producer_id,
+                                          asked->producer_epoch)
+               ? 0
+               : producer_state_verify(&log->producers, &verification, guard);
+}
+
+int log_check_guard(const struct log *log, int64_t producer_id, int16_t producer_epoch,
+                    uint64_t guard)
+{
+    return producer_state_check_guard(&log->producers, producer_id, producer_epoch, guard);
+}
+
+size_t log_producer_count(const struct log *log) { return log->producers.count; }
+
+struct log_producer log_producer_at(const struct log *log, size_t index)
+{
+    ASSERT(index < log->producers.count);
+    const struct producer_entry *entry = &log->producers.entries[index];
+    return (struct log_producer){
+        .producer_id = entry->producer_id,
+        .producer_epoch = entry->producer_epoch,
+        .last_sequence = entry->batch_count == 0
+                             ? -1
+                             : entry->batches[entry->batch_count - 1].last_sequence,
+        .last_timestamp_ms = entry->last_timestamp_ms,
+        .coordinator_epoch = entry->coordinator_epoch,
+        .transaction_first_offset = entry->transaction_first_offset,
+    };
 }
 
 int64_t log_start_offset(const struct log *log) { return log->log_start_offset; }

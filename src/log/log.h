@@ -86,6 +86,11 @@ struct log_append_options {
     int64_t high_watermark; /* bounds the last stable offset */
     int16_t api_version;    /* of Produce; zstd needs 7 */
     struct writer *scratch; /* room to unpack records in, kept by the caller between appends */
+    /* A client's transactional batch must be part of a transaction that is open here, or show what
+     * log_verify gave for it. */
+    bool verify;
+    uint64_t guard;
+    int16_t transaction_version; /* of a marker: that its producer follows */
 };
 /* What Apache Kafka puts in words, of all that is wrong with a batch as a whole. */
 enum log_refusal {
@@ -127,6 +132,33 @@ struct log_append_result {
  * nothing has been written. */
 int log_append(struct log *log, const struct log_append_options *options, uint8_t *data,
                size_t size, struct log_append_result *result);
+
+/* A producer that is about to write the first records of a transaction. *guard 0: they are not the
+ * first, nothing is to be asked of the coordinator; else what the append must show once it has
+ * agreed. 0, ERR_NOMEM, or INVALID_PRODUCER_EPOCH. */
+struct log_verification {
+    int64_t producer_id;
+    int16_t producer_epoch;
+    int32_t base_sequence;
+    bool epoch_a_transaction;
+};
+int log_verify(struct log *log, const struct log_verification *asked, int64_t now_ms,
+               uint64_t *guard);
+/* Whether a coordinator may append a transactional batch under guard: 0 or a wire error. */
+int log_check_guard(const struct log *log, int64_t producer_id, int16_t producer_epoch,
+                    uint64_t guard);
+
+/* What is known of a producer, for those who look after transactions. */
+struct log_producer {
+    int64_t producer_id;
+    int16_t producer_epoch;
+    int32_t last_sequence; /* -1: none */
+    int64_t last_timestamp_ms;
+    int32_t coordinator_epoch;
+    int64_t transaction_first_offset; /* -1: none is open */
+};
+size_t log_producer_count(const struct log *log);
+struct log_producer log_producer_at(const struct log *log, size_t index);
 
 struct log_read_result {
     struct io_file_range range; /* size 0: nothing; else released by the holder */

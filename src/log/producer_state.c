@@ -41,6 +41,7 @@ void producer_state_release(struct producer_state *state)
     mem_free(state->entries);
     mem_free(state->open.items);
     mem_free(state->unreplicated.items);
+    mem_free(state->verifications);
     producer_state_init(state, state->place);
 }
 
@@ -49,6 +50,7 @@ void producer_state_clear(struct producer_state *state)
     state->count = 0;
     state->open.count = 0;
     state->unreplicated.count = 0;
+    state->verification_count = 0;
 }
 
 /* The first entry whose id is not below producer_id. */
@@ -144,18 +146,38 @@ static int producer_check_sequence(const struct producer_entry *entry, const str
     return follows ? 0 : err_from_wire(KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER);
 }
 
+static struct producer_verification *verification_find(const struct producer_state *state,
+                                                       int64_t producer_id)
+{
+    ASSERT(state->verification_count <= state->verification_capacity);
+    for (size_t i = 0; i < state->verification_count; i++) {
+        if (state->verifications[i].producer_id == producer_id) {
+            return &state->verifications[i];
+        }
+    }
+    return NULL;
+}
+
 int producer_state_check(const struct producer_state *state, const struct batch *batch,
                          bool from_client)
 {
     const struct producer_entry *entry = producer_state_find(state, batch->producer_id);
-    if (entry == NULL) {
-        return 0; /* any sequence is accepted from a producer that nothing is known of */
+    if (entry != NULL && batch->producer_epoch < entry->producer_epoch) {
+        return err_from_wire(KAFKA_INVALID_PRODUCER_EPOCH);
     }
     if (!from_client) {
         return 0;
     }
-    if (batch->producer_epoch < entry->producer_epoch) {
-        return err_from_wire(KAFKA_INVALID_PRODUCER_EPOCH);
+    const struct producer_verification *verification =
+        verification_find(state, batch->producer_id);
+    bool unknown = entry == NULL || entry->batch_count == 0;
+    if (verification != NULL &&
+        ((verification->epoch_a_transaction && unknown && batch->base_sequence != 0) ||
+         batch->base_sequence > verification->lowest_sequence)) {
+        return err_from_wire(KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    }
+    if (entry == NULL) {
+        return 0; /* any sequence is accepted from a producer that nothing is known of */
     }
     int error = producer_check_sequence(entry, batch);
     if (error == 0 && entry->transaction_first_offset >= 0 && !batch_is_transactional(batch)) {
@@ -298,6 +320,100 @@ int64_t producer_state_first_unstable(struct producer_state *state, int64_t high
     return first;
 }
 
+int producer_state_check_marker(const struct producer_state *state, const struct batch *batch,
+                                const struct producer_marker *marker, int16_t version)
+{
+    const struct producer_entry *entry = producer_state_find(state, batch->producer_id);
+    ASSERT(batch_is_control(batch));
+    if (entry == NULL) {
+        return 0;
+    }
+    /* With an epoch a transaction the marker has a higher one than the records. The same one is
+     * that of a retry, as long as nothing is open; the last one there is cannot be raised. */
+    bool is_open = entry->transaction_first_offset >= 0;
+    bool stale = batch->producer_epoch < entry->producer_epoch ||
+                 (version >= 2 && is_open && batch->producer_epoch == entry->producer_epoch &&
+                  batch->producer_epoch != INT16_MAX);
+    if (stale) {
+        return err_from_wire(KAFKA_INVALID_PRODUCER_EPOCH);
+    }
+    return marker->coordinator_epoch < entry->coordinator_epoch
+               ? err_from_wire(KAFKA_TRANSACTION_COORDINATOR_FENCED)
+               : 0;
+}
+
+/* ---- verification ---- */
+
+bool producer_state_has_transaction(const struct producer_state *state, int64_t producer_id,
+                                    int16_t producer_epoch)
+{
+    const struct producer_entry *entry = producer_state_find(state, producer_id);
+    return entry != NULL && entry->transaction_first_offset >= 0 &&
+           entry->producer_epoch == producer_epoch;
+}
+
+int producer_state_verify(struct producer_state *state,
+                          const struct producer_verification *asked, uint64_t *guard)
+{
+    const struct producer_entry *entry = producer_state_find(state, asked->producer_id);
+    ASSERT(!producer_state_has_transaction(state, asked->producer_id, asked->producer_epoch));
+    if (entry != NULL && asked->producer_epoch < entry->producer_epoch) {
+        return err_from_wire(KAFKA_INVALID_PRODUCER_EPOCH);
+    }
+    struct producer_verification *found = verification_find(state, asked->producer_id);
+    if (found == NULL) {
+        if (mem_grow((void **)&state->verifications, &state->verification_capacity,
+                     state->verification_count + 1, sizeof *state->verifications) != 0) {
+            return ERR_NOMEM;
+        }
+        found = &state->verifications[state->verification_count++];
+        *found = *asked;
+        state->next_guard += state->next_guard == UINT64_MAX ? 2 : 1; /* never 0 */
+        found->guard = state->next_guard;
+    } else if (asked->producer_epoch > found->producer_epoch) {
+        found->producer_epoch = asked->producer_epoch;
+        found->lowest_sequence = asked->lowest_sequence;
+    } else if (asked->producer_epoch == found->producer_epoch &&
+               asked->lowest_sequence < found->lowest_sequence) {
+        found->lowest_sequence = asked->lowest_sequence;
+    }
+    *guard = found->guard;
+    return 0;
+}
+
+int producer_state_check_guard(const struct producer_state *state, int64_t producer_id,
+                               int16_t producer_epoch, uint64_t guard)
+{
+    const struct producer_entry *entry = producer_state_find(state, producer_id);
+    const struct producer_verification *found = verification_find(state, producer_id);
+    if (producer_state_has_transaction(state, producer_id, producer_epoch) ||
+        (found != NULL && found->guard == guard)) {
+        return 0;
+    }
+    return err_from_wire(entry != NULL && producer_epoch < entry->producer_epoch
+                             ? KAFKA_INVALID_PRODUCER_EPOCH
+                             : KAFKA_INVALID_TXN_STATE);
+}
+
+static void verification_remove(struct producer_state *state, struct producer_verification *found)
+{
+    ASSERT(state->verification_count > 0);
+    *found = state->verifications[--state->verification_count];
+}
+
+void producer_state_verified(struct producer_state *state, const struct batch *batch,
+                             int16_t version)
+{
+    struct producer_verification *found = verification_find(state, batch->producer_id);
+    ASSERT(batch_is_transactional(batch));
+    /* A marker with the epoch of what is verified ends the transaction before it. */
+    bool is_next = found != NULL && batch_is_control(batch) && version >= 2 &&
+                   batch->producer_epoch == found->producer_epoch;
+    if (found != NULL && !is_next) {
+        verification_remove(state, found);
+    }
+}
+
 void producer_state_expire(struct producer_state *state, int64_t now_ms, int64_t expiration_ms)
 {
     size_t kept = 0;
@@ -309,5 +425,10 @@ void producer_state_expire(struct producer_state *state, int64_t now_ms, int64_t
         }
     }
     state->count = kept;
+    for (size_t i = state->verification_count; i > 0; i--) {
+        if (now_ms - state->verifications[i - 1].begun_ms >= expiration_ms) {
+            verification_remove(state, &state->verifications[i - 1]);
+        }
+    }
     producer_state_assert_invariants(state);
 }

@@ -39,6 +39,15 @@ struct producer_transactions {
     size_t count;
     size_t capacity;
 };
+/* That a transaction has begun is being asked of its coordinator (KIP-890). In memory only. */
+struct producer_verification {
+    int64_t producer_id;
+    int64_t begun_ms;
+    uint64_t guard;
+    int32_t lowest_sequence;
+    int16_t producer_epoch;
+    bool epoch_a_transaction; /* its client takes a new epoch for each */
+};
 struct producer_state {
     const struct log_place *place;
     struct producer_entry *entries;
@@ -48,6 +57,10 @@ struct producer_state {
     /* Completed, their marker not yet below the high watermark. */
     struct producer_transactions unreplicated;
     int64_t snapshot_offset; /* of the newest snapshot; -1: none */
+    struct producer_verification *verifications;
+    size_t verification_count;
+    size_t verification_capacity;
+    uint64_t next_guard; /* set by the owner to something that was not there before */
 };
 
 void producer_state_init(struct producer_state *state, const struct log_place *place);
@@ -73,6 +86,25 @@ struct producer_marker {
     bool commit;
     int32_t coordinator_epoch;
 };
+/* Whether a marker may be written: 0, INVALID_PRODUCER_EPOCH or TRANSACTION_COORDINATOR_FENCED.
+ * version: of transactions, that its producer follows. */
+int producer_state_check_marker(const struct producer_state *state, const struct batch *batch,
+                                const struct producer_marker *marker, int16_t version);
+
+/* Whether a transaction of the producer with that epoch is open here. */
+bool producer_state_has_transaction(const struct producer_state *state, int64_t producer_id,
+                                    int16_t producer_epoch);
+/* Begins to verify one that is not, or goes on with it; *guard is what an append must show. 0,
+ * INVALID_PRODUCER_EPOCH or ERR_NOMEM. */
+int producer_state_verify(struct producer_state *state,
+                          const struct producer_verification *asked, uint64_t *guard);
+/* Whether a transactional batch may be appended under guard (0: none): 0, INVALID_PRODUCER_EPOCH or
+ * INVALID_TXN_STATE. */
+int producer_state_check_guard(const struct producer_state *state, int64_t producer_id,
+                               int16_t producer_epoch, uint64_t guard);
+/* After an append: what is verified is verified, or ended. */
+void producer_state_verified(struct producer_state *state, const struct batch *batch,
+                             int16_t version);
 /* Takes an end-of-transaction marker in; completed is filled and 1 returned when it ended an open
  * transaction, with the last stable offset right after it. ERR_CORRUPT: it ends before it begins,
  * which only batches that were read back can say. */

@@ -5,25 +5,27 @@
 #define VALUE_VERSION 4
 #define VALUE_VERSION_WITH_EXPIRY 1
 
-/* Whether whoever asks may commit: 0 or a wire error. */
-static int16_t check_classic(const struct group *group, const struct offset_commit_request *asked)
+int16_t offset_check_classic(const struct group *group, const struct offset_committer *committer)
 {
-    int32_t generation = asked->generation_id_or_member_epoch;
+    int32_t generation = committer->generation;
+    ASSERT(group->kind == GROUP_CLASSIC);
     if (generation < 0 && group->state == CLASSIC_EMPTY) {
         return 0; /* an administrator, or a consumer that manages its partitions itself */
     }
-    if (generation >= 0 || asked->member_id.size > 0 || asked->group_instance_id.data != NULL) {
-        int16_t error = classic_check_member(group, asked->member_id, asked->group_instance_id);
+    if (generation >= 0 || committer->member_id.size > 0 || committer->instance_id.data != NULL) {
+        int16_t error = classic_check_member(group, committer->member_id, committer->instance_id);
         if (error != 0) {
             return error;
         }
         if (generation != group->generation) {
             return KAFKA_ILLEGAL_GENERATION;
         }
-    } else if (group->state != CLASSIC_EMPTY) {
+    } else if (!committer->transactional && group->state != CLASSIC_EMPTY) {
         return KAFKA_UNKNOWN_MEMBER_ID;
     }
-    return group->state == CLASSIC_COMPLETING_REBALANCE ? KAFKA_REBALANCE_IN_PROGRESS : 0;
+    return !committer->transactional && group->state == CLASSIC_COMPLETING_REBALANCE
+               ? KAFKA_REBALANCE_IN_PROGRESS
+               : 0;
 }
 
 static int16_t check_commit(struct group_coordinator *owner, const struct runtime_call *call)
@@ -37,7 +39,9 @@ static int16_t check_commit(struct group_coordinator *owner, const struct runtim
                                                              : KAFKA_ILLEGAL_GENERATION;
     }
     if (group->kind == GROUP_CLASSIC) {
-        return check_classic(group, asked);
+        struct offset_committer committer = {asked->member_id, asked->group_instance_id,
+                                             asked->generation_id_or_member_epoch, false};
+        return offset_check_classic(group, &committer);
     }
     /* Members of other protocols are not coordinated here. */
     return asked->generation_id_or_member_epoch < 0 && !kept_has_members(group)
@@ -75,7 +79,7 @@ static void write_offset(struct group_coordinator *owner, const struct runtime_c
 }
 
 /* Java counts the text in UTF-16. */
-static size_t text_length(struct string_view text)
+size_t offset_metadata_length(struct string_view text)
 {
     size_t length = 0;
     for (size_t i = 0; i < text.size; i++) {
@@ -100,7 +104,7 @@ static bool commit_topic(struct group_coordinator *owner, struct runtime_call *c
     for (size_t i = 0; i < count; i++) {
         const struct offset_commit_request_offset_commit_request_partition *partition =
             &from->partitions.items[i];
-        bool too_large = text_length(partition->committed_metadata) >
+        bool too_large = offset_metadata_length(partition->committed_metadata) >
                          (size_t)owner->options.offset_metadata_max_bytes;
         to->partitions.items[to->partitions.count++] =
             (struct offset_commit_response_offset_commit_response_partition){

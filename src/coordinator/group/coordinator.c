@@ -108,6 +108,9 @@ static void group_handle(void *context, struct runtime_call *call)
     case API_OFFSET_COMMIT:
         offset_commit(owner, call);
         break;
+    case API_TXN_OFFSET_COMMIT:
+        offset_commit_transactional(owner, call);
+        break;
     case API_OFFSET_FETCH:
         offset_fetch(owner, call);
         break;

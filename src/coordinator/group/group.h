@@ -4,8 +4,9 @@
  * committed for any group. Groups of other protocols are kept as the records that the log has of
  * them. Calls, by API, and what their request and response point at:
  *
- *   JOIN_GROUP, SYNC_GROUP, HEARTBEAT, LEAVE_GROUP, OFFSET_COMMIT, OFFSET_DELETE: the messages of
- *     the API. Topics and partitions exist, and the topic ids of OFFSET_COMMIT are filled in.
+ *   JOIN_GROUP, SYNC_GROUP, HEARTBEAT, LEAVE_GROUP, OFFSET_COMMIT, OFFSET_DELETE,
+ *     TXN_OFFSET_COMMIT: the messages of the API. Topics and partitions exist, and the topic ids of
+ *     OFFSET_COMMIT are filled in. That a transaction is open was verified.
  *   OFFSET_FETCH     struct group_offset_fetch -> ..._offset_fetch_response_group, names only
  *   DESCRIBE_GROUPS  struct string_view -> describe_groups_response_described_group
  *   DELETE_GROUPS    struct string_view -> delete_groups_response_deletable_group_result
@@ -61,6 +62,12 @@ void group_coordinator_destroy(struct group_coordinator **coordinator);
 /* Lives as long as the coordinator. */
 struct runtime *group_coordinator_runtime(struct group_coordinator *coordinator);
 struct group_counts group_coordinator_counts(const struct group_coordinator *coordinator);
+
+/* Writes the marker of a transaction; waiter is told once it is committed. The runtime is
+ * active. */
+void group_coordinator_end_transaction(struct group_coordinator *coordinator,
+                                       const struct runtime_marker *marker,
+                                       struct runtime_waiter *waiter, struct runtime_time now);
 
 /* Sets the response of call to one that says error; NULL: no memory. */
 void group_call_refuse(struct runtime_call *call, int16_t error);

@@ -167,13 +167,24 @@ struct offset_entry *offset_find(const struct offset_group *group, struct string
 struct offset_entry **offsets_sorted(const struct offset_group *group, size_t *count);
 int offset_replay(struct group_coordinator *owner, int16_t type,
                   const struct runtime_record *record);
-void offset_replay_marker(void *context, const struct runtime_marker *marker);
+int offset_replay_marker(void *context, const struct runtime_marker *marker);
 void offset_write_tombstone(struct group_coordinator *owner, const struct offset_entry *entry);
 /* Tombstones for all offsets of a group. */
 void offsets_write_end(struct group_coordinator *owner, struct string_view group);
 
-/* ---- commit.c, fetch.c, expiry.c ---- */
+/* ---- commit.c, transact.c, fetch.c, expiry.c ---- */
 
+/* As Java counts it. */
+size_t offset_metadata_length(struct string_view text);
+/* Whether a member of a classic group may commit: 0 or a wire error. */
+struct offset_committer {
+    struct string_view member_id;
+    struct string_view instance_id;
+    int32_t generation;
+    bool transactional;
+};
+int16_t offset_check_classic(const struct group *group, const struct offset_committer *committer);
+void offset_commit_transactional(struct group_coordinator *owner, struct runtime_call *call);
 void offset_commit(struct group_coordinator *owner, struct runtime_call *call);
 void offset_fetch(struct group_coordinator *owner, struct runtime_call *call);
 void offset_delete(struct group_coordinator *owner, struct runtime_call *call);

@@ -14,9 +14,13 @@
 /* An offset of an open transaction. */
 struct transaction_offset {
     struct list node;
+    struct runtime_change change; /* that it came */
+    struct group_coordinator *owner;
+    struct offset_transaction *transaction;
     struct string_view group;
     struct string_view topic;
     int32_t partition;
+    int32_t forgotten; /* tombstones that came after it: then it is none */
     struct offset_version *version;
 };
 struct offset_transaction {
@@ -85,9 +89,7 @@ static void transaction_free(struct offset_transaction *transaction)
         struct transaction_offset *offset =
             CONTAINER_OF(transaction->offsets.next, struct transaction_offset, node);
         list_remove(&offset->node);
-        if (offset->version != NULL) {
-            version_free(offset->version);
-        }
+        version_free(offset->version);
         text_free(&offset->group);
         text_free(&offset->topic);
         mem_free(offset);
@@ -317,24 +319,72 @@ static struct offset_transaction *transaction_find(struct group_coordinator *own
     return NULL;
 }
 
+static struct offset_entry *transaction_entry(const struct transaction_offset *offset)
+{
+    return offset_find(offsets_of(offset->owner, offset->group), offset->topic,
+                       offset->partition);
+}
+
+/* What it holds of its entry it gives back. */
+static void transaction_offset_free(struct transaction_offset *offset)
+{
+    struct offset_entry *entry = transaction_entry(offset);
+    ASSERT(entry != NULL && entry->pending > 0);
+    list_remove(&offset->node);
+    entry->pending--;
+    if (entry->newest == NULL) {
+        entry_drop(entry);
+    }
+    version_free(offset->version);
+    text_free(&offset->group);
+    text_free(&offset->topic);
+    mem_free(offset);
+}
+
+static void transaction_offset_settle(struct runtime_change *change, bool keep)
+{
+    struct transaction_offset *offset = CONTAINER_OF(change, struct transaction_offset, change);
+    struct offset_transaction *transaction = offset->transaction;
+    if (keep) {
+        return;
+    }
+    transaction_offset_free(offset);
+    if (list_empty(&transaction->offsets)) {
+        transaction_free(transaction);
+    }
+}
+
+static struct offset_transaction *transaction_need(struct group_coordinator *owner,
+                                                   int64_t producer_id)
+{
+    struct offset_transaction *transaction = transaction_find(owner, producer_id);
+    if (transaction == NULL && (transaction = mem_calloc(1, sizeof *transaction)) != NULL) {
+        transaction->producer_id = producer_id;
+        list_init(&transaction->offsets);
+        list_push_back(&owner->transactions, &transaction->node);
+    }
+    return transaction;
+}
+
+/* Takes version. */
 static int transaction_add(struct group_coordinator *owner, int64_t producer_id,
                            const struct offset_commit_key *key, struct offset_version *version)
 {
-    struct offset_transaction *transaction = transaction_find(owner, producer_id);
     struct transaction_offset *offset = mem_calloc(1, sizeof *offset);
-    if (transaction == NULL && offset != NULL) {
-        transaction = mem_calloc(1, sizeof *transaction);
-        if (transaction != NULL) {
-            transaction->producer_id = producer_id;
-            list_init(&transaction->offsets);
-            list_push_back(&owner->transactions, &transaction->node);
-        }
-    }
-    struct offset_group *group = offset_group_make(owner, key->group);
+    struct offset_transaction *transaction =
+        offset == NULL ? NULL : transaction_need(owner, producer_id);
+    struct offset_group *group =
+        transaction == NULL ? NULL : offset_group_make(owner, key->group);
     struct offset_entry *entry =
         group == NULL ? NULL : entry_make(group, key->topic, key->partition);
-    if (transaction == NULL || offset == NULL || entry == NULL ||
-        !text_copy(key->group, &offset->group) || !text_copy(key->topic, &offset->topic)) {
+    if (entry == NULL || !text_copy(key->group, &offset->group) ||
+        !text_copy(key->topic, &offset->topic)) {
+        if (transaction != NULL && list_empty(&transaction->offsets)) {
+            transaction_free(transaction);
+        }
+        if (entry != NULL && entry->newest == NULL) {
+            entry_drop(entry);
+        }
         if (offset != NULL) {
             text_free(&offset->group);
             mem_free(offset);
@@ -343,55 +393,128 @@ static int transaction_add(struct group_coordinator *owner, int64_t producer_id,
         return ERR_NOMEM;
     }
     entry->pending++;
+    offset->owner = owner;
+    offset->transaction = transaction;
     offset->partition = key->partition;
     offset->version = version;
     list_push_back(&transaction->offsets, &offset->node);
+    list_init(&offset->change.node);
+    offset->change.settle = transaction_offset_settle;
+    runtime_note_change(owner->runtime, &offset->change);
     return 0;
 }
 
-/* A plain commit that came later than the transaction's stays. */
-static void transaction_apply(struct group_coordinator *owner, struct transaction_offset *offset,
-                              bool commit)
+/* A transaction that has ended, until that is committed. */
+struct transaction_end {
+    struct runtime_change change;
+    struct group_coordinator *owner;
+    struct offset_transaction *transaction;
+};
+
+static void transaction_end_settle(struct runtime_change *base, bool keep)
 {
-    struct offset_entry *entry =
-        offset_find(offsets_of(owner, offset->group), offset->topic, offset->partition);
-    ASSERT(entry != NULL && entry->pending > 0);
-    const struct offset_version *newest = offset_newest(entry);
-    struct offset_version *version = offset->version;
-    entry->pending--;
-    offset->version = NULL;
-    if (version == NULL) {
-        commit = false;
-    } else if (!commit || (newest != NULL && newest->record_offset >= version->record_offset)) {
-        version_free(version);
-        commit = false;
+    struct transaction_end *end = CONTAINER_OF(base, struct transaction_end, change);
+    struct offset_transaction *transaction = end->transaction;
+    if (!keep) {
+        list_push_back(&end->owner->transactions, &transaction->node);
+    } else {
+        while (!list_empty(&transaction->offsets)) {
+            transaction_offset_free(
+                CONTAINER_OF(transaction->offsets.next, struct transaction_offset, node));
+        }
+        transaction_free(transaction);
     }
-    if (commit) {
-        (void)version_push(owner, offset->group, offset->topic, offset->partition, version);
-    } else if (entry->newest == NULL) {
-        entry_drop(entry);
-    }
+    mem_free(end);
 }
 
-void offset_replay_marker(void *context, const struct runtime_marker *marker)
+static struct offset_version *version_copy(const struct offset_version *from)
+{
+    struct offset_version *version = mem_alloc(sizeof *version);
+    if (version != NULL) {
+        *version = *from;
+        version->older = NULL;
+        version->entry = NULL;
+        if (!text_copy(from->metadata, &version->metadata)) {
+            mem_free(version);
+            version = NULL;
+        }
+    }
+    return version;
+}
+
+/* A plain commit that came later than the transaction's stays. */
+static int transaction_apply(struct group_coordinator *owner,
+                             const struct transaction_offset *offset)
+{
+    const struct offset_entry *entry = transaction_entry(offset);
+    ASSERT(entry != NULL && entry->pending > 0);
+    const struct offset_version *newest = offset_newest(entry);
+    if (offset->forgotten > 0 ||
+        (newest != NULL && newest->order > offset->version->order)) {
+        return 0;
+    }
+    struct offset_version *version = version_copy(offset->version);
+    return version == NULL ? ERR_NOMEM
+                           : version_push(owner, offset->group, offset->topic, offset->partition,
+                                          version);
+}
+
+int offset_replay_marker(void *context, const struct runtime_marker *marker)
 {
     struct group_coordinator *owner = context;
     struct offset_transaction *transaction = transaction_find(owner, marker->producer_id);
     if (transaction == NULL) {
-        return;
+        return 0;
     }
-    LIST_FOR_EACH(node, &transaction->offsets)
-    {
-        transaction_apply(owner, CONTAINER_OF(node, struct transaction_offset, node),
-                          marker->commit);
+    struct transaction_end *end = mem_alloc(sizeof *end);
+    int error = end == NULL ? ERR_NOMEM : 0;
+    for (struct list *node = transaction->offsets.next;
+         error == 0 && marker->commit && node != &transaction->offsets; node = node->next) {
+        error = transaction_apply(owner, CONTAINER_OF(node, struct transaction_offset, node));
     }
-    transaction_free(transaction);
+    if (error != 0) {
+        mem_free(end);
+        return error;
+    }
+    *end = (struct transaction_end){{.settle = transaction_end_settle}, owner, transaction};
+    list_init(&end->change.node);
+    list_remove(&transaction->node); /* the producer's next one is another */
+    runtime_note_change(owner->runtime, &end->change);
+    return 0;
+}
+
+/* A tombstone that came after an offset of an open transaction. */
+struct transaction_forgetting {
+    struct runtime_change change;
+    struct transaction_offset *offset;
+};
+
+static void forgetting_settle(struct runtime_change *base, bool keep)
+{
+    struct transaction_forgetting *forgetting =
+        CONTAINER_OF(base, struct transaction_forgetting, change);
+    forgetting->offset->forgotten -= !keep;
+    mem_free(forgetting);
+}
+
+static int transaction_forget(struct group_coordinator *owner, struct transaction_offset *offset)
+{
+    struct transaction_forgetting *forgetting = mem_alloc(sizeof *forgetting);
+    if (forgetting == NULL) {
+        return ERR_NOMEM;
+    }
+    *forgetting = (struct transaction_forgetting){{.settle = forgetting_settle}, offset};
+    list_init(&forgetting->change.node);
+    offset->forgotten++;
+    runtime_note_change(owner->runtime, &forgetting->change);
+    return 0;
 }
 
 /* A tombstone ends what open transactions have for its partition. */
-static void transactions_forget(struct group_coordinator *owner,
-                                const struct offset_commit_key *key)
+static int transactions_forget(struct group_coordinator *owner,
+                               const struct offset_commit_key *key)
 {
+    int error = 0;
     LIST_FOR_EACH(node, &owner->transactions)
     {
         struct offset_transaction *transaction =
@@ -400,14 +523,14 @@ static void transactions_forget(struct group_coordinator *owner,
         {
             struct transaction_offset *offset =
                 CONTAINER_OF(at, struct transaction_offset, node);
-            if (offset->version != NULL && offset->partition == key->partition &&
+            if (error == 0 && offset->partition == key->partition &&
                 string_view_equal(offset->topic, key->topic) &&
                 string_view_equal(offset->group, key->group)) {
-                version_free(offset->version);
-                offset->version = NULL;
+                error = transaction_forget(owner, offset);
             }
         }
     }
+    return error;
 }
 
 /* ---- records ---- */
@@ -435,15 +558,15 @@ static int decode_value(int16_t type, struct bytes_view bytes, struct arena *are
     return error;
 }
 
-static struct offset_version *version_make(const struct offset_commit_value *value,
-                                           int64_t record_offset)
+static struct offset_version *version_make(struct group_coordinator *owner,
+                                           const struct offset_commit_value *value)
 {
-    ASSERT(record_offset >= -1);
     struct offset_version *version = mem_calloc(1, sizeof *version);
     if (version == NULL) {
         return NULL;
     }
-    version->record_offset = record_offset;
+    version->order = owner->next_order++;
+    ASSERT(owner->next_order > 0);
     version->expire_ms = -1;
     version->deleted = value == NULL;
     if (value != NULL) {
@@ -499,11 +622,12 @@ static int need_group(struct group_coordinator *owner, struct string_view id)
 
 static int replay_tombstone(struct group_coordinator *owner, const struct offset_commit_key *key)
 {
-    transactions_forget(owner, key);
-    if (offset_find(offsets_of(owner, key->group), key->topic, key->partition) == NULL) {
-        return 0;
+    int error = transactions_forget(owner, key);
+    if (error != 0 ||
+        offset_find(offsets_of(owner, key->group), key->topic, key->partition) == NULL) {
+        return error;
     }
-    struct offset_version *version = version_make(NULL, -1);
+    struct offset_version *version = version_make(owner, NULL);
     return version == NULL
                ? ERR_NOMEM
                : version_push(owner, key->group, key->topic, key->partition, version);
@@ -527,7 +651,7 @@ static int replay_offset(struct group_coordinator *owner, int16_t type,
         return ERR_CORRUPT;
     }
     int error = need_group(owner, key.group);
-    struct offset_version *version = error == 0 ? version_make(&value, record->offset) : NULL;
+    struct offset_version *version = error == 0 ? version_make(owner, &value) : NULL;
     if (version == NULL) {
         return ERR_NOMEM;
     }

@@ -82,6 +82,35 @@ static const void *refuse_commit(struct runtime_call *call, int16_t error)
     return call->arena->failed ? NULL : response;
 }
 
+static const void *refuse_transactional(struct runtime_call *call, int16_t error)
+{
+    const struct txn_offset_commit_request *asked = call->request;
+    struct txn_offset_commit_response *response = refuse_alloc(call, sizeof *response);
+    size_t count = asked->topics.count > 0 ? (size_t)asked->topics.count : 0;
+    if (response == NULL) {
+        return NULL;
+    }
+    txn_offset_commit_response_default(response);
+    response->topics.items = arena_array(call->arena, count, sizeof *response->topics.items);
+    for (size_t i = 0; response->topics.items != NULL && i < count; i++) {
+        const struct txn_offset_commit_request_txn_offset_commit_request_topic *from =
+            &asked->topics.items[i];
+        struct txn_offset_commit_response_txn_offset_commit_response_topic *to =
+            &response->topics.items[i];
+        int32_t partitions = from->partitions.count > 0 ? from->partitions.count : 0;
+        to->name = from->name;
+        to->partitions.items =
+            arena_array(call->arena, (size_t)partitions, sizeof *to->partitions.items);
+        for (int32_t j = 0; to->partitions.items != NULL && j < partitions; j++) {
+            to->partitions.items[j].partition_index = from->partitions.items[j].partition_index;
+            to->partitions.items[j].error_code = error;
+            to->partitions.count = j + 1;
+        }
+        response->topics.count = (int32_t)i + 1;
+    }
+    return call->arena->failed ? NULL : response;
+}
+
 static const void *refuse_fetch(struct runtime_call *call, int16_t error)
 {
     const struct group_offset_fetch *asked = call->request;
@@ -152,7 +181,8 @@ void group_call_refuse(struct runtime_call *call, int16_t error)
     } rows[] = {
         {API_JOIN_GROUP, refuse_join},       {API_SYNC_GROUP, refuse_sync},
         {API_HEARTBEAT, refuse_heartbeat},   {API_LEAVE_GROUP, refuse_leave},
-        {API_OFFSET_COMMIT, refuse_commit},  {API_OFFSET_FETCH, refuse_fetch},
+        {API_OFFSET_COMMIT, refuse_commit},  {API_TXN_OFFSET_COMMIT, refuse_transactional},
+        {API_OFFSET_FETCH, refuse_fetch},
         {API_OFFSET_DELETE, refuse_offset_delete}, {API_LIST_GROUPS, refuse_list},
         {API_DESCRIBE_GROUPS, refuse_describe},    {API_DELETE_GROUPS, refuse_delete},
     };

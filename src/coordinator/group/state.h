@@ -131,7 +131,7 @@ struct offset_version {
     struct runtime_change change;
     bool settled; /* committed */
     bool deleted;
-    int64_t record_offset; /* -1: not known */
+    int64_t order; /* of its record among all that were replayed, as the log has them */
     int64_t offset;
     int32_t leader_epoch;
     struct string_view metadata;
@@ -147,7 +147,7 @@ struct offset_entry {
     struct offset_group *group;
     struct offset_key key;
     struct offset_version *newest; /* NULL: only open transactions have one */
-    int32_t pending; /* open transactions that have an offset for it */
+    int32_t pending; /* offsets of open transactions for it */
 };
 /* The offsets of a group, whatever becomes of the group itself. */
 struct offset_group {
@@ -163,6 +163,7 @@ struct group_coordinator {
     struct map groups;
     struct map offsets;
     struct list transactions;
+    int64_t next_order;
     struct runtime_timer expiry_timer;
     struct group_counts counts;
 };

@@ -233,10 +233,11 @@ static void unload(void *context)
 }
 
 /* Nobody begins a transaction on this topic. */
-static void replay_marker(void *context, const struct runtime_marker *marker)
+static int replay_marker(void *context, const struct runtime_marker *marker)
 {
     (void)context;
     (void)marker;
+    return 0;
 }
 
 static const struct runtime_machine transaction_machine = {

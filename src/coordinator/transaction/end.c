@@ -71,7 +71,6 @@ const struct transaction_markers *transaction_next_markers(struct transaction_co
         CONTAINER_OF(owner->decided.next, struct transaction, decided_node);
     const struct transaction_facts *now = &transaction->now;
     ASSERT(transaction_is_decided(transaction) && now->partitions.count > 0);
-    list_remove(&transaction->decided_node);
     owner->markers = (struct transaction_markers){
         .transactional_id = transaction->id,
         .producer_id = now->producer_id,
@@ -82,6 +81,12 @@ const struct transaction_markers *transaction_next_markers(struct transaction_co
         .count = now->partitions.count,
     };
     return &owner->markers;
+}
+
+void transaction_markers_taken(struct transaction_coordinator *owner)
+{
+    ASSERT(!list_empty(&owner->decided));
+    list_remove(owner->decided.next);
 }
 
 struct written {

@@ -87,10 +87,12 @@ void transaction_coordinator_set_version(struct transaction_coordinator *coordin
 /* Sets the response of call to one that says error; NULL: no memory. */
 void transaction_call_refuse(struct runtime_call *call, int16_t error);
 
-/* The next transaction that is decided and has markers to be written, which is told once; NULL:
- * none. What it points at is borrowed until the next call of anything here. */
+/* The next transaction that is decided and has markers to be written; NULL: none. What it points at
+ * is borrowed until the next call of anything here. */
 const struct transaction_markers *
 transaction_next_markers(struct transaction_coordinator *coordinator);
+/* Somebody writes these: they are not told again. */
+void transaction_markers_taken(struct transaction_coordinator *coordinator);
 /* All markers of that transaction are committed, or pointless: their partition is gone. */
 void transaction_markers_written(struct transaction_coordinator *coordinator,
                                  struct string_view transactional_id, struct runtime_time now);

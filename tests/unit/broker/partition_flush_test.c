@@ -154,8 +154,9 @@ static bool append(struct partition *partition, bool acks_all, struct seen_wait 
     assert_int_equal(batch_builder_finish(&builder), 0);
     struct log_append_result result;
     bool wait_needed;
-    assert_int_equal(partition_append(partition, writer.data, writer.size, 9, acks_all, &result,
-                                      &wait_needed), 0);
+    struct partition_append append = {
+        .data = writer.data, .size = writer.size, .api_version = 9, .acks_all = acks_all};
+    assert_int_equal(partition_append(partition, &append, &result, &wait_needed), 0);
     writer_release(&writer);
     if (wait_needed && seen != NULL) {
         *seen = (struct seen_wait){.wait = {.required_offset = result.last_offset,

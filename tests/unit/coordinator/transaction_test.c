@@ -97,6 +97,7 @@ static void settle(struct fixture *fixture)
         memcpy(fixture->id, markers->transactional_id.data, markers->transactional_id.size);
         fixture->id[markers->transactional_id.size] = '\0';
         fixture->told++;
+        transaction_markers_taken(fixture->transactions);
     }
     const struct runtime_call *call;
     while ((call = runtime_take_reply(fixture->runtime)) != NULL) {
