@@ -36,12 +36,14 @@ static void decide_done(struct coordinator_ask *ask)
     }
 }
 
+/* error: what is wrong wherever the id is coordinated, or 0. */
 static void decide_ask(struct decide_work *work, struct broker_request *request,
-                       struct string_view transactional_id)
+                       struct string_view transactional_id, int16_t error)
 {
     coordinator_ask_transaction(&work->ask, request, request->message, transactional_id);
     work->ask.call.new_producer_id = work->producer_id;
     work->ask.done = decide_done;
+    work->ask.error = error;
     coordinator_ask(&work->ask);
 }
 
@@ -65,7 +67,7 @@ static void init_with_id(struct producer_id_wait *wait, int16_t error, int64_t p
         return;
     }
     work->producer_id = producer_id;
-    decide_ask(work, request, asked->transactional_id);
+    decide_ask(work, request, asked->transactional_id, 0);
 }
 
 void api_init_producer_id(struct broker_request *request)
@@ -80,6 +82,17 @@ void api_init_producer_id(struct broker_request *request)
         init_respond(request, KAFKA_INVALID_REQUEST, -1);
         return;
     }
+    const struct config *config = broker_config(request);
+    int16_t error = asked->transactional_id.data == NULL
+                        ? 0
+                        : transaction_check_init(
+                              asked, config_int(config, "transaction.max.timeout.ms"),
+                              config_boolean(config, "transaction.two.phase.commit.enable"));
+    if (error != 0) {
+        work->producer_id = -1;
+        decide_ask(work, request, asked->transactional_id, error);
+        return;
+    }
     work->wait.request = request;
     work->wait.done = init_with_id;
     producer_id_take(&work->wait);
@@ -91,7 +104,7 @@ static void end_with_id(struct producer_id_wait *wait, int16_t error, int64_t pr
     const struct end_txn_request *asked = wait->request->message;
     /* Without one the coordinator says that the client shall come again. */
     work->producer_id = error == 0 ? producer_id : -1;
-    decide_ask(work, wait->request, asked->transactional_id);
+    decide_ask(work, wait->request, asked->transactional_id, 0);
 }
 
 void api_end_txn(struct broker_request *request)
@@ -103,13 +116,15 @@ void api_end_txn(struct broker_request *request)
         return;
     }
     work->producer_id = -1;
-    if (request->header.request_api_version >= VERSION_WITH_BUMP &&
+    bool nameless = asked->transactional_id.size == 0;
+    if (!nameless && request->header.request_api_version >= VERSION_WITH_BUMP &&
         asked->producer_epoch >= EPOCH_EXHAUSTED) {
         work->wait.request = request;
         work->wait.done = end_with_id;
         producer_id_take(&work->wait);
     } else {
-        decide_ask(work, request, asked->transactional_id);
+        decide_ask(work, request, asked->transactional_id,
+                   nameless ? KAFKA_INVALID_REQUEST : 0);
     }
 }
 
@@ -207,12 +222,13 @@ static bool add_check(struct broker_request *request, struct add_part *part)
                                       : 0;
         any |= part->errors[i] != 0;
     }
-    for (int32_t i = 0; any && part->errors != NULL && i < part->add.count; i++) {
+    bool nameless = part->add.transactional_id.size == 0;
+    for (int32_t i = 0; (any || nameless) && part->errors != NULL && i < part->add.count; i++) {
         if (part->errors[i] == 0) {
-            part->errors[i] = KAFKA_OPERATION_NOT_ATTEMPTED;
+            part->errors[i] = any ? KAFKA_OPERATION_NOT_ATTEMPTED : KAFKA_INVALID_REQUEST;
         }
     }
-    if (part->errors != NULL && !any) {
+    if (part->errors != NULL && !any && !nameless) {
         part->errors = NULL;
         return true;
     }
@@ -388,5 +404,6 @@ void api_add_offsets_to_txn(struct broker_request *request)
     coordinator_ask_transaction(&work->ask, request, &work->add, asked->transactional_id);
     work->ask.call.api_key = API_ADD_PARTITIONS_TO_TXN;
     work->ask.done = add_offsets_done;
+    work->ask.error = asked->transactional_id.size == 0 ? KAFKA_INVALID_REQUEST : 0;
     coordinator_ask(&work->ask);
 }

@@ -36,6 +36,9 @@ void api_describe_transactions(struct broker_request *request)
     for (size_t i = 0; i < count; i++) {
         coordinator_ask_transaction(&work->asks[i], request, &asked->transactional_ids.items[i],
                                     asked->transactional_ids.items[i]);
+        if (asked->transactional_ids.items[i].size == 0) {
+            work->asks[i].error = KAFKA_INVALID_REQUEST;
+        }
         group_work_prepare(work, i);
     }
     group_work_start(work);

@@ -679,9 +679,9 @@ void coordinator_ask_transaction(struct coordinator_ask *ask, struct broker_requ
 void coordinator_ask(struct coordinator_ask *ask)
 {
     ASSERT(ask->done != NULL);
-    if (ask->owner == NULL) { /* there is no topic yet */
+    if (ask->error != 0 || ask->owner == NULL) { /* else: there is no topic yet */
         ask->owner = ask->request->shard;
-        ask_refuse(ask, KAFKA_NOT_COORDINATOR);
+        ask_refuse(ask, ask->error != 0 ? ask->error : KAFKA_NOT_COORDINATOR);
         ask_return(ask);
         return;
     }

@@ -53,6 +53,7 @@ struct coordinator_ask {
     struct broker_shard *owner;
     enum coordinator_kind kind;
     int32_t partition;
+    int16_t error; /* what is wrong wherever it is coordinated: said without asking anybody */
     /* NULL, or on the coordinator's shard, before an active one gets the call: 0 to go on, a wire
      * error to refuse it, or COORDINATOR_ASK_BACK to bring it home without a response. */
     int16_t (*before)(struct coordinator_ask *ask, struct coordinator *coordinator);

@@ -2,21 +2,21 @@
  * TransactionCoordinator.prepareInitProducerIdTransit. */
 #include "coordinator/transaction/internal.h"
 
-static int16_t check_request(const struct transaction_coordinator *owner,
-                             const struct init_producer_id_request *asked)
+int16_t transaction_check_init(const struct init_producer_id_request *asked,
+                               int32_t max_timeout_ms, bool two_phase_commit)
 {
     ASSERT(asked->transactional_id.data != NULL);
     if (asked->transactional_id.size == 0) {
         return KAFKA_INVALID_REQUEST;
     }
-    if (asked->enable2_pc && !owner->options.two_phase_commit) {
+    if (asked->enable2_pc && !two_phase_commit) {
         return KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
     }
     if (asked->keep_prepared_txn) {
         return KAFKA_UNSUPPORTED_VERSION;
     }
-    bool in_bounds = asked->transaction_timeout_ms > 0 &&
-                     asked->transaction_timeout_ms <= owner->options.max_timeout_ms;
+    bool in_bounds =
+        asked->transaction_timeout_ms > 0 && asked->transaction_timeout_ms <= max_timeout_ms;
     return asked->enable2_pc || in_bounds ? 0 : KAFKA_INVALID_TRANSACTION_TIMEOUT;
 }
 
@@ -130,7 +130,8 @@ static void init_existing(struct transaction *transaction, struct runtime_call *
 void transaction_init(struct transaction_coordinator *owner, struct runtime_call *call)
 {
     const struct init_producer_id_request *asked = call->request;
-    int16_t error = check_request(owner, asked);
+    int16_t error = transaction_check_init(asked, owner->options.max_timeout_ms,
+                                           owner->options.two_phase_commit);
     struct transaction *transaction =
         error == 0 ? transaction_find(owner, asked->transactional_id) : NULL;
     if (error == 0 && transaction == NULL) {

@@ -84,6 +84,9 @@ transaction_coordinator_counts(const struct transaction_coordinator *coordinator
 void transaction_coordinator_set_version(struct transaction_coordinator *coordinator,
                                          int16_t version);
 
+/* What is wrong with an InitProducerId wherever its id is coordinated: 0 or a wire error. */
+int16_t transaction_check_init(const struct init_producer_id_request *asked,
+                               int32_t max_timeout_ms, bool two_phase_commit);
 /* Sets the response of call to one that says error; NULL: no memory. */
 void transaction_call_refuse(struct runtime_call *call, int16_t error);
 
