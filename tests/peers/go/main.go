@@ -291,6 +291,9 @@ func run(name string, work func()) {
 }
 
 func main() {
+	if os.Args[1] == "transactions" {
+		transactions(os.Args[2:])
+	}
 	c := &client{bootstrap: os.Args[1], topics: os.Args[2]}
 	c.admin = kadm.NewClient(c.open())
 	for name, codec := range map[string]kgo.CompressionCodec{
