@@ -74,6 +74,22 @@ static bool produce_hold(struct produce_item *item, struct partition *partition)
     return item->error != 0 || item->held;
 }
 
+/* Whether the answer names the log start offset although nothing was appended. */
+static bool produce_tells_start(int16_t error)
+{
+    switch (error) {
+    case KAFKA_INVALID_RECORD:
+    case KAFKA_INVALID_TIMESTAMP:
+    case KAFKA_UNKNOWN_SERVER_ERROR:
+    case KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER:
+    case KAFKA_INVALID_PRODUCER_EPOCH:
+    case KAFKA_INVALID_TXN_STATE:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void produce_run(struct fanout_item *base, struct partition *partition)
 {
     struct produce_item *item = CONTAINER_OF(base, struct produce_item, base);
@@ -103,11 +119,7 @@ static void produce_run(struct fanout_item *base, struct partition *partition)
                 *item->refused = result;
             }
         }
-        item->log_start_offset = item->error == KAFKA_INVALID_RECORD ||
-                                         item->error == KAFKA_INVALID_TIMESTAMP ||
-                                         item->error == KAFKA_UNKNOWN_SERVER_ERROR
-                                     ? result.log_start_offset
-                                     : -1;
+        item->log_start_offset = produce_tells_start(item->error) ? result.log_start_offset : -1;
     } else {
         item->base_offset = result.base_offset;
         item->log_append_time_ms = result.log_append_time_ms;
@@ -420,6 +432,10 @@ static void produce_add_partition(struct produce_work *work, const struct image_
     int16_t error = topic_error;
     if (error == 0 && (data->index < 0 || data->index >= topic->partition_count)) {
         error = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    }
+    if (error == KAFKA_INVALID_PRODUCER_ID_MAPPING) {
+        response->error_message =
+            string_view_of("Transactional records contained more than one producer ID");
     }
     if (error == 0 && data->records.data == NULL) {
         error = KAFKA_INVALID_RECORD;

@@ -222,36 +222,31 @@ static bool add_check(struct broker_request *request, struct add_part *part)
                                       : 0;
         any |= part->errors[i] != 0;
     }
-    bool nameless = part->add.transactional_id.size == 0;
-    for (int32_t i = 0; (any || nameless) && part->errors != NULL && i < part->add.count; i++) {
+    for (int32_t i = 0; any && part->errors != NULL && i < part->add.count; i++) {
         if (part->errors[i] == 0) {
-            part->errors[i] = any ? KAFKA_OPERATION_NOT_ATTEMPTED : KAFKA_INVALID_REQUEST;
+            part->errors[i] = KAFKA_OPERATION_NOT_ATTEMPTED;
         }
     }
-    if (part->errors != NULL && !any && !nameless) {
+    if (part->errors != NULL && !any) {
         part->errors = NULL;
         return true;
     }
     return false;
 }
 
-static int16_t add_error(const struct broker_request *request, const struct add_part *part,
-                         const struct transaction_added *added, int32_t index)
+static int16_t add_error(const struct broker_request *request, int16_t error)
 {
-    int16_t error = part->errors != NULL                       ? part->errors[index]
-                    : added->error != 0 || added->errors == NULL ? added->error
-                                                                 : added->errors[index];
     return error == KAFKA_PRODUCER_FENCED &&
                    request->header.request_api_version < VERSION_WITH_FENCED
                ? KAFKA_INVALID_PRODUCER_EPOCH
                : error;
 }
 
-static void add_tell(struct broker_request *request, const struct add_part *part,
-                     const struct transaction_added *added, add_result *out)
+/* Each partition by itself, in order. */
+static void add_tell_each(struct broker_request *request, const struct add_part *part,
+                          const int16_t *errors, int16_t error, add_result *out)
 {
     size_t count = (size_t)part->add.count;
-    out->transactional_id = part->add.transactional_id;
     out->topic_results.items =
         arena_array(&request->arena, count, sizeof *out->topic_results.items);
     add_partition *partitions = arena_array(&request->arena, count, sizeof *partitions);
@@ -263,9 +258,44 @@ static void add_tell(struct broker_request *request, const struct add_part *part
             topic->name = partition->topic;
             topic->results_by_partition.items = &partitions[i];
         }
-        partitions[i] = (add_partition){partition->partition,
-                                        add_error(request, part, added, (int32_t)i)};
+        partitions[i] = (add_partition){
+            partition->partition, add_error(request, errors != NULL ? errors[i] : error)};
         topic->results_by_partition.count++;
+    }
+}
+
+/* The same of all: the request as it was, whatever it repeats. */
+static void add_tell_all(struct broker_request *request, const struct add_part *part,
+                         int16_t error, add_result *out)
+{
+    size_t topics = part->asked->topics.count > 0 ? (size_t)part->asked->topics.count : 0;
+    out->topic_results.items =
+        arena_array(&request->arena, topics, sizeof *out->topic_results.items);
+    for (size_t i = 0; !request->arena.failed && i < topics; i++) {
+        int32_t count = part->asked->topics.items[i].partitions.count;
+        add_topic *topic = &out->topic_results.items[out->topic_results.count++];
+        topic->name = part->asked->topics.items[i].name;
+        topic->results_by_partition.items =
+            arena_array(&request->arena, count > 0 ? (size_t)count : 0, sizeof(add_partition));
+        for (int32_t j = 0; topic->results_by_partition.items != NULL && j < count; j++) {
+            topic->results_by_partition.items[j] =
+                (add_partition){part->asked->topics.items[i].partitions.items[j],
+                                add_error(request, error)};
+            topic->results_by_partition.count = j + 1;
+        }
+    }
+}
+
+static void add_tell(struct broker_request *request, const struct add_part *part,
+                     const struct transaction_added *added, add_result *out)
+{
+    out->transactional_id = part->add.transactional_id;
+    if (part->errors != NULL) {
+        add_tell_each(request, part, part->errors, 0, out);
+    } else if (part->add.verify_only) {
+        add_tell_each(request, part, added->error == 0 ? added->errors : NULL, added->error, out);
+    } else {
+        add_tell_all(request, part, added->error, out);
     }
 }
 
@@ -348,6 +378,9 @@ void api_add_partitions_to_txn(struct broker_request *request)
         if (part->ask >= 0) {
             coordinator_ask_transaction(&group->asks[part->ask], request, &part->add,
                                         part->add.transactional_id);
+            if (part->add.transactional_id.size == 0) {
+                group->asks[part->ask].error = KAFKA_INVALID_REQUEST;
+            }
             group_work_prepare(group, (size_t)part->ask);
         }
     }

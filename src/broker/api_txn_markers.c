@@ -101,9 +101,11 @@ static bool markers_place(struct markers_work *work, size_t room)
     const struct write_txn_markers_request *asked = work->request->message;
     for (int32_t i = 0; i < asked->markers.count; i++) {
         const asked_marker *from = &asked->markers.items[i];
-        told_marker *to = result_of(work, from->producer_id);
         for (int32_t j = 0; j < from->topics.count; j++) {
-            if (result_topic(work, to, from->topics.items[j].name, room) == NULL) {
+            /* Nothing is told of a marker for no partition. */
+            if (from->topics.items[j].partition_indexes.count > 0 &&
+                result_topic(work, result_of(work, from->producer_id), from->topics.items[j].name,
+                             room) == NULL) {
                 return false;
             }
         }
@@ -169,9 +171,12 @@ void api_write_txn_markers(struct broker_request *request)
     work->left = 1;
     for (size_t i = 0; i < count; i++) {
         const asked_marker *from = &asked->markers.items[i];
-        told_marker *to = result_of(work, from->producer_id);
         for (int32_t j = 0; j < from->topics.count; j++) {
-            told_topic *topic = result_topic(work, to, from->topics.items[j].name, room);
+            told_topic *topic =
+                from->topics.items[j].partition_indexes.count <= 0
+                    ? NULL
+                    : result_topic(work, result_of(work, from->producer_id),
+                                   from->topics.items[j].name, room);
             for (int32_t k = 0; k < from->topics.items[j].partition_indexes.count; k++) {
                 markers_send(work, from, topic, from->topics.items[j].partition_indexes.items[k]);
             }

@@ -19,7 +19,7 @@ import harness  # noqa: E402
 import codec  # noqa: E402
 import sides  # noqa: E402
 
-FAMILIES = ("topics", "data", "settings", "cluster", "groups")
+FAMILIES = ("topics", "data", "settings", "cluster", "groups", "transactions")
 CONTROLLER_FAMILIES = ("controller",)  # asked on the listener of controllers
 LISTED = HERE.parent.parent / "docs" / "compatibility.md"
 SHOWN_DIFFERENCES = 6

@@ -63,10 +63,10 @@ static void fetch_asked(struct group_coordinator *owner, struct runtime_call *ca
     }
 }
 
+/* Also what an open transaction may change, but not what it would only bring. */
 static bool is_told(const struct group_offset_fetch *asked, const struct offset_entry *entry)
 {
-    return (asked->require_stable && entry->pending > 0) ||
-           (asked->require_stable ? offset_newest(entry) : offset_committed(entry)) != NULL;
+    return (asked->require_stable ? offset_newest(entry) : offset_committed(entry)) != NULL;
 }
 
 /* Entries are in order: those of a topic follow each other. */

@@ -12,7 +12,7 @@ SILENT = "no answer"
 # What differs between two brokers without meaning anything, by field: a value that says something
 # (-1, 0, null) stays.
 MASKED = {"host": "HOST", "port": "PORT", "clusterId": "CLUSTER", "logDir": "DIRECTORY",
-          "producerId": "PRODUCER", "sessionId": "SESSION", "logAppendTimeMs": "TIME",
+          "producerId": "PRODUCER", "transactionStartTimeMs": "TIME", "lastTimestamp": "TIME", "sessionId": "SESSION", "logAppendTimeMs": "TIME",
           "totalBytes": "BYTES", "usableBytes": "BYTES", "brokerEpoch": "EPOCH",
           "producerIdStart": "PRODUCER", "lastFetchTimestamp": "TIME", "lastCaughtUpTimestamp": "TIME",
           "logEndOffset": "OFFSET", "highWatermark@DescribeQuorum": "OFFSET",
