@@ -282,6 +282,9 @@ static void world_configure(struct world *world)
         "log.flush.start.offset.checkpoint.interval.ms=1500",
         "auto.create.topics.enable=false",
         "offsets.topic.num.partitions=2",
+        "log.roll.ms=400",
+        "log.cleaner.min.cleanable.ratio=0.1",
+        "log.cleaner.delete.retention.ms=700",
         "offsets.topic.replication.factor=1",
         "group.min.session.timeout.ms=100",
         world->short_delay ? "group.initial.rebalance.delay.ms=0"
