@@ -221,6 +221,7 @@ int log_add_segment(struct log *log, int64_t base_offset, struct segment **added
     int64_t jitter_ms = log->config.segment_jitter_ms < log->config.segment_ms
                             ? log->config.segment_jitter_ms
                             : log->config.segment_ms;
+    segment->preallocated = log->config.preallocate; /* maybe by a process that died */
     segment->roll_jitter_ms =
         jitter_ms > 0 ? (int64_t)(log_random(log) % (uint64_t)jitter_ms) : 0;
     ASSERT(segment->roll_jitter_ms >= 0 && segment->roll_jitter_ms <= log->config.segment_ms);
@@ -271,6 +272,9 @@ int log_roll(struct log *log)
     }
     if (error == 0) {
         error = log_start_segment(added);
+        if (error == 0 && log->config.preallocate) {
+            segment_preallocate(added, log->config.segment_bytes);
+        }
         if (error != 0) {
             log_drop_segments(log, log->segment_count - 1, 1);
         }

@@ -179,6 +179,16 @@ static void segment_reserve(struct segment *segment, size_t size)
     segment->reserved_bytes = error == 0 ? end + ahead : INT64_MAX;
 }
 
+void segment_preallocate(struct segment *segment, int64_t size_bytes)
+{
+    ASSERT(segment->file != NULL && size_bytes > 0);
+    segment->preallocated = true;
+    if (size_bytes > segment->reserved_bytes && size_bytes <= SEGMENT_BYTES_MAX &&
+        io_file_reserve(&segment->file->file, 0, (size_t)size_bytes) == 0) {
+        segment->reserved_bytes = size_bytes;
+    }
+}
+
 int segment_write(struct segment *segment, const uint8_t *data, size_t size)
 {
     ASSERT(size > 0 && size <= (size_t)(SEGMENT_BYTES_MAX - segment->size_bytes));
@@ -328,9 +338,11 @@ bool segment_index_full(struct segment *segment, int32_t segment_index_bytes)
 static int segment_return_room(struct segment *segment)
 {
     segment->reserved_bytes = 0;
-    if (segment->size_bytes < SEGMENT_RESERVE_BYTES_MIN * SEGMENT_RESERVE_SHARE) {
+    if (segment->size_bytes < SEGMENT_RESERVE_BYTES_MIN * SEGMENT_RESERVE_SHARE &&
+        !segment->preallocated) {
         return 0;
     }
+    segment->preallocated = false;
     int error = segment_open(segment, false);
     return error == 0 ? io_file_truncate(&segment->file->file, segment->size_bytes) : error;
 }

@@ -47,6 +47,7 @@ struct segment {
     bool timestamps_known;
     bool first_timestamp_known;
     bool indexes_made; /* both files are there */
+    bool preallocated; /* it may have taken room ahead, however small it is */
     int64_t first_timestamp_ms; /* max timestamp of the first batch; -1: none */
     int64_t created_ms;
     int64_t used_ms;
@@ -80,6 +81,8 @@ void segment_assert_invariants(const struct segment *segment);
 void segment_destroy(struct segment **segment);
 /* Opens the record file; with create it may be a new one. */
 int segment_open(struct segment *segment, bool create);
+/* Takes room for that many bytes ahead, where the disk can: the size of the file stays. */
+void segment_preallocate(struct segment *segment, int64_t size_bytes);
 /* Learns size_bytes from the file. */
 int segment_load(struct segment *segment);
 
