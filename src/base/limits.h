@@ -122,6 +122,8 @@
 #define LOG_HOT_BYTES LIMIT(64 << 20, 8 << 10)
 /* One read of a walk over batch headers; it must hold any of them. */
 #define SEGMENT_SCAN_BYTES LIMIT(4096, 128)
+/* One read of a search through an index. */
+#define INDEX_WINDOW_BYTES LIMIT(4096, 80)
 /* Room that a growing segment takes ahead of its end: a small one none, a large one a little. */
 #define SEGMENT_RESERVE_BYTES_MIN LIMIT(INT64_C(1) << 20, INT64_C(256))
 #define SEGMENT_RESERVE_BYTES_MAX LIMIT(INT64_C(16) << 20, INT64_C(1000))

@@ -7,6 +7,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 
+STATIC_ASSERT(INDEX_WINDOW_BYTES >= 2 * INDEX_ENTRY_BYTES_MAX, "a window has halves");
+
 int log_place_path(const struct log_place *place, int64_t number, const char *suffix, char *path)
 {
     ASSERT(number >= 0);
@@ -278,39 +280,97 @@ int index_file_idle(struct index_file *index)
     return error;
 }
 
-int64_t index_file_floor(struct index_file *index, int64_t key,
-                         int64_t (*key_of)(const uint8_t *entry), uint8_t *entry)
+/* Entries that lie side by side, read with one call. */
+struct index_window {
+    uint32_t first;
+    uint32_t count;
+    uint8_t bytes[INDEX_WINDOW_BYTES];
+};
+
+/* Fills the window with entries from first on, in front of end: as many as there is room for. */
+static int index_window_read(struct index_file *index, uint32_t first, uint32_t end,
+                             struct index_window *window)
 {
-    int64_t count = index_file_count(index);
-    if (count <= 0) {
-        return count == 0 ? -1 : count - 1; /* errors stay below -1 */
+    ASSERT(first < end);
+    uint32_t room = INDEX_WINDOW_BYTES / index->entry_bytes;
+    uint32_t in_reach = end - first;
+    window->first = first;
+    window->count = in_reach < room ? in_reach : room;
+    if (first >= index->written_count) {
+        uint32_t at = first - index->written_count;
+        ASSERT(at + window->count <= index->pending_count);
+        memcpy(window->bytes, index->pending + (size_t)at * index->entry_bytes,
+               (size_t)window->count * index->entry_bytes);
+        return 0;
     }
-    /* Readers are mostly at the end of a log. */
-    int error = index_file_read(index, (uint32_t)(count - 1), entry);
-    if (error != 0) {
-        return error - 1;
+    if (window->count > index->written_count - first) {
+        window->count = index->written_count - first;
     }
-    if (key_of(entry) <= key) {
-        return count - 1;
+    int open = index_file_open(index, false);
+    if (open <= 0) {
+        return open < 0 ? open : ERR_CORRUPT;
     }
+    size_t bytes = (size_t)window->count * index->entry_bytes;
+    int64_t got = log_place_read(index->place, index->base_offset, index->suffix, &index->file,
+                                 window->bytes, bytes, (int64_t)first * index->entry_bytes);
+    if (got < 0) {
+        return (int)got;
+    }
+    return got == (int64_t)bytes ? 0 : ERR_CORRUPT;
+}
+
+/* How many entries of the window have keys of at most key. */
+static uint32_t index_window_search(const struct index_file *index,
+                                    const struct index_window *window, int64_t key,
+                                    int64_t (*key_of)(const uint8_t *entry))
+{
     uint32_t low = 0;
-    uint32_t high = (uint32_t)(count - 1);
+    uint32_t high = window->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        error = index_file_read(index, middle, entry);
-        if (error != 0) {
-            return error - 1;
-        }
-        if (key_of(entry) <= key) {
+        if (key_of(window->bytes + (size_t)middle * index->entry_bytes) <= key) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
-    ASSERT(low < (uint32_t)count); /* the last one lies above the key */
-    if (low == 0) {
-        return -1;
+    return low;
+}
+
+int64_t index_file_floor(struct index_file *index, int64_t key,
+                         int64_t (*key_of)(const uint8_t *entry), uint8_t *entry)
+{
+    int64_t count = index_file_count(index);
+    if (count < 0) {
+        return count - 1; /* errors stay below -1 */
     }
-    error = index_file_read(index, low - 1, entry);
-    return error != 0 ? error - 1 : (int64_t)low - 1;
+    struct index_window window;
+    uint32_t half = INDEX_WINDOW_BYTES / index->entry_bytes / 2;
+    uint32_t low = 0; /* entries below it have keys of at most key */
+    uint32_t high = (uint32_t)count; /* from it on none has */
+    /* Whoever reads on asks next for what follows; who has not read yet, mostly for the end. */
+    uint32_t first = index->floor_hint;
+    if (first == 0 || first >= high) {
+        first = high > 2 * half ? high - 2 * half : 0;
+    }
+    while (low < high) {
+        ASSERT(first >= low && first < high);
+        int error = index_window_read(index, first, high, &window);
+        if (error != 0) {
+            return error - 1;
+        }
+        uint32_t below = index_window_search(index, &window, key, key_of);
+        if (below > 0) {
+            low = window.first + below;
+            memcpy(entry, window.bytes + (size_t)(below - 1) * index->entry_bytes,
+                   index->entry_bytes);
+        }
+        if (below < window.count) {
+            high = window.first + below;
+        }
+        uint32_t middle = low + (high - low) / 2;
+        first = middle - low > half ? middle - half : low;
+    }
+    index->floor_hint = low > 0 ? low - 1 : 0;
+    return (int64_t)low - 1;
 }

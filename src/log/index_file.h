@@ -41,6 +41,7 @@ struct index_file {
     uint32_t entry_bytes;
     uint32_t written_count; /* entries in the file */
     uint32_t pending_count;
+    uint32_t floor_hint; /* entry that was found last */
     uint8_t *pending;
     struct io_file file;
     bool is_open;

@@ -191,6 +191,16 @@ static bool aborted_is_sound(const struct segment *segment, const struct segment
            aborted->last_stable_offset >= 0;
 }
 
+/* Whether a segment from index on tells of an aborted transaction: 1, 0, or an error. */
+static int log_has_aborted(struct log *log, size_t index)
+{
+    int64_t count = 0;
+    for (size_t i = index; count == 0 && i < log->segment_count; i++) {
+        count = index_file_count(&log->segments[i]->aborted);
+    }
+    return count < 0 ? (int)count : count > 0;
+}
+
 int log_aborted_transactions(struct log *log, int64_t start_offset, size_t read_bytes,
                              struct arena *arena, struct log_aborted **aborted, int32_t *count)
 {
@@ -199,6 +209,10 @@ int log_aborted_transactions(struct log *log, int64_t start_offset, size_t read_
     struct log_aborted *list = NULL;
     size_t capacity = 0;
     size_t index = log_segment_index(log, start_offset);
+    int some = log_has_aborted(log, index);
+    if (some <= 0) {
+        return some;
+    }
     int64_t upper;
     int error = log_read_upper_bound(log, index, start_offset, read_bytes, &upper);
     bool done = false;

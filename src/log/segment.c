@@ -60,6 +60,7 @@ static struct segment *segment_create_named(const struct log_place *place, int64
     segment->created_ms = now_ms;
     segment->used_ms = now_ms;
     segment->indexed_offset = -1;
+    segment->found.last_offset = -1;
     segment->log_suffix = suffixes[0];
     index_file_init(&segment->offsets, place, base_offset, suffixes[1], OFFSET_ENTRY_BYTES);
     index_file_init(&segment->times, place, base_offset, suffixes[2], TIME_ENTRY_BYTES);
@@ -475,6 +476,7 @@ int segment_truncate(struct segment *segment, int64_t position, int64_t next_off
     }
     segment->size_bytes = position;
     segment->reserved_bytes = 0;
+    segment->found.last_offset = -1;
     uint8_t entry[OFFSET_ENTRY_BYTES];
     int64_t last = next_offset == segment->base_offset
                        ? -1

@@ -55,6 +55,12 @@ struct segment {
     int64_t bytes_since_index;
     int64_t indexed_offset; /* last offset of the newest index entry; -1: not known */
     const char *log_suffix; /* static */
+    /* Where segment_find found its last batch; a hint, believed when the batch there says so. */
+    struct {
+        int64_t base_offset;
+        int64_t last_offset;
+        int64_t position;
+    } found;
 };
 
 /* A decoded entry of the transaction index. */

@@ -206,16 +206,42 @@ static int segment_scan_towards(struct segment_scan *scan, struct segment *segme
     return 0;
 }
 
+/* Whether the batch that was found last holds offset, too: 1, 0, or an error. */
+static int segment_find_again(struct segment *segment, int64_t offset, struct batch *batch,
+                              int64_t *position)
+{
+    if (offset < segment->found.base_offset || offset > segment->found.last_offset ||
+        segment->found.position >= segment->size_bytes) {
+        return 0;
+    }
+    struct segment_scan scan;
+    segment_scan_init(&scan, segment, segment->found.position, segment->size_bytes);
+    int found = segment_scan_next(&scan, batch, position);
+    if (found == ERR_CORRUPT) {
+        return 0;
+    }
+    return found != 1 ? found
+                      : batch->base_offset == segment->found.base_offset &&
+                            batch_last_offset(batch) == segment->found.last_offset;
+}
+
 int segment_find(struct segment *segment, int64_t offset, struct batch *batch, int64_t *position)
 {
+    int found = segment_find_again(segment, offset, batch, position);
+    if (found != 0) {
+        return found;
+    }
     struct segment_scan scan;
-    int found = segment_scan_towards(&scan, segment, offset);
+    found = segment_scan_towards(&scan, segment, offset);
     if (found != 0) {
         return found;
     }
     while ((found = segment_scan_next(&scan, batch, position)) == 1) {
         if (batch_last_offset(batch) >= offset) {
             ASSERT(*position >= 0 && *position + batch->size_bytes <= segment->size_bytes);
+            segment->found.base_offset = batch->base_offset;
+            segment->found.last_offset = batch_last_offset(batch);
+            segment->found.position = *position;
             return 1;
         }
     }

@@ -121,7 +121,8 @@ static bool net_splice_is_warm(struct net_connection *connection)
     return false;
 }
 
-static int64_t net_send_splice(struct net_connection *connection, size_t limit)
+/* Bytes sent, of *asked. */
+static int64_t net_send_splice(struct net_connection *connection, size_t limit, size_t *asked)
 {
     const struct io_file_range *range = &connection->ranges[connection->splice_next];
     if (!net_splice_is_warm(connection)) {
@@ -130,20 +131,33 @@ static int64_t net_send_splice(struct net_connection *connection, size_t limit)
     size_t left = range->hot ? range->size - connection->splice_sent
                              : connection->splice_warm - connection->splice_sent;
     size_t size = left < limit ? left : limit;
+    *asked = size < NET_SENDFILE_BYTES ? size : NET_SENDFILE_BYTES;
     return io_socket_send_file(connection->watch.descriptor, range->file,
-                               range->position + (int64_t)connection->splice_sent,
-                               size < NET_SENDFILE_BYTES ? size : NET_SENDFILE_BYTES);
+                               range->position + (int64_t)connection->splice_sent, *asked);
 }
 
-static int64_t net_send_some(struct net_connection *connection, size_t limit)
+static int64_t net_send_some(struct net_connection *connection, size_t limit, size_t *asked)
 {
     size_t plain = net_out_plain(connection);
+    *asked = plain;
     if (plain > 0) {
         struct iovec part = {connection->out.data + connection->out_sent, plain};
         bool more = connection->splice_next < connection->out.splice_count;
         return io_socket_send(connection->watch.descriptor, &part, 1, more);
     }
-    return net_send_splice(connection, limit);
+    return net_send_splice(connection, limit, asked);
+}
+
+static void net_splice_advance(struct net_connection *connection, size_t sent)
+{
+    struct io_file_range *range = &connection->ranges[connection->splice_next];
+    connection->splice_sent += sent;
+    if (connection->splice_sent == range->size) {
+        connection->splice_next++;
+        connection->splice_sent = 0;
+        connection->splice_warm = 0;
+        range->release(range);
+    }
 }
 
 /* Sends what the socket takes. 1: all is sent; 0: more later; an error: the peer is gone. */
@@ -156,7 +170,8 @@ static int net_send(struct net_connection *connection)
             return 0;
         }
         bool plain = net_out_plain(connection) > 0;
-        int64_t sent = net_send_some(connection, budget);
+        size_t asked;
+        int64_t sent = net_send_some(connection, budget, &asked);
         if (sent < 0) {
             return sent == ERR_AGAIN ? 0 : ERR_CLOSED;
         }
@@ -164,15 +179,11 @@ static int net_send(struct net_connection *connection)
         connection->moved_bytes += sent;
         if (plain) {
             connection->out_sent += (size_t)sent;
-            continue;
+        } else {
+            net_splice_advance(connection, (size_t)sent);
         }
-        connection->splice_sent += (size_t)sent;
-        struct io_file_range *range = &connection->ranges[connection->splice_next];
-        if (connection->splice_sent == range->size) {
-            connection->splice_next++;
-            connection->splice_sent = 0;
-            connection->splice_warm = 0;
-            range->release(range);
+        if ((size_t)sent < asked) {
+            return 0; /* the socket is full */
         }
     }
     return 1;
