@@ -40,6 +40,8 @@ struct fetch_item {
     struct arena arena; /* of the aborted transactions: filled on the owner's shard */
 
     struct partition_watch watch;
+    struct broker_shard *watcher; /* whose the partition is: a watch may fire while the fanout that
+                                   * takes it away is being made */
 };
 struct fetch_work {
     struct fanout fanout;
@@ -188,7 +190,7 @@ static void fetch_watch_fire(struct partition_watch *watch, int64_t bytes)
     struct fetch_work *work = item->work;
     long long all = bytes < 0 ? INT64_MAX : atomic_fetch_add(&work->watched_bytes, bytes) + bytes;
     if (all >= work->min_bytes) {
-        fetch_wake(work, item->base.group->shard);
+        fetch_wake(work, item->watcher);
     }
 }
 
@@ -196,6 +198,7 @@ static void fetch_watch(struct fanout_item *base, struct partition *partition)
 {
     struct fetch_item *item = CONTAINER_OF(base, struct fetch_item, base);
     item->watch.fire = fetch_watch_fire;
+    item->watcher = base->group->shard;
     if (partition != NULL && partition->log != NULL) {
         list_push_back(&partition->watches, &item->watch.node);
     }
