@@ -35,6 +35,7 @@ struct fetch_item {
     int32_t diverging_epoch;
     int64_t diverging_end_offset;
     struct log_read_result read;
+    bool copied; /* into the response: its range is given back */
     struct log_aborted *aborted;
     int32_t aborted_count;
     struct arena arena; /* of the aborted transactions: filled on the owner's shard */
@@ -258,6 +259,7 @@ static bool fetch_copy(struct fetch_work *work, struct fetch_item *item,
     work->copied_bytes += range->size;
     *records = (struct records_view){.data = copy, .size = range->size};
     range->release(range);
+    item->copied = true;
     return true;
 }
 
@@ -398,6 +400,15 @@ static void fetch_count(const struct fetch_work *work)
     metrics_add(metrics, METRIC_BYTES_OUT, bytes);
 }
 
+static void fetch_unsent(void *context)
+{
+    struct fetch_work *work = context;
+    for (size_t i = 0; i < work->item_count; i++) {
+        work->items[i].read.has_range &= !work->items[i].copied;
+        fetch_item_release_read(&work->items[i]);
+    }
+}
+
 static void fetch_answer(struct fetch_work *work)
 {
     struct broker_request *request = work->request;
@@ -441,6 +452,8 @@ static void fetch_answer(struct fetch_work *work)
     for (i = 0; i < work->item_count; i++) {
         arena_release(&work->items[i].arena);
     }
+    request->unsent = fetch_unsent;
+    request->unsent_context = work;
     broker_respond(request, &work->response);
 }
 

@@ -181,15 +181,6 @@ static void request_send(struct broker_request *request, struct writer *out)
     request_free(request);
 }
 
-/* Ranges of a response that will not be sent. */
-static void request_release_splices(struct writer *out)
-{
-    for (size_t i = 0; i < out->splice_count; i++) {
-        struct io_file_range range = *(const struct io_file_range *)out->splices[i].source;
-        range.release(&range);
-    }
-}
-
 static void response_init(const struct broker_request *request, struct writer *out)
 {
     writer_init(out, RESPONSE_BYTES_MAX);
@@ -212,7 +203,9 @@ void broker_respond(struct broker_request *request, const void *response)
                     request->header.request_api_key, request->header.request_api_version,
                     err_text(error));
         }
-        request_release_splices(&out);
+        if (request->unsent != NULL) {
+            request->unsent(request->unsent_context);
+        }
         writer_release(&out);
         broker_respond_close(request);
         return;

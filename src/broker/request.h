@@ -32,6 +32,9 @@ struct broker_request {
     int64_t arrived_ms;  /* monotonic */
     struct timer *timer; /* of the handler, on the shard's loop; cancelled when the request goes */
     int64_t arrived_us;  /* likewise, but of that moment, not of the turn */
+    /* Gives up the ranges of a response that cannot be encoded; NULL: it has none. */
+    void (*unsent)(void *context);
+    void *unsent_context;
 };
 
 /* Encodes response (the response structure of the request's API and version) and sends it in its
