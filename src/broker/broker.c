@@ -155,8 +155,9 @@ static int shard_init(struct broker *broker, int32_t index)
     pool_init(&shard->request_pool, sizeof(struct broker_request), REQUESTS_KEPT_MAX);
     list_init(&shard->removals);
     list_init(&shard->compacted);
-    for (size_t i = 0; i < BROKER_DIRS_MAX; i++) {
-        list_init(&shard->flushes[i].due);
+    int error = 0;
+    for (int32_t i = 0; i < options->dir_count && error == 0; i++) {
+        error = partition_flushes_init(&shard->flushes[i]);
     }
     list_init(&shard->woken);
     list_init(&shard->producer_id_waiters);
@@ -174,9 +175,12 @@ static int shard_init(struct broker *broker, int32_t index)
     loop_timer_arm(shard->loop, &shard->flush_timer, delay_ms);
     timer_init(&shard->expiry_timer, shard_expire_producers);
     shard_arm_expiry(shard);
-    int error = fetch_sessions_create(&shard->broker->fetch_session_slots,
+    images_shard_init(shard);
+    if (error == 0) {
+        error = fetch_sessions_create(&shard->broker->fetch_session_slots,
                                       &options->memory->sessions, broker_shard_random(shard),
                                       &shard->sessions);
+    }
     if (error == 0) {
         error = coordinators_create(shard, &shard->coordinators);
     }
@@ -357,6 +361,10 @@ static void shard_release(struct broker_shard *shard)
     loop_timer_cancel(shard->loop, &shard->flush_timer);
     loop_timer_cancel(shard->loop, &shard->expiry_timer);
     loop_timer_cancel(shard->loop, &shard->files_timer);
+    loop_timer_cancel(shard->loop, &shard->apply_again);
+    for (int32_t i = 0; i < shard->broker->options.dir_count; i++) {
+        partition_flushes_release(&shard->flushes[i]);
+    }
     dispatch_forget_requests(shard);
     markers_forget(shard);
     partition_forget_removals(shard);

@@ -98,6 +98,7 @@ struct broker_flushes {
     struct list due;
     size_t due_count;
     bool running;
+    struct flush_round *spare; /* of one part, for when there is no memory */
 };
 
 struct cleaner;
@@ -110,6 +111,9 @@ struct broker_shard {
     struct net_server *server;
     struct metrics_shard *metrics; /* of this shard; NULL in tests that count nothing */
     struct image *image; /* of this turn; NULL before the first */
+    bool settled;        /* an image was once taken on whole */
+    bool dropping;       /* topics of a newer image are gone already */
+    struct timer apply_again; /* there was no memory for a part of image */
     struct list requests; /* in processing */
     struct pool request_pool;
     struct list removals; /* of deleted partitions' files, that are still to come */

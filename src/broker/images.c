@@ -36,17 +36,21 @@ static bool topic_has_us(const struct image_topic *topic, int32_t index, int32_t
     return false;
 }
 
-static void shard_apply_topic(struct broker_shard *shard, const struct image *image,
-                              const struct image_topic *topic)
+/* 0, or ERR_NOMEM. */
+static int shard_apply_topic(struct broker_shard *shard, const struct image *image,
+                             const struct image_topic *topic)
 {
+    int error = 0;
     struct partition_settings settings;
     partition_settings_read(shard->broker, image, topic->name, &settings);
     for (int32_t i = 0; i < topic->partition_count; i++) {
         if (broker_shard_of(shard->broker, topic->id, i) == shard &&
-            topic_has_us(topic, i, shard->broker->options.node_id)) {
-            partition_apply(shard, &settings, topic, i);
+            topic_has_us(topic, i, shard->broker->options.node_id) &&
+            partition_apply(shard, &settings, topic, i) != 0) {
+            error = ERR_NOMEM;
         }
     }
+    return error;
 }
 
 static void shard_drop_topic(struct broker_shard *shard, const struct image_topic *topic)
@@ -76,6 +80,7 @@ static bool broker_settings_differ(const struct image *older, const struct image
 static void shard_drop_gone(struct broker_shard *shard, const struct image *newer)
 {
     const struct image *older = shard->image;
+    shard->dropping = true;
     coordinators_give_up(shard, newer);
     for (size_t i = 0; older != NULL && i < image_topic_count(older); i++) {
         const struct image_topic *topic = image_topic_at(older, i);
@@ -102,11 +107,15 @@ static void shard_sync_dirs(struct broker_shard *shard)
     shard->unsynced_dirs = 0;
 }
 
-static void shard_take_on(struct broker_shard *shard, const struct image *newer)
+/* every: also the topics that are the same in both. */
+static void shard_take_on(struct broker_shard *shard, const struct image *newer, bool every)
 {
     const struct image *older = shard->image;
-    bool every = older == NULL ||
-                 broker_settings_differ(older, newer, shard->broker->options.node_id);
+    int error = 0;
+    every |= older == NULL || timer_is_armed(&shard->apply_again) ||
+             broker_settings_differ(older, newer, shard->broker->options.node_id);
+    loop_timer_cancel(shard->loop, &shard->apply_again);
+    shard->dropping = false;
     for (size_t i = 0; i < image_topic_count(newer); i++) {
         const struct image_topic *topic = image_topic_at(newer, i);
         const struct image_topic *before =
@@ -114,14 +123,42 @@ static void shard_take_on(struct broker_shard *shard, const struct image *newer)
         bool settings_same =
             older != NULL && image_settings(older, 2, topic->name).items ==
                                  image_settings(newer, 2, topic->name).items;
-        if (every || before != topic || !settings_same) {
-            shard_apply_topic(shard, newer, topic);
+        if ((every || before != topic || !settings_same) &&
+            shard_apply_topic(shard, newer, topic) != 0) {
+            error = ERR_NOMEM;
         }
     }
     shard_sync_dirs(shard);
+    struct image *taken = image_ref(newer); /* newer may be the one that is held */
     image_unref(&shard->image);
-    shard->image = image_ref(newer);
-    coordinators_take_on(shard, newer);
+    shard->image = taken;
+    coordinators_take_on(shard, taken);
+    shard->settled |= error == 0;
+    if (error != 0) {
+        images_shard_again(shard);
+    }
+}
+
+#define APPLY_AGAIN_MS 100
+
+static void shard_apply_again(struct timer *timer)
+{
+    struct broker_shard *shard = CONTAINER_OF(timer, struct broker_shard, apply_again);
+    if (shard->dropping || shard->image == NULL) {
+        images_shard_again(shard); /* not without what comes with the newer one */
+        return;
+    }
+    shard_take_on(shard, shard->image, true);
+}
+
+void images_shard_init(struct broker_shard *shard)
+{
+    timer_init(&shard->apply_again, shard_apply_again);
+}
+
+void images_shard_again(struct broker_shard *shard)
+{
+    loop_timer_arm(shard->loop, &shard->apply_again, APPLY_AGAIN_MS);
 }
 
 static void image_round_step(struct image_round *round, bool dropping);
@@ -168,7 +205,7 @@ static void image_part_run(struct loop_mail *mail)
     if (round->dropping) {
         shard_drop_gone(part->shard, round->image);
     } else {
-        shard_take_on(part->shard, round->image);
+        shard_take_on(part->shard, round->image, false);
     }
     part->mail.run = image_part_home;
     if (part->shard->index == 0) {

@@ -256,13 +256,6 @@ static int partition_believe_checkpoints(struct partition *partition, bool found
     return error == 0 ? log_dir_settle(dir) : error;
 }
 
-/* Whether what lies there is of the topic that now has the name. */
-static bool partition_is_of_topic(struct io_fs *fs, const char *path, struct uuid topic_id)
-{
-    struct uuid found;
-    return log_dir_read_topic_id(fs, path, &found) != 0 || uuid_equal(found, topic_id);
-}
-
 /* The first of the directories found at the start that is not before name. */
 static size_t partition_lower_bound(const struct broker *broker, const char *name)
 {
@@ -280,27 +273,39 @@ static size_t partition_lower_bound(const struct broker *broker, const char *nam
 }
 
 /* Where the partition was at the start; NULL: nowhere. Those of earlier topics of the name are set
- * aside: a directory that was offline when its topic was deleted still has them. */
-static struct broker_dir *partition_claim(const struct partition *partition, const char *name)
+ * aside: a directory that was offline when its topic was deleted still has them. 0, or ERR_NOMEM:
+ * to be called again. */
+static int partition_claim(struct partition *partition, const char *name, struct broker_dir **dir)
 {
     struct broker *broker = partition->shard->broker;
-    struct broker_dir *dir = NULL;
+    struct broker_found *own = NULL;
+    *dir = NULL;
     for (size_t i = partition_lower_bound(broker, name);
          i < broker->found_count && strcmp(broker->found[i].name, name) == 0; i++) {
         struct broker_found *found = &broker->found[i];
         char path[PARTITION_PATH_BYTES * 2];
+        struct uuid there;
         if (atomic_exchange(&found->claimed, true)) {
             continue;
         }
         snprintf(path, sizeof path, "%s/%s", found->dir->dir->path, name);
-        if (dir == NULL &&
-            partition_is_of_topic(broker->options.fs, path, partition->key.topic_id)) {
-            dir = found->dir;
+        int error = log_dir_read_topic_id(broker->options.fs, path, &there);
+        if (error == ERR_NOMEM) {
+            atomic_store(&found->claimed, false);
+            if (own != NULL) {
+                atomic_store(&own->claimed, false);
+            }
+            return ERR_NOMEM;
+        }
+        /* What says nothing of its topic is this one's. */
+        if (own == NULL && (error != 0 || uuid_equal(there, partition->key.topic_id))) {
+            own = found;
         } else {
             (void)broker_set_aside(broker, found);
         }
     }
-    return dir;
+    *dir = own == NULL ? NULL : own->dir;
+    return 0;
 }
 
 /* A directory of an earlier topic of this name that could not be renamed is still in the way. What
@@ -312,11 +317,11 @@ static int partition_clear_way(struct partition *partition, char *name, const ch
     struct broker *broker = partition->shard->broker;
     struct broker_found leftover = {.name = name, .dir = partition->dir};
     struct uuid there;
-    if (log_dir_read_topic_id(broker->options.fs, path, &there) != 0 ||
-        uuid_equal(there, partition->key.topic_id)) {
-        return 0;
+    int error = log_dir_read_topic_id(broker->options.fs, path, &there);
+    if (error != 0 || uuid_equal(there, partition->key.topic_id)) {
+        return error == ERR_NOMEM ? ERR_NOMEM : 0;
     }
-    int error = broker_set_aside(broker, &leftover);
+    error = broker_set_aside(broker, &leftover);
     return error == 0 ? 0
                       : err_set(message, error,
                                 "%s is of another topic and cannot be set aside: %s", path,
@@ -324,8 +329,9 @@ static int partition_clear_way(struct partition *partition, char *name, const ch
 }
 
 static int partition_open_log(struct partition *partition, const struct log_config *config,
-                              bool found, struct err_message *message)
+                              struct err_message *message)
 {
+    bool found = partition->was_there;
     struct broker *broker = partition->shard->broker;
     struct log_dir *dir = partition->dir->dir;
     char path[PARTITION_PATH_BYTES];
@@ -353,8 +359,12 @@ static int partition_open_log(struct partition *partition, const struct log_conf
         return err_set(message, error, "the checkpoint files: %s", err_text(error));
     }
     error = log_open(&options, &partition->log, message);
+    if (error != 0) {
+        return error;
+    }
     struct uuid known;
-    if (error == 0 && log_dir_read_topic_id(broker->options.fs, path, &known) != 0) {
+    error = log_dir_read_topic_id(broker->options.fs, path, &known);
+    if (error != 0 && error != ERR_NOMEM) {
         error = log_dir_write_topic_id(broker->options.fs, path, partition->key.topic_id);
         if (error == 0 && found) {
             error = io_sync_directory(broker->options.fs, path);
@@ -366,36 +376,49 @@ static int partition_open_log(struct partition *partition, const struct log_conf
     return error;
 }
 
-/* Chooses the directory and opens the log; on failure the partition is there, but offline. */
-static void partition_open(struct partition *partition, const struct log_config *config)
+/* Chooses the directory, unless that was done before: 0, or ERR_NOMEM. */
+static int partition_choose_dir(struct partition *partition, const char *name)
 {
     struct broker *broker = partition->shard->broker;
-    char name[PARTITION_PATH_BYTES];
-    snprintf(name, sizeof name, "%s-%d", partition->topic, partition->key.partition);
-    partition->dir = partition_claim(partition, name);
-    bool was_there = partition->dir != NULL;
-    if (partition->dir == NULL && partition->shard->image == NULL) {
+    struct broker_dir *dir;
+    if (partition->dir_chosen) {
+        return 0;
+    }
+    if (partition_claim(partition, name, &dir) != 0) {
+        return ERR_NOMEM;
+    }
+    partition->was_there = dir != NULL;
+    if (dir == NULL && !partition->shard->settled) {
         /* It is older than this start, and nowhere: it lies in a directory that cannot be read. An
          * empty log in another one would pass for it (Apache Kafka's LogManager.getOrCreateLog). */
-        partition->dir = partition_offline_dir(broker);
-        if (partition->dir != NULL) {
-            return;
-        }
+        dir = partition_offline_dir(broker);
     }
-    if (partition->dir == NULL) {
-        partition->dir = partition_emptiest_dir(broker);
-    }
-    if (partition->dir == NULL) {
-        partition->dir = &broker->dirs[0];
+    dir = dir != NULL ? dir : partition_emptiest_dir(broker);
+    partition->dir = dir != NULL ? dir : &broker->dirs[0];
+    partition->dir_chosen = true;
+    return 0;
+}
+
+/* Opens the log; on failure the partition is there, but offline. */
+static void partition_open(struct partition *partition, const struct log_config *config)
+{
+    struct err_message message = {{0}};
+    char name[PARTITION_PATH_BYTES];
+    snprintf(name, sizeof name, "%s-%d", partition->topic, partition->key.partition);
+    int error = partition_choose_dir(partition, name);
+    if (error == 0 && atomic_load(&partition->dir->offline)) {
+        partition->open_again = false;
         return;
     }
-    struct err_message message = {{0}};
-    int error = partition_open_log(partition, config, was_there, &message);
+    error = error == 0 ? partition_open_log(partition, config, &message) : error;
+    partition->open_again = error == ERR_NOMEM;
     if (error != 0) {
         fprintf(stderr, "cannot open %s: %s\n", name,
                 message.text[0] != '\0' ? message.text : err_text(error));
         log_abandon(&partition->log);
-        (void)partition_fault(partition, error);
+        if (error != ERR_NOMEM) {
+            (void)partition_fault(partition, error);
+        }
         return;
     }
     atomic_fetch_add(&partition->dir->partition_count, 1);
@@ -406,7 +429,6 @@ static void partition_open(struct partition *partition, const struct log_config 
 }
 
 static struct partition *partition_create(struct broker_shard *shard,
-                                          const struct log_config *config,
                                           const struct image_topic *topic, int32_t index)
 {
     struct partition *partition = mem_calloc(1, sizeof *partition);
@@ -415,6 +437,7 @@ static struct partition *partition_create(struct broker_shard *shard,
     }
     partition->key = (struct partition_key){topic->id, index};
     partition->shard = shard;
+    partition->dir = &shard->broker->dirs[0]; /* until one is chosen */
     partition->topic = mem_strndup(topic->name.data, topic->name.size);
     partition->topic_size = topic->name.size;
     partition->leader = -1;
@@ -430,7 +453,7 @@ static struct partition *partition_create(struct broker_shard *shard,
     }
     atomic_fetch_add(&shard->broker->partition_count, 1);
     metrics_add(shard->metrics, METRIC_PARTITION_COUNT, 1);
-    partition_open(partition, config);
+    partition->open_again = true;
     return partition;
 }
 
@@ -443,16 +466,19 @@ void partition_settings_read(const struct broker *broker, const struct image *im
         (int32_t)topic_setting_long(config, image, topic, "min.insync.replicas");
 }
 
-void partition_apply(struct broker_shard *shard, const struct partition_settings *settings,
-                     const struct image_topic *topic, int32_t index)
+int partition_apply(struct broker_shard *shard, const struct partition_settings *settings,
+                    const struct image_topic *topic, int32_t index)
 {
     const struct image_partition *state = &topic->partitions[index];
     struct partition *partition = partition_find(shard, topic->id, index);
     if (partition == NULL) {
-        partition = partition_create(shard, &settings->log, topic, index);
+        partition = partition_create(shard, topic, index);
+    }
+    if (partition != NULL && partition->open_again) {
+        partition_open(partition, &settings->log);
     }
     if (partition == NULL || partition->log == NULL) {
-        return;
+        return partition == NULL || partition->open_again ? ERR_NOMEM : 0;
     }
     log_set_config(partition->log, &settings->log);
     list_remove(&partition->compacted_node);
@@ -467,14 +493,20 @@ void partition_apply(struct broker_shard *shard, const struct partition_settings
     partition->leader_epoch = state->leader_epoch;
     if (changed && state->leader == shard->broker->options.node_id) {
         int error = log_assign_epoch(partition->log, state->leader_epoch);
+        if (error == ERR_NOMEM) {
+            partition->leader = -1; /* not before the epoch is its own */
+            partition_release_waiters(partition, KAFKA_NOT_LEADER_OR_FOLLOWER);
+            return ERR_NOMEM;
+        }
         if (error != 0) {
             (void)partition_fault(partition, error);
-            return;
+            return 0;
         }
     }
     if (changed) {
         partition_release_waiters(partition, KAFKA_NOT_LEADER_OR_FOLLOWER);
     }
+    return 0;
 }
 
 /* The files of a deleted partition go after a delay, on a helper thread, and so do segments that

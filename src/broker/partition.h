@@ -41,6 +41,9 @@ struct partition {
     int64_t cleaned_offset;     /* no key is twice below; 0: not known */
     struct cleaner_slot *cleaning; /* NULL: none is under way */
     bool uncleanable;              /* until the next start */
+    bool dir_chosen;
+    bool was_there;  /* found at the start */
+    bool open_again; /* there was no memory to open it, or it was not tried yet */
     char *renamed; /* where a deleted partition's files are now */
 };
 
@@ -66,9 +69,10 @@ struct partition_settings {
 };
 void partition_settings_read(const struct broker *broker, const struct image *image,
                              struct string_view topic, struct partition_settings *out);
-/* Opens or makes the replica that the image assigns to this broker, and follows its changes. */
-void partition_apply(struct broker_shard *shard, const struct partition_settings *settings,
-                     const struct image_topic *topic, int32_t index);
+/* Opens or makes the replica that the image assigns to this broker, and follows its changes. 0, or
+ * ERR_NOMEM: to be called again; until then the replica is not there, or not led. */
+int partition_apply(struct broker_shard *shard, const struct partition_settings *settings,
+                    const struct image_topic *topic, int32_t index);
 /* Takes the replica away: waiters get UNKNOWN_TOPIC_OR_PARTITION, the directory a -delete name. */
 void partition_delete(struct partition *partition);
 /* At shutdown. */
@@ -114,5 +118,7 @@ void partition_flush_if_old(struct partition *partition, int64_t now_ms);
 void partition_forget_flush(struct partition *partition);
 /* Starts a sync of all that is due, one job a log directory, unless one is under way there. */
 void partition_run_flushes(struct broker_shard *shard);
+int partition_flushes_init(struct broker_flushes *flushes);
+void partition_flushes_release(struct broker_flushes *flushes);
 
 #endif

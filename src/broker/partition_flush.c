@@ -66,6 +66,10 @@ static void flush_part_done(struct flush_part *part)
         partition_finish_delete_if_idle(partition);
         return;
     }
+    if (error == ERR_NOMEM) {
+        partition_want_flush(partition); /* nothing was synced: again, with the next round */
+        return;
+    }
     if (error != 0) {
         (void)partition_fault(partition, error);
         return;
@@ -100,39 +104,59 @@ static void flush_round_work(struct loop_job *job)
 static void flush_round_done(struct loop_job *job)
 {
     struct flush_round *round = CONTAINER_OF(job, struct flush_round, job);
-    round->flushes->running = false;
+    struct broker_flushes *flushes = round->flushes;
+    flushes->running = false;
     for (size_t i = 0; i < round->count; i++) {
         flush_part_done(&round->parts[i]);
     }
-    mem_free(round);
+    if (round != flushes->spare) {
+        mem_free(round);
+    }
+}
+
+static struct flush_round *flush_round_make(size_t parts)
+{
+    return mem_calloc(1, sizeof(struct flush_round) + parts * sizeof(struct flush_part));
+}
+
+int partition_flushes_init(struct broker_flushes *flushes)
+{
+    list_init(&flushes->due);
+    flushes->spare = flush_round_make(1);
+    return flushes->spare != NULL ? 0 : ERR_NOMEM;
+}
+
+void partition_flushes_release(struct broker_flushes *flushes)
+{
+    ASSERT(!flushes->running);
+    mem_free(flushes->spare);
 }
 
 static void flush_round_start(struct broker_shard *shard, struct broker_flushes *flushes)
 {
     size_t count = flushes->due_count;
-    struct flush_round *round = mem_calloc(1, sizeof *round + count * sizeof round->parts[0]);
-    while (!list_empty(&flushes->due)) {
+    struct flush_round *round = flush_round_make(count);
+    if (round == NULL) {
+        round = flushes->spare; /* the others go with a later one */
+        *round = (struct flush_round){.count = 0};
+        count = 1;
+    }
+    while (round->count < count) {
         struct partition *partition =
             CONTAINER_OF(flushes->due.next, struct partition, flush_node);
         list_remove(&partition->flush_node);
         flushes->due_count--;
-        if (round == NULL) {
-            (void)partition_fault(partition, ERR_IO);
-            continue;
-        }
         struct flush_part *part = &round->parts[round->count++];
         part->partition = partition;
         partition->flush_running = true;
         /* A failure to prepare comes home with the job, so that there is one way to end. */
         (void)log_flush_prepare(partition->log, &part->flush);
     }
-    ASSERT(flushes->due_count == 0 && (round == NULL || round->count == count));
-    if (round != NULL) {
-        round->flushes = flushes;
-        round->job = (struct loop_job){.work = flush_round_work, .done = flush_round_done};
-        flushes->running = true;
-        loop_submit(shard->loop, &round->job);
-    }
+    ASSERT(round->count == count && (flushes->due_count == 0 || round == flushes->spare));
+    round->flushes = flushes;
+    round->job = (struct loop_job){.work = flush_round_work, .done = flush_round_done};
+    flushes->running = true;
+    loop_submit(shard->loop, &round->job);
 }
 
 void partition_run_flushes(struct broker_shard *shard)
