@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "broker/coordinator_internal.h"
+#include "broker/images.h"
 #include "broker/partition.h"
 #include "broker/transaction_markers.h"
 #include "protocol/record/compress.h"
@@ -368,10 +369,17 @@ static void coordinator_end_failed(struct coordinator *coordinator)
     runtime_unload(coordinator->runtime);
 }
 
+static void coordinator_leave(struct coordinator *coordinator);
+
 static void coordinator_settle(struct coordinator *coordinator)
 {
     struct broker_shard *shard = coordinator->shard;
     struct runtime *runtime = coordinator->runtime;
+    if (coordinator->short_of_memory) {
+        coordinator_leave(coordinator);
+        images_shard_again(shard);
+        return;
+    }
     if (coordinator->failed && runtime_state(runtime) == RUNTIME_ACTIVE) {
         coordinator_end_failed(coordinator);
     }
@@ -505,6 +513,7 @@ static void coordinators_take_on_kind(struct coordinators *coordinators,
             coordinator_create(coordinators, kind, topic->id, i) != 0) {
             fprintf(stderr, "no memory for the coordinator of %s-%" PRId32 "\n",
                     coordinator_topic(kind).data, i);
+            images_shard_again(shard);
         }
     }
 }

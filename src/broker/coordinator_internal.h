@@ -26,6 +26,7 @@ struct coordinator {
     /* Loading (coordinator_load.c): */
     struct loop_job job;
     bool job_running;
+    bool short_of_memory; /* to load it: it goes at the end of this turn, and comes again */
     int64_t began_ms;
     int64_t next_offset;
     int64_t bound; /* the high watermark when it began */

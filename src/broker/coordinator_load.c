@@ -22,6 +22,14 @@ static void load_count(struct coordinator *coordinator, enum metric_plain to)
     metrics_add(coordinator->shard->metrics, to, 1);
 }
 
+/* There is no memory to go on. */
+static void load_put_off(struct coordinator *coordinator)
+{
+    coordinator->short_of_memory = true;
+    coordinator_mark(coordinator);
+    broker_shard_nudge(coordinator->shard);
+}
+
 static void load_fail(struct coordinator *coordinator, const char *why)
 {
     fprintf(stderr,
@@ -137,7 +145,9 @@ static void read_done(struct loop_job *job)
     }
     int error = coordinator->read_bytes < 0 ? (int)coordinator->read_bytes
                                             : load_replay(coordinator);
-    if (error != 0) {
+    if (error == ERR_NOMEM) {
+        load_put_off(coordinator);
+    } else if (error != 0) {
         load_fail(coordinator, err_text(error));
     } else {
         load_step(coordinator);
@@ -187,6 +197,11 @@ static void load_step(struct coordinator *coordinator)
 {
     struct partition *partition = coordinator_partition(coordinator);
     int16_t offline = partition_check_leader(partition, -1);
+    if (offline != 0 && (partition == NULL || partition->open_again ||
+                         (partition->log != NULL && partition->leader < 0))) {
+        load_put_off(coordinator); /* there was no memory for the partition yet */
+        return;
+    }
     if (offline != 0) {
         load_fail(coordinator, kafka_error_name(offline));
         return;
@@ -204,6 +219,10 @@ static void load_step(struct coordinator *coordinator)
             return;
         }
     }
+    if (error == ERR_NOMEM) {
+        load_put_off(coordinator);
+        return;
+    }
     if (error != 0) {
         (void)partition_fault(partition, error);
         load_fail(coordinator, err_text(error));
@@ -216,7 +235,7 @@ static void load_step(struct coordinator *coordinator)
     if (mem_grow((void **)&coordinator->buffer, &coordinator->buffer_capacity,
                  coordinator->read.range.size, 1) != 0) {
         coordinator->read.range.release(&coordinator->read.range);
-        load_fail(coordinator, err_text(ERR_NOMEM));
+        load_put_off(coordinator);
         return;
     }
     coordinator->loads = 0;

@@ -90,7 +90,7 @@ struct runtime_machine {
     void (*handle)(void *context, struct runtime_call *call);
     /* Makes the response that says error; runtime_reply follows by itself. */
     void (*refuse)(void *context, struct runtime_call *call, int16_t error);
-    /* Changes durable state. 0, ERR_NOMEM, or ERR_CORRUPT for a record that means nothing: it is
+    /* Changes durable state. 0, ERR_NOMEM, or another error for a record that means nothing: it is
      * left out. */
     int (*replay)(void *context, const struct runtime_record *record);
     /* 0 or ERR_NOMEM. */

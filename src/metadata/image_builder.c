@@ -99,17 +99,18 @@ int image_builder_finish(struct image_builder **builder, int64_t offset, int32_t
     return 0;
 }
 
-/* The topic at position at of the list by id, made fresh. */
-static struct topic_object *fresh_topic(struct image *image, struct uuid id)
+/* The topic of that id, made fresh: 0, ERR_CORRUPT when there is none, or ERR_NOMEM. */
+static int fresh_topic(struct image *image, struct uuid id, struct topic_object **fresh)
 {
     bool found;
     size_t by_id = topics_id_position(&image->topics_by_id, id, &found);
     if (!found) {
-        return NULL;
+        return ERR_CORRUPT;
     }
     struct topic_object *topic = (struct topic_object *)image->topics_by_id.items[by_id];
     if (topic->object.fresh) {
-        return topic;
+        *fresh = topic;
+        return 0;
     }
     size_t by_name = topics_position(&image->topics_by_name, topic->topic.name, &found);
     ASSERT(found);
@@ -119,7 +120,8 @@ static struct topic_object *fresh_topic(struct image *image, struct uuid id)
         image->topics_by_name.items[by_name] = &copy->object;
         image_object_unref(&topic->object);
     }
-    return copy;
+    *fresh = copy;
+    return copy != NULL ? 0 : ERR_NOMEM;
 }
 
 static int replay_topic(struct image *image, const struct topic_record *record)
@@ -177,9 +179,10 @@ static int replay_remove_topic(struct image *image, const struct remove_topic_re
 
 static int replay_partition(struct image *image, const struct partition_record *record)
 {
-    struct topic_object *topic = fresh_topic(image, record->topic_id);
-    if (topic == NULL) {
-        return ERR_CORRUPT;
+    struct topic_object *topic;
+    int error = fresh_topic(image, record->topic_id, &topic);
+    if (error != 0) {
+        return error;
     }
     struct image_partition partition = {
         .leader = record->leader,
@@ -206,9 +209,12 @@ static int replay_partition(struct image *image, const struct partition_record *
 static int replay_partition_change(struct image *image,
                                    const struct partition_change_record *record)
 {
-    struct topic_object *topic = fresh_topic(image, record->topic_id);
-    if (topic == NULL || record->partition_id < 0 ||
-        record->partition_id >= topic->topic.partition_count) {
+    struct topic_object *topic;
+    int error = fresh_topic(image, record->topic_id, &topic);
+    if (error != 0) {
+        return error;
+    }
+    if (record->partition_id < 0 || record->partition_id >= topic->topic.partition_count) {
         return ERR_CORRUPT;
     }
     struct image_partition next = topic->partitions[record->partition_id];
@@ -543,11 +549,8 @@ static bool has_eligible(const struct image_topic *topic)
 
 static int clear_topic_eligible(struct image *image, struct uuid id)
 {
-    struct topic_object *topic = fresh_topic(image, id);
-    if (topic == NULL) {
-        return ERR_CORRUPT;
-    }
-    int error = 0;
+    struct topic_object *topic;
+    int error = fresh_topic(image, id, &topic);
     for (int32_t i = 0; error == 0 && i < topic->topic.partition_count; i++) {
         struct image_partition next = topic->partitions[i];
         next.eligible_leaders.count = 0;
@@ -862,6 +865,7 @@ static int replay_transaction(struct image_builder *builder, int16_t api_key,
 {
     struct image *image = builder->image;
     struct kept_object *kept;
+    int error;
     switch (api_key) {
     case BEGIN_TRANSACTION_RECORD_KEY:
         if (image->in_transaction) {
@@ -879,7 +883,8 @@ static int replay_transaction(struct image_builder *builder, int16_t api_key,
             image_objects_release(&image->staged, true);
             return 1;
         }
-        return replay_staged(builder) == 0 ? 1 : ERR_CORRUPT;
+        error = replay_staged(builder);
+        return error == 0 ? 1 : error == ERR_NOMEM ? ERR_NOMEM : ERR_CORRUPT;
     default:
         if (!image->in_transaction) {
             return 0;

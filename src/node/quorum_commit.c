@@ -179,7 +179,8 @@ static void quorum_append_leader_change(struct quorum *quorum, int32_t epoch)
         error = quorum_advance_image(quorum, &images);
     }
     if (error != 0) {
-        quorum_fail(quorum, "the metadata log cannot be written");
+        quorum_fail(quorum, error == ERR_NOMEM ? "out of memory"
+                                               : "the metadata log cannot be written");
     } else {
         quorum->voters_from_bootstrap = false;
         quorum_start_flush(quorum);

@@ -641,16 +641,18 @@ static int replay_offset(struct group_coordinator *owner, int16_t type,
     struct reader reader;
     reader_init(&reader, record->key.data, record->key.size);
     (void)reader_i16(&reader);
-    if (offset_commit_key_decode(&reader, 0, arena, &key) != 0) {
-        return ERR_CORRUPT;
+    int error = offset_commit_key_decode(&reader, 0, arena, &key);
+    if (error != 0) {
+        return error;
     }
     if (record->value.data == NULL) {
         return replay_tombstone(owner, &key);
     }
-    if (decode_value(type, record->value, arena, &value) != 0) {
-        return ERR_CORRUPT;
+    error = decode_value(type, record->value, arena, &value);
+    if (error != 0) {
+        return error;
     }
-    int error = need_group(owner, key.group);
+    error = need_group(owner, key.group);
     struct offset_version *version = error == 0 ? version_make(owner, &value) : NULL;
     if (version == NULL) {
         return ERR_NOMEM;

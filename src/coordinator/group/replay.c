@@ -66,6 +66,20 @@ static bool replay_member(struct group *group, const struct group_metadata_value
     return member != NULL && classic_member_set_assignment(member, from->assignment);
 }
 
+/* Whether a broker can have written it. */
+static bool group_is_sound(const struct group_metadata_value *value)
+{
+    if (value->generation < 0 || value->generation == INT32_MAX) {
+        return false;
+    }
+    for (int32_t i = 0; i < value->members.count; i++) {
+        if (value->members.items[i].member_id.size == 0) {
+            return false;
+        }
+    }
+    return value->members.count <= 0 || (value->generation > 0 && value->protocol.data != NULL);
+}
+
 /* The group as the record has it, in place of whatever there was. */
 static int replay_group(struct group_coordinator *owner, struct string_view id,
                         const struct group_metadata_value *value)
@@ -114,8 +128,9 @@ static int replay_group_record(struct group_coordinator *owner,
     struct reader reader;
     reader_init(&reader, record->key.data, record->key.size);
     (void)reader_i16(&reader);
-    if (group_metadata_key_decode(&reader, 0, arena, &key) != 0) {
-        return ERR_CORRUPT;
+    int error = group_metadata_key_decode(&reader, 0, arena, &key);
+    if (error != 0) {
+        return error;
     }
     if (record->value.data == NULL) {
         return replay_end(owner, key.group);
@@ -127,10 +142,12 @@ static int replay_group_record(struct group_coordinator *owner,
     }
     reader_init(&reader, record->value.data, record->value.size);
     int16_t version = reader_i16(&reader);
-    if (reader.failed || group_metadata_value_decode(&reader, version, arena, &value) != 0) {
-        return ERR_CORRUPT;
+    error = reader.failed ? ERR_CORRUPT
+                          : group_metadata_value_decode(&reader, version, arena, &value);
+    if (error != 0) {
+        return error;
     }
-    return replay_group(owner, key.group, &value);
+    return group_is_sound(&value) ? replay_group(owner, key.group, &value) : ERR_CORRUPT;
 }
 
 int group_replay(void *context, const struct runtime_record *record)
