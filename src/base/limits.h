@@ -25,6 +25,8 @@
 /* One turn of the timing wheel is 4 s, so that few timers ride around. */
 #define WHEEL_SLOTS LIMIT(4096, 8)
 /* Events of one epoll wait: what more there is comes with the next turn. */
+/* Of each thread: frames are small, what is large is on the heap. */
+#define LOOP_STACK_BYTES (1u << 20)
 #define LOOP_EVENTS_MAX LIMIT(256, 2)
 
 /* ---- connections ---- */

@@ -92,6 +92,20 @@ static void *loop_helper(void *argument)
     return NULL;
 }
 
+/* The default stack, 8 MiB, would be most of what a process with little room may have. What fails
+ * for want of room is told as EAGAIN, as if it would pass. */
+static int loop_thread_create(pthread_t *thread, void *(*run)(void *), struct loop *loop)
+{
+    pthread_attr_t attributes;
+    int error = pthread_attr_init(&attributes);
+    if (error == 0) {
+        error = pthread_attr_setstacksize(&attributes, LOOP_STACK_BYTES);
+        error = error != 0 ? error : pthread_create(thread, &attributes, run, loop);
+        pthread_attr_destroy(&attributes);
+    }
+    return error == EAGAIN ? ERR_NOMEM : err_from_errno(error);
+}
+
 int loop_create(unsigned helper_count, struct loop **created)
 {
     ASSERT(helper_count <= LOOP_HELPERS_MAX);
@@ -116,8 +130,7 @@ int loop_create(unsigned helper_count, struct loop **created)
                     ? err_from_errno(errno)
                     : 0;
     while (error == 0 && loop->helper_count < helper_count) {
-        error = err_from_errno(pthread_create(&loop->helpers[loop->helper_count], NULL,
-                                              loop_helper, loop));
+        error = loop_thread_create(&loop->helpers[loop->helper_count], loop_helper, loop);
         loop->helper_count += error == 0;
     }
     *created = loop;
@@ -293,7 +306,7 @@ static void *loop_thread(void *argument)
 
 int loop_start(struct loop *loop)
 {
-    return err_from_errno(pthread_create(&loop->thread, NULL, loop_thread, loop));
+    return loop_thread_create(&loop->thread, loop_thread, loop);
 }
 
 void loop_join(struct loop *loop) { pthread_join(loop->thread, NULL); }

@@ -208,7 +208,15 @@ static void node_plan_memory(struct node *node)
     }
 }
 
-static int node_create_loops(struct node *node)
+static int node_no_threads(const struct node *node, int error, struct err_message *message)
+{
+    return err_set(message, error,
+                   "cannot start the threads of %d shards: %s: raise RLIMIT_AS (ulimit -v) or "
+                   "RLIMIT_NPROC (ulimit -u), or lower barnabas.shards",
+                   node->shard_count, err_text(error));
+}
+
+static int node_create_loops(struct node *node, struct err_message *message)
 {
     int32_t shards = config_int(node->options.config, "barnabas.shards");
     if (shards <= 0) {
@@ -221,7 +229,7 @@ static int node_create_loops(struct node *node)
         int error = loop_create(i == 0 ? HELPERS_OF_FIRST_SHARD : HELPERS_OF_OTHER_SHARDS,
                                 &node->loops[i]);
         if (error != 0) {
-            return error;
+            return node_no_threads(node, error, message);
         }
     }
     return metrics_create(node->shard_count, API_COUNT, node_api_name, &node->metrics);
@@ -467,13 +475,13 @@ static int node_open_quorum(struct node *node, struct err_message *message)
 }
 
 /* Shard 0 is this thread. */
-static int node_start_shards(struct node *node)
+static int node_start_shards(struct node *node, struct err_message *message)
 {
     node->started_count = 1;
     while (node->started_count < node->shard_count) {
         int error = loop_start(node->loops[node->started_count]);
         if (error != 0) {
-            return error;
+            return node_no_threads(node, error, message);
         }
         node->started_count++;
     }
@@ -542,7 +550,7 @@ int node_run(const struct node_options *options, struct err_message *message)
         error = node_open_dirs(node, message);
     }
     if (error == 0) {
-        error = node_create_loops(node);
+        error = node_create_loops(node, message);
     }
     if (error == 0) {
         error = node_open_listeners(node, message);
@@ -551,7 +559,7 @@ int node_run(const struct node_options *options, struct err_message *message)
         error = node_create_broker(node, message);
     }
     if (error == 0) {
-        error = node_start_shards(node);
+        error = node_start_shards(node, message);
     }
     if (error == 0) {
         error = node_open_quorum(node, message);

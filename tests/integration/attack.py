@@ -509,6 +509,27 @@ def too_little_memory_for_the_largest_request_is_said():
         broker.remove()
 
 
+def a_start_without_memory_ends_with_a_line():
+    """Whatever the limit is: it gets ready, or says in one line beside what it could not hold."""
+    if harness.PEER == "apache" or sanitized():
+        raise harness.Skip("a line of ours")
+    refused = served = 0
+    for limit in range(16 * MIB, 44 * MIB, 2 * MIB):
+        broker = harness.own_broker(shards=3)
+        broker.launcher = ("prlimit", f"--as={limit}")
+        try:
+            broker.start()
+            served += 1
+        except RuntimeError:
+            lines = [line for line in broker.log().splitlines() if line.startswith("barnabas: ")]
+            check((broker.process.wait(10), len(lines), "memory" in lines[0]), (1, 1, True),
+                  f"the end of a start with {limit} bytes: {broker.log()}")
+            refused += 1
+        finally:
+            broker.remove()
+    check((refused > 0, served > 0), (True, True), f"refused {refused}, served {served}")
+
+
 ON_ONE_BROKER = (
     requests_in_two_pieces_at_every_byte, frames_too_short_for_a_header_end_the_connection,
     bytes_behind_the_body_are_passed_over, counts_beyond_the_frame_end_the_connection,
@@ -540,7 +561,7 @@ if __name__ == "__main__":
     cases += [(f"attack__{function.__name__}", function) for function in (
         a_storm_of_returning_clients_is_served, ten_thousand_idle_connections,
         few_descriptors_are_said_and_do_not_stop_the_broker,
-        too_little_memory_for_the_largest_request_is_said,
+        too_little_memory_for_the_largest_request_is_said, a_start_without_memory_ends_with_a_line,
         memory_stays_below_the_bound_of_addresses,
         memory_stays_below_the_bound_in_a_control_group)]
     cases += [(f"attack__{function.__name__}_with_3_shards", lambda function=function: function(3))
