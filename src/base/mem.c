@@ -2,10 +2,9 @@
 
 #include <malloc.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/assert.h"
 
 /* Fault injection for tests is the one process-wide switch: every allocation passes here. */
 static atomic_int_fast64_t mem_countdown;
@@ -41,7 +40,10 @@ void mem_free(void *memory)
 void *mem_need(size_t size)
 {
     void *memory = mem_calloc(1, size);
-    ASSERT(memory != NULL);
+    if (memory == NULL) {
+        fputs("barnabas: out of memory\n", stderr);
+        exit(1);
+    }
     return memory;
 }
 
@@ -81,9 +83,9 @@ char *mem_strndup(const char *text, size_t size)
     return copy;
 }
 
-void mem_fail_after(int64_t countdown)
+int64_t mem_fail_after(int64_t countdown)
 {
-    atomic_store(&mem_countdown, countdown);
+    return atomic_exchange(&mem_countdown, countdown);
 }
 
 #ifdef M_ARENA_MAX

@@ -1,5 +1,6 @@
 /* mem.h: the only caller of malloc. Can be made to fail for tests.
- * Thread: any. A NULL result means out of memory; mem_need aborts instead (start-up only). */
+ * Thread: any. A NULL result means out of memory; mem_need ends the process with a line
+ * (start-up only). */
 #ifndef BNB_BASE_MEM_H
 #define BNB_BASE_MEM_H
 
@@ -17,7 +18,8 @@ int mem_grow(void **array, size_t *capacity, size_t count, size_t element_size);
 char *mem_strndup(const char *text, size_t size);
 /* One heap for all threads, before there are others: each of more takes addresses of its own. */
 void mem_use_one_heap(void);
-/* Fails the countdown-th allocation from now on; 0 turns it off. Tests only. */
-void mem_fail_after(int64_t countdown);
+/* Fails the countdown-th allocation from now on; 0 turns it off. What was left of the countdown
+ * before; 0: it was off, or has failed one. Tests only. */
+int64_t mem_fail_after(int64_t countdown);
 
 #endif

@@ -196,7 +196,8 @@ static void producer_refused(struct producer *producer, const struct producer_ba
     switch (error) {
     case KAFKA_UNKNOWN_TOPIC_ID:
     case KAFKA_UNKNOWN_TOPIC_OR_PARTITION:
-        if (!producer_topic_moved(producer, batch)) {
+        /* A replica that there was no memory for is made a little later. */
+        if (!producer_topic_moved(producer, batch) && !sim->short_of_memory) {
             sim_fail(sim, "%s: %s is not known", producer->peer.name,
                      producer->model->topics[batch->topic].name);
         }

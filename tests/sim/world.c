@@ -286,6 +286,8 @@ static void world_configure(struct world *world)
         "log.cleaner.min.cleanable.ratio=0.1",
         "log.cleaner.delete.retention.ms=700",
         "offsets.topic.replication.factor=1",
+        /* An audit may take minutes: a group that is empty then begins anew, and may. */
+        "offsets.retention.check.interval.ms=864000000",
         "group.min.session.timeout.ms=100",
         world->short_delay ? "group.initial.rebalance.delay.ms=0"
                            : "group.initial.rebalance.delay.ms=300",
