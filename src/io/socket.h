@@ -19,10 +19,11 @@ struct io_address {
     struct sockaddr_storage address;
     socklen_t size;
 };
-/* A buffer of up to this many bytes is left to the kernel, which begins with about as much and lets
- * it grow with the speed of the connection: a peer that may not be ahead costs a wake-up and an
- * acknowledgement each 128 KB, which is nearly half of taking a batch in. */
-#define IO_BUFFER_LEFT (128 << 10)
+/* A receive buffer of up to this many bytes is left to the kernel, which begins with no less and
+ * lets it grow with the speed of the connection: a sender that may not be ahead costs a wake-up and
+ * an acknowledgement each 128 KB, which is nearly half of taking a batch in. Sending gains nothing
+ * by it. */
+#define IO_RECEIVE_BUFFER_LEFT (128 << 10)
 
 /* -1: the system's. */
 struct io_socket_buffers {
@@ -46,6 +47,8 @@ int io_socket_connect(const struct io_address *to, const struct io_socket_buffer
 int io_socket_connect_result(int descriptor, const char **why);
 /* What every connection has: no delay, keep-alive, and its buffers. */
 void io_socket_prepare(int descriptor, const struct io_socket_buffers *buffers);
+/* Makes the send buffer at least this large. */
+void io_socket_widen(int descriptor, int32_t send_bytes);
 /* "127.0.0.1"; "unknown" when it cannot be told. */
 void io_address_text(const struct io_address *address, char text[IO_PEER_BYTES]);
 void io_socket_peer(int descriptor, char peer[IO_PEER_BYTES]);

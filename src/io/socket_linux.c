@@ -134,7 +134,7 @@ int io_socket_resolve(const char *host, uint16_t port, struct io_address *addres
 
 static void socket_buffer_size(int descriptor, int option, int32_t bytes)
 {
-    if (bytes > IO_BUFFER_LEFT) {
+    if (bytes >= 0) {
         setsockopt(descriptor, SOL_SOCKET, option, &bytes, sizeof bytes);
     }
 }
@@ -145,7 +145,19 @@ void io_socket_prepare(int descriptor, const struct io_socket_buffers *buffers)
     setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     socket_buffer_size(descriptor, SO_SNDBUF, buffers->send_bytes);
-    socket_buffer_size(descriptor, SO_RCVBUF, buffers->receive_bytes);
+    if (buffers->receive_bytes > IO_RECEIVE_BUFFER_LEFT) {
+        socket_buffer_size(descriptor, SO_RCVBUF, buffers->receive_bytes);
+    }
+}
+
+void io_socket_widen(int descriptor, int32_t send_bytes)
+{
+    int32_t now = 0;
+    socklen_t size = sizeof now;
+    /* The kernel tells twice of what it was told. */
+    if (getsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &now, &size) == 0 && now / 2 < send_bytes) {
+        socket_buffer_size(descriptor, SO_SNDBUF, send_bytes);
+    }
 }
 
 int io_socket_connect(const struct io_address *to, const struct io_socket_buffers *buffers,

@@ -132,6 +132,10 @@ static int64_t net_send_splice(struct net_connection *connection, size_t limit, 
                              : connection->splice_warm - connection->splice_sent;
     size_t size = left < limit ? left : limit;
     *asked = size < NET_SENDFILE_BYTES ? size : NET_SENDFILE_BYTES;
+    if (!connection->is_wide && size >= NET_WIDE_BYTES) {
+        connection->is_wide = true;
+        io_socket_widen(connection->watch.descriptor, NET_WIDE_BYTES);
+    }
     return io_socket_send_file(connection->watch.descriptor, range->file,
                                range->position + (int64_t)connection->splice_sent, *asked);
 }

@@ -51,6 +51,7 @@ struct net_connection {
     size_t splice_next;           /* splices before it are gone */
     size_t splice_sent; /* of the one that is next */
     size_t splice_warm; /* bytes of it that are known to be in memory */
+    bool is_wide; /* the send buffer has NET_WIDE_BYTES */
     bool sending;
     bool warming; /* a helper reads from the splice that is next; ranges must stay */
     struct loop_job warm_job;
