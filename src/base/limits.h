@@ -142,6 +142,15 @@
 #define CLEAN_MEMORY_SHARE 8
 #define CLEAN_MEMORY_MIN (2u << 20)
 
+/* ---- regular expressions ---- */
+
+/* An expression, the program that it becomes, the counts in {n,m} (as RE2 has it), and groups
+ * within groups: each is parsed by a call of its own. */
+#define REGEX_BYTES_MAX 8192u
+#define REGEX_STEPS_MAX 100000u
+#define REGEX_REPEATS_MAX 1000u
+#define REGEX_DEPTH_MAX 100u
+
 /* ---- metadata ---- */
 
 /* Records of one batch of the metadata log; an operation of a user fits in one. */

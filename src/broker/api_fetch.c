@@ -41,6 +41,9 @@ struct fetch_item {
     struct arena arena; /* of the aborted transactions: filled on the owner's shard */
 
     struct partition_watch watch;
+    const struct partition *watched; /* while the watch is set, of a reader of what is committed */
+    int64_t stable_offset;           /* up to which it has been told */
+    int64_t unstable_bytes;          /* that came behind it */
     struct broker_shard *watcher; /* whose the partition is: a watch may fire while the fanout that
                                    * takes it away is being made */
 };
@@ -189,6 +192,17 @@ static void fetch_watch_fire(struct partition_watch *watch, int64_t bytes)
 {
     struct fetch_item *item = CONTAINER_OF(watch, struct fetch_item, watch);
     struct fetch_work *work = item->work;
+    if (bytes >= 0 && item->watched != NULL) { /* what is not stable is told once it is */
+        const struct partition *partition = item->watched;
+        int64_t stable = log_last_stable_offset(partition->log, partition->high_watermark);
+        item->unstable_bytes += bytes;
+        if (stable <= item->stable_offset) {
+            return;
+        }
+        bytes = item->unstable_bytes;
+        item->unstable_bytes = 0;
+        item->stable_offset = stable;
+    }
     long long all = bytes < 0 ? INT64_MAX : atomic_fetch_add(&work->watched_bytes, bytes) + bytes;
     if (all >= work->min_bytes) {
         fetch_wake(work, item->watcher);
@@ -200,8 +214,12 @@ static void fetch_watch(struct fanout_item *base, struct partition *partition)
     struct fetch_item *item = CONTAINER_OF(base, struct fetch_item, base);
     item->watch.fire = fetch_watch_fire;
     item->watcher = base->group->shard;
+    item->watched = NULL;
+    item->stable_offset = item->last_stable_offset;
+    item->unstable_bytes = 0;
     if (partition != NULL && partition->log != NULL) {
         list_push_back(&partition->watches, &item->watch.node);
+        item->watched = item->work->read_committed ? partition : NULL;
     }
     if (partition == NULL || partition_check_leader(partition, item->asked.current_leader_epoch)) {
         fetch_watch_fire(&item->watch, -1);

@@ -330,13 +330,17 @@ static void produce_done(struct fanout *fanout)
     struct broker_request *request = fanout->request;
     int32_t held = 0;
     for (size_t i = 0; work->transactional && i < work->item_count; i++) {
-        const struct produce_item *item = &work->items[i];
-        if (item->held) {
-            const struct image_topic *topic =
-                image_topic_by_id(broker_image(request), item->base.topic_id);
+        struct produce_item *item = &work->items[i];
+        const struct image_topic *topic =
+            item->held ? image_topic_by_id(broker_image(request), item->base.topic_id) : NULL;
+        if (topic != NULL) {
             work->enrolling[held++] = (struct transaction_partition){
-                topic == NULL ? string_view_of("") : arena_string(&request->arena, topic->name),
-                item->base.partition};
+                arena_string(&request->arena, topic->name), item->base.partition};
+        } else if (item->held) { /* it was deleted meanwhile */
+            item->held = false;
+            item->error = item->api_version >= PRODUCE_BY_ID_VERSION
+                              ? KAFKA_UNKNOWN_TOPIC_ID
+                              : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
         }
     }
     if (request->arena.failed) {

@@ -1,5 +1,6 @@
 /* DescribeTransactions, ListTransactions and DescribeProducers. */
 #include "base/assert.h"
+#include "base/regex.h"
 #include "broker/fanout.h"
 #include "broker/group_work.h"
 #include "broker/handlers_transaction.h"
@@ -39,6 +40,86 @@ void api_describe_transactions(struct broker_request *request)
         if (asked->transactional_ids.items[i].size == 0) {
             work->asks[i].error = KAFKA_INVALID_REQUEST;
         }
+        group_work_prepare(work, i);
+    }
+    group_work_start(work);
+}
+
+/* ---- ListTransactions ---- */
+
+static void list_done(struct group_work *work)
+{
+    const struct list_transactions_response *known = work->context;
+    struct list_transactions_response response = *known;
+    size_t count = 0;
+    for (size_t i = 0; !work->failed && i < work->count; i++) {
+        const struct list_transactions_response *part = work->asks[i].call.response;
+        count += (size_t)part->transaction_states.count;
+        response.error_code = part->error_code != 0 ? part->error_code : response.error_code;
+    }
+    response.transaction_states.items = arena_array(&work->request->arena, count,
+                                                    sizeof *response.transaction_states.items);
+    if (response.error_code != 0) {
+        response.unknown_state_filters.count = 0;
+    }
+    for (size_t i = 0; response.transaction_states.items != NULL && response.error_code == 0 &&
+                       !work->failed && i < work->count;
+         i++) {
+        const struct list_transactions_response *part = work->asks[i].call.response;
+        if (part->transaction_states.count > 0) {
+            memcpy(&response.transaction_states.items[response.transaction_states.count],
+                   part->transaction_states.items,
+                   (size_t)part->transaction_states.count *
+                       sizeof *part->transaction_states.items);
+            response.transaction_states.count += part->transaction_states.count;
+        }
+    }
+    group_work_respond(work, work->failed ? NULL : &response);
+}
+
+/* 0, or the error of a pattern that is none. */
+static int16_t list_check(const struct list_transactions_request *asked)
+{
+    struct regex *regex;
+    int error = asked->transactional_id_pattern.size == 0
+                    ? 0
+                    : regex_create(asked->transactional_id_pattern, &regex);
+    if (asked->transactional_id_pattern.size > 0) {
+        regex_destroy(&regex);
+    }
+    return error == ERR_INVALID ? KAFKA_INVALID_REGULAR_EXPRESSION : kafka_error_from(error);
+}
+
+void api_list_transactions(struct broker_request *request)
+{
+    const struct list_transactions_request *asked = request->message;
+    const struct image_topic *topic =
+        image_topic_by_name(broker_image(request), string_view_of(TRANSACTIONS_TOPIC));
+    size_t count = topic == NULL ? 0 : (size_t)topic->partition_count;
+    size_t states = asked->state_filters.count > 0 ? (size_t)asked->state_filters.count : 0;
+    struct list_transactions_response *known = arena_alloc(&request->arena, sizeof *known);
+    struct string_view *unknown = arena_array(&request->arena, states, sizeof *unknown);
+    struct group_work *work =
+        request->arena.failed ? NULL : group_work_make(request, count, list_done);
+    if (work == NULL) {
+        broker_respond_close(request);
+        return;
+    }
+    list_transactions_response_default(known);
+    known->error_code = list_check(asked);
+    known->unknown_state_filters.items = unknown;
+    for (size_t i = 0; i < states; i++) {
+        if (!transaction_state_exists(asked->state_filters.items[i])) {
+            unknown[known->unknown_state_filters.count++] = asked->state_filters.items[i];
+        }
+    }
+    work->context = known;
+    if (known->error_code != 0) {
+        work->count = 0;
+    }
+    for (size_t i = 0; i < work->count; i++) {
+        coordinator_ask_partition(&work->asks[i], request, asked, COORDINATOR_TRANSACTIONS,
+                                  (int32_t)i);
         group_work_prepare(work, i);
     }
     group_work_start(work);

@@ -57,6 +57,7 @@ static const struct dispatch_row broker_rows[] = {
     ROW(DESCRIBE_CLUSTER, describe_cluster, api_describe_cluster),
     ROW(UNREGISTER_BROKER, unregister_broker, api_forward),
     ROW(DESCRIBE_PRODUCERS, describe_producers, api_describe_producers),
+    ROW(LIST_TRANSACTIONS, list_transactions, api_list_transactions),
     ROW(DESCRIBE_TRANSACTIONS, describe_transactions, api_describe_transactions),
     ROW(DESCRIBE_TOPIC_PARTITIONS, describe_topic_partitions, api_describe_topic_partitions),
 };

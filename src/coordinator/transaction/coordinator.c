@@ -140,7 +140,19 @@ static void abort_fire(struct runtime_timer *timer)
         }
     }
     mem_free(all);
-    runtime_timer_arm(timer, done < TRANSACTIONS_A_TURN ? owner->options.abort_interval_ms : 1);
+    if (done == TRANSACTIONS_A_TURN) {
+        runtime_timer_arm(timer, 1);
+    }
+    transactions_watch(owner);
+}
+
+/* An idle coordinator has no timer for this. */
+void transactions_watch(struct transaction_coordinator *owner)
+{
+    ASSERT(owner->counts.ongoing >= 0);
+    if (owner->counts.ongoing > 0 && !heap_has(&owner->abort_timer.node)) {
+        runtime_timer_arm(&owner->abort_timer, owner->options.abort_interval_ms);
+    }
 }
 
 static bool is_unused(const struct transaction *transaction, int64_t now_ms)
@@ -208,7 +220,7 @@ static void loaded(void *context)
     if (!list_empty(&owner->due)) {
         runtime_timer_arm(&owner->retry_timer, 0);
     }
-    runtime_timer_arm(&owner->abort_timer, owner->options.abort_interval_ms);
+    transactions_watch(owner);
     runtime_timer_arm(&owner->remove_timer, owner->options.remove_interval_ms);
 }
 

@@ -1,4 +1,5 @@
 /* DescribeTransactions and ListTransactions. What is not committed yet is not told. */
+#include "base/regex.h"
 #include "coordinator/transaction/internal.h"
 
 typedef struct describe_transactions_response_transaction_state described;
@@ -76,10 +77,23 @@ static bool duration_passes(const struct list_transactions_request *asked, int64
            now_ms - started_ms > asked->duration_filter;
 }
 
+/* NULL: every id passes. The broker has seen to it that the pattern is one. */
+static struct regex *pattern_of(const struct list_transactions_request *asked, struct arena *arena)
+{
+    struct regex *pattern = NULL;
+    if (asked->transactional_id_pattern.size > 0) {
+        int error = regex_create(asked->transactional_id_pattern, &pattern);
+        ASSERT(error == 0 || error == ERR_NOMEM);
+        arena->failed |= error != 0;
+    }
+    return pattern;
+}
+
 void transaction_list(struct transaction_coordinator *owner, struct runtime_call *call)
 {
     const struct list_transactions_request *asked = call->request;
     struct list_transactions_response *response = arena_alloc(call->arena, sizeof *response);
+    struct regex *pattern = pattern_of(asked, call->arena);
     int64_t now_ms = runtime_now(owner->runtime).wall_ms;
     size_t count;
     struct transaction **all = transactions_sorted(owner, &count);
@@ -92,7 +106,8 @@ void transaction_list(struct transaction_coordinator *owner, struct runtime_call
         const struct transaction *transaction = all[i];
         if (transaction->removing || !state_passes(asked, transaction->now.status) ||
             !producer_passes(asked, transaction->now.producer_id) ||
-            !duration_passes(asked, transaction->now.started_ms, now_ms)) {
+            !duration_passes(asked, transaction->now.started_ms, now_ms) ||
+            (pattern != NULL && !regex_matches(pattern, transaction->id))) {
             continue;
         }
         response->transaction_states.items[response->transaction_states.count++] =
@@ -101,5 +116,6 @@ void transaction_list(struct transaction_coordinator *owner, struct runtime_call
                 string_view_of(transaction_status_name(transaction->now.status))};
     }
     mem_free(all);
+    regex_destroy(&pattern);
     runtime_reply(owner->runtime, call, call->arena->failed ? NULL : response);
 }

@@ -119,6 +119,8 @@ void transaction_remove(struct transaction *transaction);
 /* Answers error in the operation that is under way. */
 void transaction_answer_error(struct transaction_coordinator *owner, struct runtime_call *call,
                               int16_t error);
+/* Sees to it that ongoing ones are looked at in time. */
+void transactions_watch(struct transaction_coordinator *owner);
 /* In the order of their ids, mem_free-able; NULL: no memory. */
 struct transaction **transactions_sorted(const struct transaction_coordinator *owner,
                                          size_t *count);

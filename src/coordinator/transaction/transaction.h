@@ -9,8 +9,8 @@
  *   ADD_PARTITIONS_TO_TXN      struct transaction_add -> struct transaction_added
  *   DESCRIBE_TRANSACTIONS      struct string_view ->
  *                              describe_transactions_response_transaction_state
- *   LIST_TRANSACTIONS          struct list_transactions_request -> list_transactions_response, of
- *                              this partition; patterns are the broker's
+ *   LIST_TRANSACTIONS          struct list_transactions_request, whose pattern is one ->
+ *                              list_transactions_response, of this partition
  *
  * Once a decision is committed its markers are to be written: the driver takes them
  * (transaction_next_markers), writes them, and says so (transaction_markers_written). Everything in
@@ -87,6 +87,8 @@ void transaction_coordinator_set_version(struct transaction_coordinator *coordin
 /* What is wrong with an InitProducerId wherever its id is coordinated: 0 or a wire error. */
 int16_t transaction_check_init(const struct init_producer_id_request *asked,
                                int32_t max_timeout_ms, bool two_phase_commit);
+/* Whether ListTransactions knows a state of that name. */
+bool transaction_state_exists(struct string_view name);
 /* Sets the response of call to one that says error; NULL: no memory. */
 void transaction_call_refuse(struct runtime_call *call, int16_t error);
 

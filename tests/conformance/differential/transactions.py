@@ -346,6 +346,24 @@ def told_steps(apis):
             range(4, 99)
 
 
+def list_steps(apis):
+    """Every id that the cases before have left, in many ways; those of one name at a time."""
+    for label, more in (("all", {}), ("no state", {"stateFilters": []}),
+                        ("ongoing", {"stateFilters": ["Ongoing"]}),
+                        ("two states", {"stateFilters": ["Empty", "CompleteCommit"]}),
+                        ("dead", {"stateFilters": ["Dead"]}),
+                        ("an unknown state", {"stateFilters": ["Bogus", "ongoing", "Ongoing"]}),
+                        ("no producer of these", {"producerIdFilters": [STRANGER]})):
+        yield label, "ListTransactions", more, None
+    yield "its producer", "ListTransactions", lambda side, version: {
+        "producerIdFilters": [side.kept["told"][0], STRANGER]}, None
+    for duration in (-1, 0, 1 << 40):
+        yield f"longer than {duration}", "ListTransactions", {"durationFilter": duration}, range(1, 99)
+    for pattern in (None, "", "told", "to", "to.*", "init-[0-3]", "(?i)TOLD", "x*", "(", "[a", "a{2,1}",
+                    "^told$", "add-\\d|told", "(?=x)"):
+        yield f"pattern {pattern}", "ListTransactions", {"transactionalIdPattern": pattern}, [2]
+
+
 def fetch_values(version, isolation):
     whole = {"partitions": [{"partition": 3, "fetchOffset": 0, "partitionMaxBytes": 1 << 20}]}
     whole.update({"topic": "txn"} if version < 13 else {"topicId": "$id:txn"})
@@ -362,6 +380,6 @@ def steps(apis):
                       lambda found: found["coordinators"][0]["errorCode"])
     yield fixture(coordinators)
     for family in (init_steps, add_steps, produce_steps, offset_steps, end_steps, marker_steps,
-                   told_steps):
+                   told_steps, list_steps):
         yield from family(apis)
     yield "two producers", "Produce", two_producers, None
