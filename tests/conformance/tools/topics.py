@@ -1,7 +1,11 @@
 """kafka-topics."""
 from table import lines
 
-FILES = "--bootstrap-server {server}"
+FILES = {
+    "empty.properties": "",
+    "client.properties": "client.id=tester\nrequest.timeout.ms=5000\n",
+}
+S = "--bootstrap-server {server}"
 LINES = lines("""
 (none)
 --help
