@@ -30,6 +30,8 @@ const struct fuzz_target fuzz_targets[] = {
     {"bootstrap", fuzz_bootstrap},
     {"quorum_state", fuzz_quorum_state},
     {"group_records", fuzz_group_records},
+    {"transaction_records", fuzz_transaction_records},
+    {"regex", fuzz_regex},
     {"subscription", fuzz_subscription},
     {NULL, NULL},
 };

@@ -9,6 +9,7 @@
 #include "group_facts.h"
 #include "model.h"
 #include "peer.h"
+#include "transact_facts.h"
 
 #define PRODUCER_BATCHES_MAX 5
 #define PRODUCER_RECORDS_MAX 6
@@ -102,6 +103,62 @@ void member_init(struct member *member, struct net *net, struct model *model,
 void member_release(struct member *member);
 void member_start(struct member *member);
 void member_stop(struct member *member);
+
+#define TRANSACT_TOPIC "transacted"
+#define WRITER_ID_BYTES 32
+
+enum writer_state {
+    WRITER_MAKES_TOPIC,
+    WRITER_LOOKS, /* for the coordinator */
+    WRITER_INITS,
+    WRITER_IDLES,
+    WRITER_WRITES,
+    WRITER_COMMITS, /* an offset */
+    WRITER_ENDS,
+    WRITER_CHECKS,
+};
+
+/* Writes in transactions, two partitions and an offset each, and commits or aborts. */
+struct writer_actor {
+    struct peer peer;
+    struct transact_facts *facts;
+    int32_t index;
+    int32_t generation; /* of losses, that its id is of */
+    char id[WRITER_ID_BYTES];
+    enum writer_state state;
+    int64_t producer_id;
+    int16_t producer_epoch;
+    bool open;
+    bool commits;
+    size_t number;
+    int32_t partition; /* of what was asked last; TRANSACT_PARTITIONS: the offset */
+    bool resting;      /* begins nothing new */
+    bool rested;       /* and has seen its offset */
+    struct sim_event think;
+    bool think_set;
+};
+void writer_actor_init(struct writer_actor *writer, struct net *net, struct transact_facts *facts,
+                       int32_t index);
+void writer_actor_release(struct writer_actor *writer);
+void writer_actor_start(struct writer_actor *writer);
+void writer_actor_stop(struct writer_actor *writer);
+
+/* Reads what they have committed. */
+struct committed {
+    struct peer peer;
+    struct transact_facts *facts;
+    int32_t partition;
+    int64_t position; /* -1: the next pass begins */
+    bool resting;     /* the writers do */
+    int32_t ends;     /* passes since, behind which nothing was open */
+    struct sim_event think;
+    bool think_set;
+};
+void committed_init(struct committed *reader, struct net *net, struct transact_facts *facts);
+void committed_release(struct committed *reader);
+void committed_start(struct committed *reader);
+void committed_stop(struct committed *reader);
+bool committed_has_rested(const struct committed *reader);
 
 /* Makes and deletes topics, and deletes records. */
 struct admin {

@@ -85,9 +85,11 @@ static void replay(uint64_t seed, struct world_result *result)
 static void tell_total(uint64_t run, uint64_t failures, const struct world_result *total)
 {
     printf("%" PRIu64 " seeds, %" PRIu64 " failed; %" PRId64 " effects, %" PRId64
-           " records and %" PRId64 " commits acknowledged; %d stops, %d process deaths, %d power "
+           " records, %" PRId64 " commits and %" PRId64
+           " transactions acknowledged; %d stops, %d process deaths, %d power "
            "losses, %d failed, %d full and %d read-only disks, %d failed syncs\n",
            run, failures, total->effects, total->acknowledged, total->commits,
+           total->transactions,
            total->deaths[SIM_CLEAN], total->deaths[SIM_PROCESS_DEATH],
            total->deaths[SIM_POWER_LOSS], total->deaths[SIM_IO_ERROR], total->deaths[SIM_NO_SPACE],
            total->deaths[SIM_READ_ONLY], total->deaths[SIM_SYNC_ERROR]);
@@ -114,6 +116,7 @@ int main(int argc, char **argv)
         total.effects += result.effects;
         total.acknowledged += result.acknowledged;
         total.commits += result.commits;
+        total.transactions += result.transactions;
         for (size_t i = 0; i < sizeof total.deaths / sizeof *total.deaths; i++) {
             total.deaths[i] += result.deaths[i];
         }

@@ -34,9 +34,12 @@ struct world {
     struct net *net;
     struct model model;
     struct group_facts group;
+    struct transact_facts transact;
     struct producer producers[MODEL_PRODUCERS];
     struct consumer consumers[WORLD_CONSUMERS];
     struct member members[GROUP_MEMBERS];
+    struct writer_actor writers[TRANSACT_WRITERS];
+    struct committed committed;
     struct admin admin;
     struct stranger stranger;
     struct audit audit;
@@ -64,6 +67,10 @@ static void world_start_clients(struct world *world)
     for (int32_t i = 0; i < GROUP_MEMBERS; i++) {
         member_start(&world->members[i]);
     }
+    for (int32_t i = 0; i < TRANSACT_WRITERS; i++) {
+        writer_actor_start(&world->writers[i]);
+    }
+    committed_start(&world->committed);
     admin_start(&world->admin);
     stranger_start(&world->stranger);
 }
@@ -79,6 +86,10 @@ static void world_stop_clients(struct world *world)
     for (int32_t i = 0; i < GROUP_MEMBERS; i++) {
         member_stop(&world->members[i]);
     }
+    for (int32_t i = 0; i < TRANSACT_WRITERS; i++) {
+        writer_actor_stop(&world->writers[i]);
+    }
+    committed_stop(&world->committed);
     admin_stop(&world->admin);
     stranger_stop(&world->stranger);
     audit_stop(&world->audit);
@@ -139,6 +150,15 @@ static bool world_is_quiet(const struct world *world)
             return false;
         }
     }
+    for (int32_t i = 0; i < TRANSACT_WRITERS; i++) {
+        if (!world->writers[i].rested) {
+            return false;
+        }
+    }
+    /* After a loss what is open may have lost the coordinator that would end it. */
+    if (world->transact.generation == 0 && !committed_has_rested(&world->committed)) {
+        return false;
+    }
     return world->admin.peer.asked_count == 0;
 }
 
@@ -157,6 +177,12 @@ static void world_time_is_up(struct sim_event *event)
         for (int32_t i = 0; i < GROUP_MEMBERS; i++) {
             world->members[i].resting = true;
         }
+        bool writers_rest = true;
+        for (int32_t i = 0; i < TRANSACT_WRITERS; i++) {
+            world->writers[i].resting = true;
+            writers_rest &= world->writers[i].rested;
+        }
+        world->committed.resting = writers_rest;
         world->admin.resting = true;
         if (++world->rests > WORLD_RESTS_MAX) {
             sim_fail(&world->sim, "the clients do not come to rest");
@@ -245,6 +271,7 @@ static void world_live(struct world *world)
     if (power_lost || sim->sync_failed) {
         model_lose(&world->model);
         group_facts_lose(&world->group);
+        transact_facts_lose(&world->transact);
         for (int32_t i = 0; i < MODEL_PRODUCERS; i++) {
             world->producers[i].gap_allowed = true;
         }
@@ -282,6 +309,9 @@ static void world_configure(struct world *world)
         "log.flush.start.offset.checkpoint.interval.ms=1500",
         "auto.create.topics.enable=false",
         "offsets.topic.num.partitions=2",
+        "transaction.state.log.num.partitions=2",
+        "transaction.state.log.replication.factor=1",
+        "transaction.state.log.min.isr=1",
         "log.roll.ms=400",
         "log.cleaner.min.cleanable.ratio=0.1",
         "log.cleaner.delete.retention.ms=700",
@@ -346,6 +376,11 @@ static void world_init(struct world *world, uint64_t seed, bool verbose)
     for (int32_t i = 0; i < GROUP_MEMBERS; i++) {
         member_init(&world->members[i], world->net, &world->model, &world->group, i);
     }
+    transact_facts_init(&world->transact, sim);
+    for (int32_t i = 0; i < TRANSACT_WRITERS; i++) {
+        writer_actor_init(&world->writers[i], world->net, &world->transact, i);
+    }
+    committed_init(&world->committed, world->net, &world->transact);
     consumer_init(&world->consumers[0], world->net, &world->model, "consumer-0");
     consumer_init(&world->consumers[1], world->net, &world->model, "consumer-1");
     admin_init(&world->admin, world->net, &world->model);
@@ -376,6 +411,11 @@ static void world_release(struct world *world)
     for (int32_t i = 0; i < GROUP_MEMBERS; i++) {
         member_release(&world->members[i]);
     }
+    for (int32_t i = 0; i < TRANSACT_WRITERS; i++) {
+        writer_actor_release(&world->writers[i]);
+    }
+    committed_release(&world->committed);
+    transact_facts_release(&world->transact);
     admin_release(&world->admin);
     stranger_release(&world->stranger);
     audit_release(&world->audit);
@@ -400,6 +440,7 @@ void world_run(uint64_t seed, bool verbose, struct world_result *result)
     result->history = world.sim.history;
     result->effects = world.sim.effect_count;
     result->commits = world.group.commits;
+    result->transactions = world.transact.commits;
     result->failed = world.sim.failed;
     snprintf(result->failure, sizeof result->failure, "%s", world.sim.failure);
     world_release(&world);

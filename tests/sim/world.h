@@ -13,6 +13,7 @@ struct world_result {
     int64_t effects;
     int64_t acknowledged; /* records */
     int64_t commits;      /* of offsets, acknowledged */
+    int64_t transactions; /* committed */
     int32_t deaths[SIM_DEATHS];
     bool failed;
     char failure[512];
