@@ -194,6 +194,17 @@ void writer_patch_i32(struct writer *writer, size_t position, int32_t value)
     store_be32(writer->data + position, (uint32_t)value);
 }
 
+size_t varlong_bytes(int64_t value)
+{
+    uint64_t bits = (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
+    size_t size = 1;
+    while (bits > 0x7f) {
+        bits >>= 7;
+        size++;
+    }
+    return size;
+}
+
 size_t uvarint_bytes(uint32_t value)
 {
     size_t size = 1;

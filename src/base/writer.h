@@ -57,5 +57,7 @@ void writer_varlong(struct writer *writer, int64_t value);
 void writer_patch_i32(struct writer *writer, size_t position, int32_t value);
 /* Bytes of value as a LEB128. */
 size_t uvarint_bytes(uint32_t value);
+/* Bytes that writer_varlong, or for a small value writer_varint, writes. */
+size_t varlong_bytes(int64_t value);
 
 #endif

@@ -172,17 +172,6 @@ static int clean_choose(struct clean_filter *filter, const struct batch *batch,
     return more;
 }
 
-static size_t clean_varlong_bytes(int64_t value)
-{
-    uint64_t bits = (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
-    size_t size = 1;
-    while (bits > 0x7f) {
-        bits >>= 7;
-        size++;
-    }
-    return size;
-}
-
 /* Copies the records that stay, their timestamps told from another base. */
 static int clean_copy_records(const struct clean_filter *filter, const struct batch *batch,
                               struct bytes_view records, int64_t base_timestamp_ms,
@@ -215,7 +204,7 @@ static int clean_copy_records(const struct clean_filter *filter, const struct ba
         }
         ASSERT(!body.failed); /* walked before */
         size_t rest = reader_left(&body);
-        writer_varint(out, (int32_t)(1 + clean_varlong_bytes(delta) + rest));
+        writer_varint(out, (int32_t)(1 + varlong_bytes(delta) + rest));
         writer_i8(out, 0);
         writer_varlong(out, delta);
         writer_bytes(out, body.cursor, rest);

@@ -144,20 +144,9 @@ void batch_builder_init(struct batch_builder *builder, struct writer *writer,
     (void)writer_reserve(writer, BATCH_HEADER_BYTES);
 }
 
-static size_t batch_varlong_bytes(int64_t value)
-{
-    uint64_t bits = (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
-    size_t size = 1;
-    while (bits > 0x7f) {
-        bits >>= 7;
-        size++;
-    }
-    return size;
-}
-
 static size_t batch_blob_bytes(struct bytes_view blob)
 {
-    return blob.data == NULL ? 1 : batch_varlong_bytes((int64_t)blob.size) + blob.size;
+    return blob.data == NULL ? 1 : varlong_bytes((int64_t)blob.size) + blob.size;
 }
 
 static void batch_write_blob(struct writer *writer, struct bytes_view blob)
@@ -179,12 +168,12 @@ void batch_builder_add(struct batch_builder *builder, const struct record *recor
     int32_t offset_delta = (int32_t)(record->offset - header->base_offset);
     ASSERT(offset_delta > header->last_offset_delta);
 
-    size_t size = 1 + batch_varlong_bytes(timestamp_delta) + batch_varlong_bytes(offset_delta) +
+    size_t size = 1 + varlong_bytes(timestamp_delta) + varlong_bytes(offset_delta) +
                   batch_blob_bytes(record->key) + batch_blob_bytes(record->value) +
-                  batch_varlong_bytes(record->header_count);
+                  varlong_bytes(record->header_count);
     for (int32_t i = 0; i < record->header_count; i++) {
         const struct record_header *extra = &record->headers[i];
-        size += batch_varlong_bytes((int64_t)extra->key.size) + extra->key.size;
+        size += varlong_bytes((int64_t)extra->key.size) + extra->key.size;
         size += batch_blob_bytes(extra->value);
     }
     writer_varint(writer, (int32_t)size);
