@@ -121,6 +121,8 @@
 
 /* Index entries that wait in memory: one write for many. */
 #define INDEX_PENDING_MAX LIMIT(64, 2)
+/* Of a segment, what the entries that wait may be about: large batches have few. */
+#define SEGMENT_UNINDEXED_BYTES LIMIT(4 << 20, 300)
 /* Newest batches whose places a log remembers, so that a reader at the end needs no index. */
 #define LOG_RECENT_MAX LIMIT(8, 1)
 /* Written within the last seconds: in memory without a look, as long as it is not more. */

@@ -250,6 +250,12 @@ static int segment_append_index(struct segment *segment, int64_t last_offset, in
     if (error == 0) {
         segment->indexed_offset = last_offset;
     }
+    /* What lies behind the last entry in the file is walked after a crash. */
+    if (error == 0 && position - segment->index_kept_position >= SEGMENT_UNINDEXED_BYTES) {
+        segment->index_kept_position = position;
+        error = index_file_write_pending(&segment->offsets);
+        error = error == 0 ? index_file_write_pending(&segment->times) : error;
+    }
     return error;
 }
 
@@ -476,6 +482,7 @@ int segment_truncate(struct segment *segment, int64_t position, int64_t next_off
     }
     segment->size_bytes = position;
     segment->reserved_bytes = 0;
+    segment->index_kept_position = 0;
     segment->found.last_offset = -1;
     uint8_t entry[OFFSET_ENTRY_BYTES];
     int64_t last = next_offset == segment->base_offset

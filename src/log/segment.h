@@ -53,6 +53,7 @@ struct segment {
     int64_t used_ms;
     int64_t roll_jitter_ms;
     int64_t bytes_since_index;
+    int64_t index_kept_position; /* what entries that were written for this reach to */
     int64_t indexed_offset; /* last offset of the newest index entry; -1: not known */
     const char *log_suffix; /* static */
     /* Where segment_find found its last batch; a hint, believed when the batch there says so. */
