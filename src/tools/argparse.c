@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <barnabas/barnabas.h>
+
 #define USAGE_WIDTH 75
 #define USAGE_INDENT 7
 #define HELP_COLUMN 25
@@ -83,6 +85,19 @@ static void usage_one_of(struct usage *usage, const struct argparse_command *com
     }
 }
 
+static void usage_required(struct usage *usage, const struct argparse_command *command)
+{
+    for (const char *const *at = command->required; at != NULL && *at != NULL; at++) {
+        usage_option(usage, argparse_option(command->options, *at), "", "");
+    }
+}
+
+/* Those that only tell something and end the tool: their short names. */
+static bool usage_is_brief(const struct args_option *option)
+{
+    return strcmp(option->name, "help") == 0 || strcmp(option->name, "version") == 0;
+}
+
 static void argparse_print_usage(const struct argparse *parser,
                                  const struct argparse_command *command, FILE *out)
 {
@@ -91,19 +106,25 @@ static void argparse_print_usage(const struct argparse *parser,
     usage_word(&usage, parser->program);
     if (command->name != NULL) {
         if (parser->command_needs_tool) {
+            usage_required(&usage, &parser->tool);
             usage_one_of(&usage, &parser->tool);
         }
         usage_word(&usage, command->name);
     }
     usage_word(&usage, "[-h]");
+    if (argparse_option(command->options, "version") != NULL) {
+        usage_word(&usage, "[-v]");
+    }
     for (const struct args_option *option = command->options; option->name != NULL; option++) {
-        if (strcmp(option->name, "help") != 0 && !argparse_in(command->one_of, option->name)) {
+        if (!usage_is_brief(option) && !argparse_in(command->one_of, option->name)) {
             bool required = argparse_in(command->required, option->name);
             usage_option(&usage, option, required ? "" : "[", required ? "" : "]");
         }
     }
     usage_one_of(&usage, command);
-    if (command->name == NULL && parser->commands != NULL) {
+    if (command->name == NULL && parser->commands_are_hidden) {
+        usage_word(&usage, "COMMAND ...");
+    } else if (command->name == NULL && parser->commands != NULL) {
         usage_word(&usage, "{");
         for (size_t i = 0; i < parser->command_count; i++) {
             fprintf(out, "%s%s", i > 0 ? "," : "", parser->commands[i].name);
@@ -330,8 +351,8 @@ static int argparse_choose(const struct argparse *parser, const char *word, size
                             names);
 }
 
-/* Words from *at on for one command, until the next command's name. 0, 1 after a mistake, or
- * -1 when help was printed. */
+/* Words from *at on for one command, until the next command's name. 0, 1 after a mistake, -1 when
+ * help was printed, or -2 when the version was. */
 static int argparse_words(const struct argparse *parser, const struct argparse_command *command,
                           struct args *args, int argc, char **argv, int *at)
 {
@@ -346,6 +367,10 @@ static int argparse_words(const struct argparse *parser, const struct argparse_c
         if (args_has(args, "help")) {
             argparse_print_help(parser, command);
             return -1;
+        }
+        if (args_has(args, "version")) {
+            printf("%s\n", bnb_version());
+            return -2;
         }
     }
     return 0;
@@ -371,5 +396,14 @@ int argparse_start(const struct argparse *parser, struct args *global, struct ar
     if (result == 0) {
         result = argparse_complete(parser, &parser->tool, global);
     }
-    return result == 0 ? -1 : result < 0 ? parser->help_status : result;
+    switch (result) {
+    case 0:
+        return -1;
+    case -1:
+        return parser->help_status;
+    case -2:
+        return 0;
+    default:
+        return result;
+    }
 }

@@ -27,11 +27,13 @@ struct argparse {
     size_t command_count;
     int help_status;
     bool is_terse;        /* a mistake is one line, without the usage */
-    bool command_needs_tool; /* the usage of a command shows what the tool needs */
+    bool command_needs_tool;  /* the usage of a command shows what the tool needs */
+    bool commands_are_hidden; /* the usage of the tool does not name its commands */
 };
 
-/* Parses and deals with --help and mistakes. -1: go on with *command, an index into commands; else
- * the status to end with. global: the options before the command, local: those of the command. */
+/* Parses and deals with --help, the tool's --version, and mistakes. -1: go on with *command, an
+ * index into commands; else the status to end with. global: the options before the command, local:
+ * those of the command. */
 int argparse_start(const struct argparse *parser, struct args *global, struct args *local,
                    size_t *command, int argc, char **argv);
 /* Tells a mistake that the tool found, as those of the form are told; returns 1. */

@@ -14,6 +14,7 @@ const struct tool tools_all[] = {
     {"cluster", tool_cluster, "cluster id and endpoints", false},
     {"features", tool_features, "feature levels", false},
     {"metadata-quorum", tool_metadata_quorum, "the state of the controller quorum", false},
+    {"transactions", tool_transactions, "transactions, and how those that hang are ended", false},
     {"dump-log", tool_dump_log, "the files of a log directory in words", false},
     {"producer-perf-test", tool_producer_perf_test, "how fast records go in", false},
     {"consumer-perf-test", tool_consumer_perf_test, "how fast records come out", false},

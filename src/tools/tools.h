@@ -26,6 +26,7 @@ int tool_get_offsets(int argc, char **argv);
 int tool_delete_records(int argc, char **argv);
 int tool_log_dirs(int argc, char **argv);
 int tool_dump_log(int argc, char **argv);
+int tool_transactions(int argc, char **argv);
 int tool_broker_api_versions(int argc, char **argv);
 int tool_producer_perf_test(int argc, char **argv);
 int tool_consumer_perf_test(int argc, char **argv);

@@ -18,6 +18,7 @@ EVERYWHERE = [
 NUMBER = (re.compile(r"-?\b\d+(\.\d+)?\b|NaN|-?Infinity|-?inf|-?nan"), "N")
 BY_TOOL = {
     "dump-log": [(re.compile(r"(crc|[pP]roducerId): \d+"), r"\1: N")],
+    "transactions": [NUMBER, (re.compile(r" +\t"), "\t"), (re.compile(r" {2,}"), " ")],
     "metadata-quorum": [NUMBER, (re.compile(r" +\t"), "\t"), (re.compile(r" {2,}"), " ")],
     "features": [(re.compile(r"Epoch: \d+"), "Epoch: N")],
     "producer-perf-test": [(re.compile(r"(?<=sent, ).*"), lambda m: NUMBER[0].sub("N", m[0]))],

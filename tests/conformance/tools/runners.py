@@ -16,6 +16,7 @@ CLASSES = {
     "get-offsets": PACKAGE + "GetOffsetShell",
     "delete-records": PACKAGE + "DeleteRecordsCommand",
     "log-dirs": PACKAGE + "LogDirsCommand",
+    "transactions": PACKAGE + "TransactionsCommand",
     "dump-log": PACKAGE + "DumpLogSegments",
     "broker-api-versions": PACKAGE + "BrokerApiVersionsCommand",
     "cluster": PACKAGE + "ClusterTool",
