@@ -137,6 +137,11 @@
 /* What a cleaning reads in one job of a helper thread: a sync that waits for the thread is not
  * held up for more than some milliseconds. */
 #define CLEAN_WORK_BYTES LIMIT(2 << 20, 1000)
+/* One piece of a partition that moves to another log directory; and what may be missing of it, in
+ * bytes and in offsets, when its shard copies the rest itself: some milliseconds. */
+#define MOVE_BYTES LIMIT(1u << 20, 1000u)
+#define MOVE_REST_BYTES LIMIT(256 << 10, 600)
+#define MOVE_REST_OFFSETS 65536
 /* log.cleaner.threads: cleanings at once. */
 #define CLEANERS_MAX 16
 /* Of the memory there is, the least part that the tables of all cleanings may take: what

@@ -1,6 +1,7 @@
 #include "base/mem.h"
 #include "broker/fanout.h"
 #include "broker/handlers_data.h"
+#include "broker/partition_move.h"
 #include "io/system.h"
 
 struct log_dirs_item {
@@ -9,6 +10,9 @@ struct log_dirs_item {
     bool found;
     const struct broker_dir *dir;
     int64_t size_bytes;
+    const struct broker_dir *to; /* where it is moving; NULL: nowhere */
+    int64_t copied_bytes;
+    int64_t offset_lag;
 };
 struct log_dirs_work {
     struct fanout fanout;
@@ -24,6 +28,7 @@ static void log_dirs_run(struct fanout_item *base, struct partition *partition)
         item->found = true;
         item->dir = partition->dir;
         item->size_bytes = log_size_bytes(partition->log);
+        item->to = partition_move_view(partition, &item->offset_lag, &item->copied_bytes);
     }
     fanout_item_done(base);
 }
@@ -37,7 +42,7 @@ static void log_dirs_fill_topics(struct log_dirs_work *work, const struct broker
     struct describe_log_dirs_response_describe_log_dirs_topic *topic = NULL;
     for (size_t i = 0; out->topics.items != NULL && i < work->item_count; i++) {
         const struct log_dirs_item *item = &work->items[i];
-        if (!item->found || item->dir != dir) {
+        if (!item->found || (item->dir != dir && item->to != dir)) {
             continue;
         }
         if (topic == NULL || !string_view_equal(topic->name, item->topic)) {
@@ -53,9 +58,13 @@ static void log_dirs_fill_topics(struct log_dirs_work *work, const struct broker
                 return;
             }
         }
+        bool is_copy = item->dir != dir;
         topic->partitions.items[topic->partitions.count++] =
             (struct describe_log_dirs_response_describe_log_dirs_partition){
-                .partition_index = item->base.partition, .partition_size = item->size_bytes};
+                .partition_index = item->base.partition,
+                .partition_size = is_copy ? item->copied_bytes : item->size_bytes,
+                .offset_lag = is_copy ? item->offset_lag : 0,
+                .is_future_key = is_copy};
     }
 }
 

@@ -15,6 +15,7 @@
 #include "broker/fetch_session.h"
 #include "broker/images.h"
 #include "broker/partition.h"
+#include "broker/partition_move.h"
 #include "broker/transaction_markers.h"
 #include "io/system.h"
 #include "broker/wake.h"
@@ -204,7 +205,41 @@ struct find_dirs {
     struct broker *broker;
     struct broker_dir *dir;
     size_t capacity;
+    size_t moving_capacity;
 };
+
+struct broker_dir *broker_find_move(const struct broker *broker, const char *name,
+                                    struct uuid topic_id)
+{
+    for (size_t i = 0; i < broker->moving_count; i++) {
+        struct uuid known = broker->moving[i].topic_id;
+        if (strcmp(broker->moving[i].name, name) == 0 &&
+            (uuid_is_zero(known) || uuid_equal(known, topic_id))) {
+            return broker->moving[i].to;
+        }
+    }
+    return NULL;
+}
+
+/* A copy that was not complete: what it lacks and what it has too much of nobody knows, so it is
+ * made anew. */
+static int find_dirs_moving(struct find_dirs *find, const char *name, const char *path)
+{
+    struct broker *broker = find->broker;
+    struct uuid topic_id;
+    if (log_dir_read_topic_id(broker->options.fs, path, &topic_id) != 0) {
+        topic_id = (struct uuid){{0}}; /* it was about to be written */
+    }
+    int error = mem_grow((void **)&broker->moving, &find->moving_capacity,
+                         broker->moving_count + 1, sizeof *broker->moving);
+    const char *dot = strrchr(name, '.'); /* the name of a topic may have dots */
+    char *copy = error == 0 ? mem_strndup(name, (size_t)(dot - name)) : NULL;
+    if (copy == NULL) {
+        return ERR_NOMEM;
+    }
+    broker->moving[broker->moving_count++] = (struct broker_moving){copy, find->dir, topic_id};
+    return log_dir_remove_tree(broker->options.fs, path);
+}
 
 static int find_dirs_visit(void *context, const char *name, bool is_directory)
 {
@@ -216,10 +251,14 @@ static int find_dirs_visit(void *context, const char *name, bool is_directory)
         log_dir_parse_name(name, &topic, &partition, &kind) != 0) {
         return 0;
     }
-    if (kind == LOG_DIR_DELETED) {
+    if (kind == LOG_DIR_DELETED || kind == LOG_DIR_FUTURE) {
         char path[DIR_NAME_BYTES];
         int size = snprintf(path, sizeof path, "%s/%s", find->dir->dir->path, name);
-        return size < (int)sizeof path ? log_dir_remove_tree(find->broker->options.fs, path) : 0;
+        if (size >= (int)sizeof path) {
+            return 0;
+        }
+        return kind == LOG_DIR_FUTURE ? find_dirs_moving(find, name, path)
+                                      : log_dir_remove_tree(find->broker->options.fs, path);
     }
     if (kind != LOG_DIR_CURRENT) {
         return 0;
@@ -260,6 +299,25 @@ static bool found_are_one(struct io_fs *fs, const struct broker_found *a,
     return log_dir_read_topic_id(fs, path, &ids[1]) == 0 && uuid_equal(ids[0], ids[1]);
 }
 
+/* Of two directories of one partition: 1 when the process died while the one took the other's
+ * place, which was marked before and is gone now; 0 when this one is not marked, or an error. */
+static int found_finish_move(struct broker *broker, struct broker_found *found)
+{
+    char path[DIR_NAME_BYTES * 2];
+    uint8_t *text;
+    size_t size;
+    snprintf(path, sizeof path, "%s/%s/" MOVED_MARK, found->dir->dir->path, found->name);
+    int error = io_read_whole(broker->options.fs, path, 1, &text, &size);
+    if (error != 0) {
+        return error == ERR_NOT_FOUND ? 0 : error;
+    }
+    mem_free(text);
+    snprintf(path, sizeof path, "%s/%s", found->dir->dir->path, found->name);
+    error = log_dir_remove_tree(broker->options.fs, path);
+    atomic_store(&found->claimed, true);
+    return error == 0 ? 1 : error;
+}
+
 static int broker_find_partitions(struct broker *broker, struct err_message *message)
 {
     struct find_dirs find = {.broker = broker};
@@ -280,7 +338,12 @@ static int broker_find_partitions(struct broker *broker, struct err_message *mes
         qsort(broker->found, broker->found_count, sizeof *broker->found, found_order);
     }
     for (size_t i = 1; i < broker->found_count; i++) {
-        if (found_are_one(broker->options.fs, &broker->found[i - 1], &broker->found[i])) {
+        if (!found_are_one(broker->options.fs, &broker->found[i - 1], &broker->found[i])) {
+            continue;
+        }
+        int gone = found_finish_move(broker, &broker->found[i - 1]);
+        gone = gone == 0 ? found_finish_move(broker, &broker->found[i]) : gone;
+        if (gone != 1) {
             return err_set(message, ERR_INVALID, "partition %s is in %s and in %s: remove one",
                            broker->found[i].name, broker->found[i - 1].dir->dir->path,
                            broker->found[i].dir->dir->path);
@@ -398,6 +461,10 @@ void broker_destroy(struct broker **destroyed, bool clean)
         mem_free(broker->found[i].name);
     }
     mem_free(broker->found);
+    for (size_t i = 0; i < broker->moving_count; i++) {
+        mem_free(broker->moving[i].name);
+    }
+    mem_free(broker->moving);
     for (int32_t i = 0; i < broker->options.dir_count; i++) {
         if (atomic_load(&broker->dirs[i].offline) && !broker->options.dirs[i]->offline) {
             log_dir_fail(broker->options.dirs[i]); /* while it was closed */

@@ -93,6 +93,13 @@ struct broker_found {
     atomic_bool claimed;
 };
 
+/* A partition that was on its way to a directory. */
+struct broker_moving {
+    char *name; /* topic-partition */
+    struct broker_dir *to;
+    struct uuid topic_id; /* zero: not known */
+};
+
 /* Partitions of a shard in one log directory that are to be synced. */
 struct broker_flushes {
     struct list due;
@@ -152,6 +159,8 @@ struct broker {
     struct broker_dir dirs[BROKER_DIRS_MAX];
     struct broker_found *found; /* sorted by name */
     size_t found_count;
+    struct broker_moving *moving; /* moves that were under way at the end of the last process */
+    size_t moving_count;
     int32_t next_shard; /* for the next connection */
     bool unstable_apis; /* unstable.api.versions.enable */
     struct broker_connections *connections;
@@ -177,6 +186,9 @@ struct broker {
 void broker_dir_fail(struct broker_shard *shard, struct broker_dir *dir, int error);
 /* Renames the directory of a partition that no topic of the cluster claims. Thread: any. */
 int broker_set_aside(struct broker *broker, const struct broker_found *found);
+/* Where a partition was moving to when the last process ended; NULL: nowhere. Thread: any. */
+struct broker_dir *broker_find_move(const struct broker *broker, const char *name,
+                                    struct uuid topic_id);
 /* Which shard owns a partition. Thread: any. */
 struct broker_shard *broker_shard_of(struct broker *broker, struct uuid topic_id,
                                      int32_t partition);

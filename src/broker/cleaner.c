@@ -240,6 +240,7 @@ static void slot_begin(struct loop_mail *mail)
     struct partition *partition =
         partition_find(shard, slot->key.topic_id, slot->key.partition);
     bool may = partition != NULL && partition->log != NULL && !partition->uncleanable &&
+               partition->move == NULL &&
                !atomic_load(&partition->dir->offline) && !shard->broker->stopped;
     slot->error = may ? slot_prepare(slot, partition) : ERR_AGAIN;
     if (slot->error != 0) {
@@ -352,8 +353,8 @@ static void look_at(struct cleaner *cleaner, struct broker_shard *shard,
 {
     struct log_clean_survey survey;
     struct cleaner_choice *choice = &cleaner->choice;
-    if (partition->cleaning != NULL || partition->uncleanable || partition->log == NULL ||
-        atomic_load(&partition->dir->offline)) {
+    if (partition->cleaning != NULL || partition->move != NULL || partition->uncleanable ||
+        partition->log == NULL || atomic_load(&partition->dir->offline)) {
         return;
     }
     int64_t now_ms = loop_wall_ms(shard->loop);

@@ -44,6 +44,7 @@ static const struct dispatch_row broker_rows[] = {
     ROW(OFFSET_FOR_LEADER_EPOCH, offset_for_leader_epoch, api_offset_for_leader_epoch),
     ROW(DESCRIBE_CONFIGS, describe_configs, api_describe_configs),
     ROW(ALTER_CONFIGS, alter_configs, api_alter_configs),
+    ROW(ALTER_REPLICA_LOG_DIRS, alter_replica_log_dirs, api_alter_replica_log_dirs),
     ROW(DESCRIBE_LOG_DIRS, describe_log_dirs, api_describe_log_dirs),
     ROW(CREATE_PARTITIONS, create_partitions, api_create_partitions),
     ROW(DELETE_GROUPS, delete_groups, api_delete_groups),
@@ -82,6 +83,7 @@ static const struct dispatch_row controller_rows[] = {
     ROW(UNREGISTER_BROKER, unregister_broker, api_forward),
     ROW(ALLOCATE_PRODUCER_IDS, allocate_producer_ids, api_forward),
     ROW(CONTROLLER_REGISTRATION, controller_registration, api_forward),
+    ROW(ASSIGN_REPLICAS_TO_DIRS, assign_replicas_to_dirs, api_forward),
 };
 #define ROWS_OF(rows) {rows, sizeof(rows) / sizeof(rows)[0]}
 static const struct dispatch_table tables[] = {

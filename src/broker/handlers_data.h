@@ -11,5 +11,6 @@ void api_list_offsets(struct broker_request *request);           /* api_offsets.
 void api_offset_for_leader_epoch(struct broker_request *request);
 void api_delete_records(struct broker_request *request);
 void api_describe_log_dirs(struct broker_request *request);      /* api_log_dirs.c */
+void api_alter_replica_log_dirs(struct broker_request *request); /* api_alter_log_dirs.c */
 
 #endif

@@ -1,6 +1,7 @@
 #include "broker/checkpoints.h"
 #include "broker/cleaner.h"
 #include "broker/partition_internal.h"
+#include "broker/partition_move.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -197,7 +198,7 @@ int16_t partition_append_own(struct partition *partition, uint8_t *data, size_t 
 static void partition_free(struct partition *partition)
 {
     ASSERT(list_empty(&partition->waits) && list_empty(&partition->watches));
-    ASSERT(partition->cleaning == NULL);
+    ASSERT(partition->cleaning == NULL && partition->move == NULL);
     partition_forget_flush(partition);
     partition_forget_files(partition);
     list_remove(&partition->compacted_node);
@@ -350,7 +351,12 @@ static int partition_open_log(struct partition *partition, const struct log_conf
         .random = broker_shard_random(partition->shard),
     };
     char *name = strrchr(path, '/') + 1;
-    int error = found ? 0 : partition_clear_way(partition, name, path, message);
+    /* Where this directory is the only one, the move that was about to end did not. */
+    char mark[PARTITION_PATH_BYTES + sizeof MOVED_MARK + 1];
+    snprintf(mark, sizeof mark, "%s/" MOVED_MARK, path);
+    int error = found ? io_remove(broker->options.fs, mark)
+                      : partition_clear_way(partition, name, path, message);
+    error = error == ERR_NOT_FOUND ? 0 : error;
     if (error != 0) {
         return error;
     }
@@ -420,6 +426,11 @@ static void partition_open(struct partition *partition, const struct log_config 
             (void)partition_fault(partition, error);
         }
         return;
+    }
+    struct broker_dir *to =
+        broker_find_move(partition->shard->broker, name, partition->key.topic_id);
+    if (to != NULL) {
+        (void)partition_move_to(partition, to); /* it was on its way when the last process ended */
     }
     atomic_fetch_add(&partition->dir->partition_count, 1);
     log_close_idle_files(partition->log, INT64_MAX);
@@ -615,6 +626,23 @@ static void partition_rename_deleted(struct partition *partition)
     }
 }
 
+void partition_retire_log(struct partition *partition)
+{
+    struct broker_dir *dir = partition->dir;
+    ASSERT(!partition->flush_running && partition->cleaning == NULL && !partition->doomed);
+    int64_t delay_ms = log_config(partition->log)->file_delete_delay_ms;
+    partition_rename_deleted(partition);
+    int error = io_sync_directory(partition->shard->broker->options.fs, dir->dir->path);
+    log_abandon(&partition->log);
+    if (partition->renamed != NULL) {
+        partition_remove_later(partition, partition->renamed, delay_ms, false);
+        partition->renamed = NULL;
+    }
+    if (error != 0) {
+        broker_dir_fail(partition->shard, dir, error);
+    }
+}
+
 void partition_delete(struct partition *partition)
 {
     struct broker_shard *shard = partition->shard;
@@ -633,6 +661,7 @@ void partition_delete(struct partition *partition)
     partition->doomed = true;
     list_remove(&partition->compacted_node);
     cleaner_leave(partition);
+    partition_move_end(partition);
     partition_finish_delete_if_idle(partition);
 }
 
@@ -644,6 +673,7 @@ void partition_close(struct partition *partition)
     while (!list_empty(&partition->watches)) {
         list_remove(partition->watches.next);
     }
+    partition_move_leave(partition);
     /* A sync that comes after one that failed would succeed, and mean nothing. */
     if (partition->log != NULL && atomic_load(&partition->dir->offline)) {
         log_abandon(&partition->log);

@@ -39,6 +39,7 @@ struct partition {
     bool doomed; /* deleted while a flush was running, or a cleaning */
     struct list compacted_node; /* in its shard's list of those whose policy says compact */
     int64_t cleaned_offset;     /* no key is twice below; 0: not known */
+    struct partition_move *move;   /* to another log directory; NULL: it does not */
     struct cleaner_slot *cleaning; /* NULL: none is under way */
     bool uncleanable;              /* until the next start */
     bool dir_chosen;

@@ -8,6 +8,9 @@
 void partition_raise_high_watermark(struct partition *partition, int64_t offset, int64_t bytes);
 /* The rest of partition_delete, unless a flush or a cleaning is still running. */
 void partition_finish_delete_if_idle(struct partition *partition);
+/* Another log is to take the place of this one: its directory gets a -delete name, for good, and
+ * goes after a while; partition->log is NULL then. */
+void partition_retire_log(struct partition *partition);
 /* Sees to the files of segments that the log has given up. */
 void partition_remove_given_up(struct partition *partition);
 

@@ -152,8 +152,8 @@ void controller_add_partition_change(struct controller *controller,
     int16_t version = metadata_version >= 23 ? 2 : metadata_version >= 17 ? 1 : 0;
     struct partition_change_record fitting = *record;
     ASSERT(record->partition_id >= 0 && !uuid_is_zero(record->topic_id));
-    /* A list of directories goes with a list of replicas of the same length. */
-    ASSERT(record->directories.count < 0 ||
+    /* A list of directories goes with the replicas: those of the record, or those there are. */
+    ASSERT(record->directories.count < 0 || record->replicas.count < 0 ||
            record->directories.count == record->replicas.count);
     if (version == 0) {
         fitting.directories.items = NULL;
@@ -196,6 +196,7 @@ static const struct {
     {API_LIST_PARTITION_REASSIGNMENTS, controller_list_reassignments, false},
     {API_ALTER_PARTITION_REASSIGNMENTS, controller_alter_reassignments, false},
     {API_ALTER_PARTITION, controller_alter_partition, false},
+    {API_ASSIGN_REPLICAS_TO_DIRS, controller_assign_directories, false},
     {API_CONTROLLER_REGISTRATION, controller_register_controller, false},
 };
 #define HANDLER_COUNT (sizeof handlers / sizeof handlers[0])

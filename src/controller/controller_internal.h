@@ -45,6 +45,7 @@ void controller_elect_leaders(struct controller *controller, struct controller_c
 void controller_list_reassignments(struct controller *controller, struct controller_call *call);
 void controller_alter_reassignments(struct controller *controller, struct controller_call *call);
 void controller_alter_partition(struct controller *controller, struct controller_call *call);
+void controller_assign_directories(struct controller *controller, struct controller_call *call);
 void controller_register_controller(struct controller *controller, struct controller_call *call);
 
 int16_t controller_metadata_version(const struct controller *controller);

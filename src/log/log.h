@@ -240,6 +240,12 @@ bool log_take_deleted(struct log *log);
 /* Unlinks the files that were given up, which waits for the disk: for helper threads. What stays is
  * counted again when the log is opened. Thread: any; needs no log. */
 int log_remove_deleted(struct io_fs *fs, const char *directory);
+/* Of a copy, made by appending all batches, that is to take the log's place. First the base of the
+ * batch that the copy begins with; at the end, with both equally long, what the records do not say:
+ * producers, epochs, log start offset; then the copy's directory gets its name. */
+int log_first_readable(struct log *log, int64_t *offset);
+int log_take_over(struct log *copy, const struct log *from);
+int log_move_directory(struct log *log, const char *path);
 /* Drops producers that have been silent for producer.id.expiration.ms. */
 void log_expire_producers(struct log *log, int64_t now_ms);
 /* Closes files that have not been used since used_before_ms. */

@@ -432,3 +432,44 @@ void producer_state_expire(struct producer_state *state, int64_t now_ms, int64_t
     }
     producer_state_assert_invariants(state);
 }
+
+static int transactions_copy(struct producer_transactions *to,
+                             const struct producer_transactions *from)
+{
+    to->count = 0;
+    int error = transactions_reserve(to, from->count);
+    if (error == 0 && from->count > 0) {
+        memcpy(to->items, from->items, from->count * sizeof *to->items);
+        to->count = from->count;
+    }
+    return error;
+}
+
+int producer_state_copy(struct producer_state *to, const struct producer_state *from)
+{
+    to->count = 0;
+    int error = mem_grow((void **)&to->entries, &to->capacity, from->count, sizeof *to->entries);
+    if (error == 0 && from->count > 0) {
+        memcpy(to->entries, from->entries, from->count * sizeof *to->entries);
+        to->count = from->count;
+    }
+    if (error == 0) {
+        error = transactions_copy(&to->open, &from->open);
+    }
+    if (error == 0) {
+        error = transactions_copy(&to->unreplicated, &from->unreplicated);
+    }
+    to->verification_count = 0;
+    to->next_guard = from->next_guard;
+    if (error == 0) {
+        error = mem_grow((void **)&to->verifications, &to->verification_capacity,
+                         from->verification_count, sizeof *to->verifications);
+    }
+    if (error == 0 && from->verification_count > 0) {
+        memcpy(to->verifications, from->verifications,
+               from->verification_count * sizeof *to->verifications);
+        to->verification_count = from->verification_count;
+    }
+    producer_state_assert_invariants(to);
+    return error;
+}

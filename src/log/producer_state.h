@@ -114,6 +114,8 @@ int producer_state_complete(struct producer_state *state, const struct batch *ba
 /* First offset that is not stable yet, -1: all are. */
 int64_t producer_state_first_unstable(struct producer_state *state, int64_t high_watermark,
                                       int64_t log_start_offset);
+/* Makes to the same as from; its snapshots stay its own. ERR_NOMEM. */
+int producer_state_copy(struct producer_state *to, const struct producer_state *from);
 void producer_state_expire(struct producer_state *state, int64_t now_ms, int64_t expiration_ms);
 
 /* Writes %020d.snapshot for offset, unless a newer one is there. */

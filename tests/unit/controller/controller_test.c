@@ -83,24 +83,31 @@ static const void *ask(struct bench *bench, int16_t key, int16_t version, const 
     return call.response;
 }
 
-static int64_t register_broker(struct bench *bench, int32_t id, uint8_t incarnation)
+/* With one log directory, or with two. */
+static int64_t register_with(struct bench *bench, int32_t id, uint8_t incarnation,
+                             int32_t directories)
 {
     struct broker_registration_request request;
     struct broker_registration_request_feature features[] = {
         {string_view_of("metadata.version"), 7, 30},
         {string_view_of("eligible.leader.replicas.version"), 0, 1}};
-    struct uuid directory = {{9, (uint8_t)id}};
+    struct uuid directory[] = {{{9, (uint8_t)id}}, {{7, (uint8_t)id}}};
     broker_registration_request_default(&request);
     request.broker_id = id;
     request.cluster_id = string_view_of(CLUSTER);
     request.incarnation_id.bytes[0] = incarnation;
     request.features.items = features;
     request.features.count = 2;
-    request.log_dirs.items = &directory;
-    request.log_dirs.count = 1;
+    request.log_dirs.items = directory;
+    request.log_dirs.count = directories;
     const struct broker_registration_response *response =
         ask(bench, API_BROKER_REGISTRATION, 4, &request);
     return response->error_code != 0 ? -response->error_code : response->broker_epoch;
+}
+
+static int64_t register_broker(struct bench *bench, int32_t id, uint8_t incarnation)
+{
+    return register_with(bench, id, incarnation, 1);
 }
 
 static void unfence(struct bench *bench, int32_t id, int64_t epoch)
@@ -654,6 +661,69 @@ static void reassignments__need_registered_brokers_and_one_to_cancel(void **stat
     cleanup(&bench);
 }
 
+static int16_t assign(struct bench *bench, int64_t epoch, struct uuid directory, struct uuid topic,
+                      int32_t partition)
+{
+    struct assign_replicas_to_dirs_request request;
+    struct assign_replicas_to_dirs_request_partition_data at = {partition};
+    struct assign_replicas_to_dirs_request_topic_data of = {topic, {&at, 1}};
+    struct assign_replicas_to_dirs_request_directory_data in = {directory, {&of, 1}};
+    assign_replicas_to_dirs_request_default(&request);
+    request.broker_id = 1;
+    request.broker_epoch = epoch;
+    request.directories.items = &in;
+    request.directories.count = 1;
+    const struct assign_replicas_to_dirs_response *response =
+        ask(bench, API_ASSIGN_REPLICAS_TO_DIRS, 0, &request);
+    if (response->error_code != 0) {
+        return response->error_code;
+    }
+    assert_int_equal(response->directories.count, 1);
+    assert_true(uuid_equal(response->directories.items[0].id, directory));
+    return response->directories.items[0].topics.items[0].partitions.items[0].error_code;
+}
+
+/* A broker says where a replica of its own lies; what it said before is not written again. */
+static void assign_replicas__takes_the_directory_of_a_broker_for_its_replicas(void **state)
+{
+    (void)state;
+    struct bench bench;
+    setup(&bench, 2);
+    const struct uuid first = {{9, 1}};
+    const struct uuid second = {{7, 1}};
+    const struct uuid foreign = {{9, 2}};
+    int64_t epoch = register_with(&bench, 1, 77, 2);
+    assert_true(epoch > 0);
+    unfence(&bench, 1, epoch);
+    int32_t replicas[] = {1};
+    int32_t others[] = {2};
+    struct create_topics_request_creatable_replica_assignment assignments[] = {
+        {0, {replicas, 1}}, {1, {others, 1}}};
+    struct create_topics_request_creatable_topic topic = {.name = string_view_of("a"),
+                                                          .num_partitions = -1,
+                                                          .replication_factor = -1,
+                                                          .assignments = {assignments, 2}};
+    assert_int_equal(create(&bench, &topic, 1, false)->error_code, 0);
+    struct uuid id = image_topic_by_name(bench.image, string_view_of("a"))->id;
+    for (int i = 0; i < 2; i++) {
+        struct uuid to = i == 0 ? second : first;
+        assert_int_equal(assign(&bench, epoch, to, id, 0), 0);
+        assert_int_equal(bench.record_count, 1);
+        const struct image_partition *partition =
+            &image_topic_by_name(bench.image, string_view_of("a"))->partitions[0];
+        assert_true(uuid_equal(partition->directories[0], to));
+        assert_int_equal(partition->leader_epoch, 0);
+        assert_int_equal(assign(&bench, epoch, to, id, 0), 0);
+        assert_int_equal(bench.record_count, 0);
+    }
+    assert_int_equal(assign(&bench, epoch, second, id, 1), KAFKA_NOT_LEADER_OR_FOLLOWER);
+    assert_int_equal(assign(&bench, epoch, second, id, 2), KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+    assert_int_equal(assign(&bench, epoch, second, foreign, 0), KAFKA_UNKNOWN_TOPIC_ID);
+    assert_int_equal(assign(&bench, epoch, foreign, id, 0), KAFKA_UNKNOWN_SERVER_ERROR);
+    assert_int_equal(assign(&bench, epoch - 1, second, id, 0), KAFKA_STALE_BROKER_EPOCH);
+    cleanup(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -672,6 +742,7 @@ int main(void)
         cmocka_unit_test(alter_partition__shrinks_and_grows_the_isr_for_its_leader),
         cmocka_unit_test(elect_leaders__says_when_an_election_is_not_needed),
         cmocka_unit_test(reassignments__need_registered_brokers_and_one_to_cancel),
+        cmocka_unit_test(assign_replicas__takes_the_directory_of_a_broker_for_its_replicas),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,123 @@
+#include "base/mem.h"
+#include "broker/fanout.h"
+#include "broker/handlers_data.h"
+#include "broker/partition_move.h"
+
+struct alter_item {
+    struct fanout_item base;
+    struct string_view topic;
+    struct broker_dir *to;
+    int16_t error;
+};
+struct alter_work {
+    struct fanout fanout;
+    struct alter_item *items; /* those of one topic and directory follow each other */
+    size_t count;
+    struct alter_replica_log_dirs_response response;
+};
+
+static void alter_run(struct fanout_item *base, struct partition *partition)
+{
+    struct alter_item *item = CONTAINER_OF(base, struct alter_item, base);
+    item->error = partition == NULL ? KAFKA_NOT_LEADER_OR_FOLLOWER
+                                    : partition_move_to(partition, item->to);
+    fanout_item_done(base);
+}
+
+static void alter_done(struct fanout *fanout)
+{
+    struct alter_work *work = CONTAINER_OF(fanout, struct alter_work, fanout);
+    struct broker_request *request = fanout->request;
+    struct alter_replica_log_dirs_response *response = &work->response;
+    struct alter_replica_log_dirs_response_alter_replica_log_dir_topic_result *topic = NULL;
+    response->results.items =
+        arena_array(&request->arena, work->count, sizeof *response->results.items);
+    for (size_t i = 0; response->results.items != NULL && i < work->count; i++) {
+        const struct alter_item *item = &work->items[i];
+        if (topic == NULL || !string_view_equal(topic->topic_name, item->topic)) {
+            topic = &response->results.items[response->results.count++];
+            topic->topic_name = item->topic;
+            topic->partitions.items =
+                arena_array(&request->arena, work->count - i, sizeof *topic->partitions.items);
+            if (topic->partitions.items == NULL) {
+                break;
+            }
+        }
+        topic->partitions.items[topic->partitions.count++] =
+            (struct alter_replica_log_dirs_response_alter_replica_log_dir_partition_result){
+                .partition_index = item->base.partition, .error_code = item->error};
+    }
+    broker_respond(request, response);
+}
+
+static struct broker_dir *alter_find_dir(struct broker *broker, struct string_view path)
+{
+    for (int32_t i = 0; i < broker->options.dir_count; i++) {
+        if (string_view_is(path, broker->dirs[i].dir->path)) {
+            return &broker->dirs[i];
+        }
+    }
+    return NULL;
+}
+
+static void alter_add(struct alter_work *work, struct broker_dir *to, struct string_view name,
+                      int32_t partition)
+{
+    struct broker_request *request = work->fanout.request;
+    const struct image_topic *topic = image_topic_by_name(broker_image(request), name);
+    struct alter_item *item = &work->items[work->count++];
+    item->topic = name;
+    item->to = to;
+    item->base.partition = partition;
+    if (to == NULL) {
+        item->error = KAFKA_LOG_DIR_NOT_FOUND;
+    } else if (atomic_load(&to->offline)) {
+        item->error = KAFKA_KAFKA_STORAGE_ERROR;
+    } else if (topic == NULL || partition < 0 || partition >= topic->partition_count) {
+        item->error = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    } else {
+        item->base.topic_id = topic->id;
+        fanout_add(&work->fanout, &item->base);
+    }
+}
+
+static size_t alter_count(const struct alter_replica_log_dirs_request *asked)
+{
+    size_t count = 0;
+    for (int32_t i = 0; i < asked->dirs.count; i++) {
+        for (int32_t j = 0; j < asked->dirs.items[i].topics.count; j++) {
+            count += (size_t)asked->dirs.items[i].topics.items[j].partitions.count;
+        }
+    }
+    return count;
+}
+
+void api_alter_replica_log_dirs(struct broker_request *request)
+{
+    const struct alter_replica_log_dirs_request *asked = request->message;
+    struct alter_work *work = arena_alloc(&request->arena, sizeof *work);
+    if (work == NULL || fanout_init(&work->fanout, request) != 0) {
+        broker_respond_close(request);
+        return;
+    }
+    alter_replica_log_dirs_response_default(&work->response);
+    work->fanout.run = alter_run;
+    work->fanout.done = alter_done;
+    work->items = arena_array(&request->arena, alter_count(asked), sizeof *work->items);
+    for (int32_t i = 0; work->items != NULL && i < asked->dirs.count; i++) {
+        const struct alter_replica_log_dirs_request_alter_replica_log_dir *dir =
+            &asked->dirs.items[i];
+        struct broker_dir *to = alter_find_dir(request->shard->broker, dir->path);
+        for (int32_t j = 0; j < dir->topics.count; j++) {
+            for (int32_t k = 0; k < dir->topics.items[j].partitions.count; k++) {
+                alter_add(work, to, dir->topics.items[j].name,
+                          dir->topics.items[j].partitions.items[k]);
+            }
+        }
+    }
+    if (request->arena.failed) {
+        broker_respond_close(request);
+        return;
+    }
+    fanout_start(&work->fanout);
+}

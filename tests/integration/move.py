@@ -1,0 +1,330 @@
+#!/usr/bin/env python3
+"""Partitions that move between log directories (AlterReplicaLogDirs), written and read meanwhile.
+
+The node and its directories m, a and b are those of faults.py.
+"""
+import contextlib
+import functools
+import shutil
+import struct
+import subprocess
+import tempfile
+import threading
+
+import harness
+import wirecodec as wire
+from faults import Node, check
+
+ALTER_REPLICA_LOG_DIRS, DESCRIBE_LOG_DIRS = 34, 35
+UNKNOWN_TOPIC, LOG_DIR_NOT_FOUND, STORAGE_ERROR = 3, 57, 56
+SECONDS = 30
+# The records of the codec are years old.
+KEPT = [("segment.bytes", "1048576"), ("retention.ms", "-1")]
+
+
+@contextlib.contextmanager
+def moving_node(shards=1):
+    root = tempfile.mkdtemp(prefix="barnabas-move-")
+    node = Node(root)
+    try:
+        node.format()
+        text = node.properties.read_text().replace("barnabas.shards=1", f"barnabas.shards={shards}")
+        node.properties.write_text(text + "log.segment.delete.delay.ms=100\n"
+                                   "log.cleaner.backoff.ms=100\nlog.initial.task.delay.ms=100\n")
+        yield node.start()
+        check(node.stop(), 0, f"the exit status: {node.log()[-2000:]}")
+    finally:
+        if node.process is not None:
+            node.process.kill()
+            node.process.wait()
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def ask_move(client, path, topic="t", partition=0):
+    """The error of the partition."""
+    body = wire.array([wire.string(str(path)) + wire.array(
+        [wire.string(topic) + wire.array([struct.pack(">i", partition)])])])
+    reader = client.ask(ALTER_REPLICA_LOG_DIRS, body, 1)
+    reader.take("i")
+    (found,) = reader.array(lambda: (reader.string(), reader.array(lambda: reader.take("ih"))))
+    check((found[0], len(found[1]), found[1][0][0]), (topic, 1, partition), "the answer")
+    return found[1][0][1]
+
+
+def describe(client):
+    """{(directory, topic, partition): (size, lag, is future)}"""
+    reader = client.ask(DESCRIBE_LOG_DIRS, struct.pack(">i", -1), 1)
+    reader.take("i")
+    found = {}
+    for _ in range(reader.take("i")):
+        error, folder = reader.take("h"), reader.string()
+        check(error, 0, f"the error of {folder}")
+        for _ in range(reader.take("i")):
+            topic = reader.string()
+            for _ in range(reader.take("i")):
+                partition, size, lag, future = reader.take("iqq?")
+                found[folder.rsplit("/", 1)[1], topic, partition] = (size, lag, future)
+    return found
+
+
+def await_place(node, name, topic="t", partition=0, seconds=SECONDS):
+    """Until the partition lies in that directory and nowhere else, also after what is removed."""
+    def there():
+        folders = [path.name for other in "mab" for path in node.path(other).glob(f"{topic}-*")]
+        return folders == [f"{topic}-{partition}"] and node.path(f"{name}/{folders[0]}").is_dir()
+    harness.wait_for(there, seconds, f"{topic}-{partition} to be in {name} alone")
+
+
+def values_from(client, topic="t"):
+    """Every record from the start, as (offset, value)."""
+    found, offset = [], 0
+    end = client.list_offset(topic, -1)[2]
+    while offset < end:
+        code, _, records = client.fetch([(topic, 0, offset)])[2][topic, 0]
+        check(code, 0, f"a fetch at {offset}")
+        before = offset
+        for base, count in wire.values_of(records):
+            found += range(base, base + count)
+            offset = base + count
+        if offset == before:
+            raise AssertionError(f"nothing at {offset}, and the end is {end}")
+    return found
+
+
+class Writer(threading.Thread):
+    """One idempotent producer; each batch is sent twice, and must be appended once."""
+
+    def __init__(self, node, pause=0.0):
+        super().__init__()
+        self.node, self.pause, self.stopping = node, threading.Event(), False
+        self.wait_seconds = pause
+        self.acknowledged, self.why = 0, None
+
+    def run(self):
+        try:
+            with self.node.connect() as client:
+                producer = client.producer_id()
+                while not self.stopping:
+                    records = wire.batch([b"x" * 50] * 5, *producer, self.acknowledged)
+                    first, again = client.produce("t", records), client.produce("t", records)
+                    check((first, again), ((0, self.acknowledged),) * 2, "the same batch twice")
+                    self.acknowledged += 5
+                    self.pause.wait(self.wait_seconds)
+        except Exception as why:  # told by finish
+            self.why = why
+
+    def finish(self):
+        self.stopping = True
+        self.join(SECONDS)
+        if self.why:
+            raise self.why
+        return self.acknowledged
+
+
+class Reader(threading.Thread):
+    """Follows the end; every offset comes once and in order."""
+
+    def __init__(self, node):
+        super().__init__()
+        self.node, self.end, self.position, self.why = node, None, 0, None
+
+    def run(self):
+        try:
+            with self.node.connect() as client:
+                while self.end is None or self.position < self.end:
+                    found = client.fetch([("t", 0, self.position)], max_wait=50)[2]
+                    code, _, records = found["t", 0]
+                    check(code, 0, "a fetch")
+                    for base, count in wire.values_of(records):
+                        check(base <= self.position < base + count, True,
+                              f"[{base}, {base + count}) at {self.position}")
+                        self.position = base + count
+        except Exception as why:  # told by finish
+            self.why = why
+
+    def finish(self, end):
+        self.end = end
+        self.join(SECONDS)
+        if self.why:
+            raise self.why
+        check(self.position, end, "the end of the reader")
+
+
+def moves_while_written_and_read(shards):
+    with moving_node(shards) as node, node.connect() as client:
+        client.create_topic("t", configs=KEPT)
+        writer, reader = Writer(node), Reader(node)
+        writer.start(), reader.start()
+        for name in "abmbam":
+            check(ask_move(client, node.path(name)), 0, "the error of a move")
+            await_place(node, name)
+        count = writer.finish()
+        reader.finish(count)
+        check(values_from(client), list(range(count)), "the records")
+        check(describe(client)["m", "t", 0][1:], (0, False), "what is described")
+        for kill in (False, True):
+            node.stop(kill)
+            node.start()
+            with node.connect() as again:
+                again.await_leaders("t", 1)
+                check(values_from(again), list(range(count)), "the records after a start")
+
+
+def a_start_goes_on_with_a_move():
+    """Killed while a large partition is copied: the copy is made anew, and the move ends."""
+    with moving_node() as node, node.connect() as client:
+        client.create_topic("t", configs=KEPT)
+        (name,) = node.place(partitions=1)
+        other = "b" if name == "a" else "a"
+        body = wire.batch([b"x" * 100000] * 9)
+        for _ in range(120):
+            client.produce("t", body)
+        check(ask_move(client, node.path(other)), 0, "the error of a move")
+        harness.wait_for(lambda: any(node.path(other).glob("t-0.*-future")), SECONDS, "a copy")
+        seen = describe(client).get((other, "t", 0))
+        if seen is not None:
+            check(seen[2], True, "whether the copy is described as one")
+        node.stop(kill=True)
+        node.start()
+        await_place(node, other)
+        with node.connect() as again:
+            again.await_leaders("t", 1)
+            check(values_from(again), list(range(1080)), "the records")
+
+
+def a_move_that_nearly_ended_is_ended():
+    """Both directories are there, and the one with the mark is the old one: it goes."""
+    with moving_node() as node, node.connect() as client:
+        client.create_topic("t", configs=KEPT)
+        client.produce("t", wire.batch([b"a", b"b"]))
+        (name,) = node.place(partitions=1)
+        other = "b" if name == "a" else "a"
+        node.stop()
+        shutil.copytree(node.path(f"{name}/t-0"), node.path(f"{other}/t-0"))
+        node.path(f"{name}/t-0/.barnabas_moved").write_text("")
+        node.start()
+        await_place(node, other)
+        with node.connect() as again:
+            again.await_leaders("t", 1)
+            check(values_from(again), [0, 1], "the records")
+        node.stop()
+        node.path(f"{other}/t-0/.barnabas_moved").write_text("")
+        node.start()
+        await_place(node, other)
+        check(node.path(f"{other}/t-0/.barnabas_moved").exists(), False, "a mark by itself")
+
+
+def refuses_what_cannot_be_moved():
+    with moving_node() as node, node.connect() as client:
+        client.create_topic("t", configs=KEPT)
+        check(ask_move(client, "/nowhere"), LOG_DIR_NOT_FOUND, "an unknown directory")
+        check(ask_move(client, node.path("a"), "unknown"), UNKNOWN_TOPIC, "an unknown topic")
+        check(ask_move(client, node.path("a"), "t", 7), UNKNOWN_TOPIC, "an unknown partition")
+        (name,) = node.place(partitions=1)
+        check(ask_move(client, node.path(name)), 0, "where it is already")
+        check(node.place(partitions=1), {name: 0}, "its place")
+
+
+def a_topic_that_goes_takes_its_copy_along():
+    with moving_node() as node, node.connect() as client:
+        client.create_topic("t", configs=KEPT)
+        (name,) = node.place(partitions=1)
+        body = wire.batch([b"x" * 100000] * 9)
+        for _ in range(60):
+            client.produce("t", body)
+        check(ask_move(client, node.path("b" if name == "a" else "a")), 0, "the error of a move")
+        body = wire.array([wire.string("t")]) + struct.pack(">i", 10000)
+        client.ask(wire.DELETE_TOPICS, body, 3)
+        harness.wait_for(lambda: not any(any(node.path(other).glob("t-*")) for other in "mab"),
+                         SECONDS, "all of it to be gone")
+
+
+def compaction_goes_on_after_a_move():
+    """What was compacted stays so, and the other directory's checkpoint says how far."""
+    with moving_node() as node, node.connect() as client:
+        client.create_topic("t", configs=[
+            ("cleanup.policy", "compact"), ("segment.bytes", "1048576"),
+            ("min.cleanable.dirty.ratio", "0.01")])
+        (name,) = node.place(partitions=1)
+        other = "b" if name == "a" else "a"
+        record = wire.record(0, b"x" * 50000, b"key")
+
+        def batch():
+            body = struct.pack(">hiqqqhii", 0, 0, 1700000000000, 1700000000000, -1, -1, -1, 1)
+            tail = struct.pack(">ibI", -1, 2, wire.crc32c(body + record)) + body + record
+            return struct.pack(">qi", 0, len(tail)) + tail
+        sent = batch()
+
+        def write_and_await(folder, above):
+            for _ in range(60):
+                check(client.produce("t", sent)[0], 0, "an error of produce")
+            path = node.path(f"{folder}/cleaner-offset-checkpoint")
+
+            def cleaned():
+                lines = path.read_text().split("\n") if path.exists() else []
+                offset = max((int(line.split()[2]) for line in lines if line.startswith("t 0 ")),
+                             default=0)
+                return offset if offset > above else None
+            return harness.wait_for(cleaned, SECONDS, "the compaction")
+        offset = write_and_await(name, 0)
+        check(ask_move(client, node.path(other)), 0, "the error of a move")
+        await_place(node, other)
+        check(write_and_await(other, offset) > offset, True, "what is clean")
+        size = describe(client)[other, "t", 0][0]
+        check(size < 5 << 20, True, f"the size of what is left, {size},")
+
+
+def retention_takes_everything_on_the_way():
+    """The copy has what the log has not any more, and begins anew where the log does."""
+    with moving_node() as node, node.connect() as client:
+        client.create_topic("t", configs=[("segment.bytes", "1048576")])
+        for name in "abm":
+            for _ in range(30):
+                check(client.produce("t", wire.batch([b"x" * 100000] * 9))[0], 0, "an error")
+            check(ask_move(client, node.path(name)), 0, "the error of a move")
+            await_place(node, name)
+        end = client.list_offset("t", -1)[2]
+        check((client.list_offset("t", -2)[2] <= end, end), (True, 810), "the offsets")
+
+
+def apache_kafka_finds_it_where_it_went():
+    jars = f"{harness.peer('java') / 'lib'}/*"
+    with moving_node() as node, node.connect() as client:
+        client.create_topic("t", configs=KEPT)
+        client.produce("t", wire.batch([b"a", b"b"]))
+        (name,) = node.place(partitions=1)
+        other = "b" if name == "a" else "a"
+        check(ask_move(client, node.path(other)), 0, "the error of a move")
+        await_place(node, other)
+        node.stop()
+        with open(node.path("apache"), "wb") as output:
+            node.process = subprocess.Popen(
+                ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-cp", jars, "kafka.Kafka",
+                 str(node.properties)], stdout=output, stderr=output)
+
+        def served():
+            try:
+                with node.connect() as again:
+                    return again.fetch([("t", 0, 0)])[2]["t", 0][0] == 0 and values_from(again)
+            except (OSError, EOFError):
+                return None
+        check(harness.wait_for(served, 60, "Apache Kafka to serve it"), [0, 1], "the records")
+        check(node.place(partitions=1), {other: 0}, "its place")
+        node.process.terminate()
+        node.process.wait(SECONDS)
+        log = node.path("apache").read_text(errors="replace")
+        check([line for line in log.split("\n") if " ERROR " in line], [], "errors")
+        node.process = None
+        node.start()
+
+
+if __name__ == "__main__":
+    cases = [(f"move__{function.__name__}", function) for function in (
+        refuses_what_cannot_be_moved, a_start_goes_on_with_a_move,
+        a_move_that_nearly_ended_is_ended, a_topic_that_goes_takes_its_copy_along,
+        compaction_goes_on_after_a_move, retention_takes_everything_on_the_way,
+        apache_kafka_finds_it_where_it_went)]
+    for count in (1, 3):
+        cases.append((f"move__moves_while_written_and_read_with_{count}_shards",
+                      functools.partial(moves_while_written_and_read, count)))
+    harness.run(cases)
