@@ -168,6 +168,7 @@ struct admin {
     int32_t partition;
     int64_t offset;
     bool resting;
+    bool two_directories; /* partitions may move between them */
     struct sim_event think;
     bool think_set;
 };

@@ -11,6 +11,7 @@
 #define DELETE_TOPICS_VERSION 6
 #define DELETE_RECORDS_VERSION 2
 #define METADATA_VERSION 12
+#define ALTER_REPLICA_LOG_DIRS_VERSION 2
 #define ADMIN_TIMEOUT_MS 30000
 #define ADMIN_CONFIGS 7
 
@@ -101,6 +102,32 @@ static void admin_delete_records(struct admin *admin, int32_t index)
     peer_ask(&admin->peer, DELETE_RECORDS_REQUEST_KEY, DELETE_RECORDS_VERSION, &request, true);
 }
 
+/* To the directory that it is in, or to the other one. */
+static void admin_move(struct admin *admin, int32_t index)
+{
+    static const char *const paths[] = {"/data", "/more"};
+    struct sim *sim = admin->model->sim;
+    struct alter_replica_log_dirs_request request;
+    struct alter_replica_log_dirs_request_alter_replica_log_dir dir;
+    struct alter_replica_log_dirs_request_alter_replica_log_dir_topic topic;
+    int32_t partition = (int32_t)sim_below(sim, MODEL_PARTITIONS);
+    alter_replica_log_dirs_request_default(&request);
+    dir = (struct alter_replica_log_dirs_request_alter_replica_log_dir){0};
+    topic = (struct alter_replica_log_dirs_request_alter_replica_log_dir_topic){0};
+    topic.name = string_view_of(admin->model->topics[index].name);
+    topic.partitions.items = &partition;
+    topic.partitions.count = 1;
+    dir.path = string_view_of(paths[sim_below(sim, 2)]);
+    dir.topics.items = &topic;
+    dir.topics.count = 1;
+    request.dirs.items = &dir;
+    request.dirs.count = 1;
+    sim_note(sim, "admin moves %s-%d to %.*s", admin->model->topics[index].name, partition,
+             (int)dir.path.size, dir.path.data);
+    peer_ask(&admin->peer, ALTER_REPLICA_LOG_DIRS_REQUEST_KEY, ALTER_REPLICA_LOG_DIRS_VERSION,
+             &request, true);
+}
+
 static void admin_look(struct admin *admin, int32_t index)
 {
     struct metadata_request request;
@@ -143,6 +170,8 @@ static void admin_act(struct admin *admin)
             admin_delete(admin, admin->topic);
         } else if (sim_chance(sim, 30)) {
             admin_delete_records(admin, admin->topic);
+        } else if (admin->two_directories && sim_chance(sim, 40)) {
+            admin_move(admin, admin->topic);
         }
         return;
     }
@@ -223,6 +252,23 @@ static void admin_deleted_records(struct admin *admin,
     }
 }
 
+static void admin_moved(struct admin *admin,
+                        const struct alter_replica_log_dirs_response *response)
+{
+    int16_t error = response->results.items[0].partitions.items[0].error_code;
+    switch (error) {
+    case 0:
+    case KAFKA_KAFKA_STORAGE_ERROR:
+    case KAFKA_UNKNOWN_TOPIC_OR_PARTITION:
+    case KAFKA_NOT_LEADER_OR_FOLLOWER:
+        break;
+    default:
+        if (!admin_was_starved(admin, error)) {
+            sim_fail(admin->model->sim, "admin: a move: error %d", error);
+        }
+    }
+}
+
 static void admin_looked(struct admin *admin, const struct metadata_response *response)
 {
     const struct metadata_response_metadata_response_topic *topic = &response->topics.items[0];
@@ -245,6 +291,9 @@ static void admin_answered(struct peer *peer, int16_t api_key, const void *messa
         break;
     case DELETE_RECORDS_REQUEST_KEY:
         admin_deleted_records(admin, message);
+        break;
+    case ALTER_REPLICA_LOG_DIRS_REQUEST_KEY:
+        admin_moved(admin, message);
         break;
     default:
         admin_looked(admin, message);

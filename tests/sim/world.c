@@ -391,6 +391,7 @@ static void world_init(struct world *world, uint64_t seed, bool verbose)
     world->stop_event.run = world_time_is_up;
     world->jump_event.run = world_jump;
     world->two_directories = sim_chance(sim, 50);
+    world->admin.two_directories = world->two_directories;
     world->short_delay = sim_chance(sim, 50);
     list_init(&world->jump_event.node);
     list_init(&world->break_event.node);
