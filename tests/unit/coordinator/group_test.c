@@ -791,25 +791,32 @@ static void load__takes_records_that_mean_nothing_as_such(void **state)
     fixture_release(&fixture);
 }
 
-static void add_group_with_member(struct history *history, const char *member, int32_t generation,
-                                  struct string_view protocol)
+static struct group_metadata_value_member_metadata member_of(const char *id)
+{
+    return (struct group_metadata_value_member_metadata){
+        .member_id = string_view_of(id),
+        .group_instance_id = none(),
+        .client_id = string_view_of("c"),
+        .client_host = string_view_of("c"),
+        .rebalance_timeout = 10000,
+        .session_timeout = 10000,
+        .subscription = {(const uint8_t *)"", 0},
+        .assignment = {(const uint8_t *)"", 0},
+    };
+}
+
+static void add_group_of(struct history *history, int32_t generation, struct string_view protocol,
+                         struct group_metadata_value_member_metadata *members, int32_t count)
 {
     struct group_metadata_key key = {string_view_of("g")};
     struct group_metadata_value value;
-    struct group_metadata_value_member_metadata one;
     group_metadata_value_default(&value);
-    one = (struct group_metadata_value_member_metadata){.session_timeout = 10000};
-    one.member_id = string_view_of(member);
-    one.group_instance_id = none();
-    one.client_id = one.client_host = string_view_of("c");
-    one.rebalance_timeout = 10000;
-    one.subscription = one.assignment = (struct bytes_view){(const uint8_t *)"", 0};
     value.protocol_type = string_view_of("consumer");
     value.generation = generation;
     value.protocol = protocol;
-    value.leader = string_view_of(member);
-    value.members.items = &one;
-    value.members.count = 1;
+    value.leader = members[0].member_id;
+    value.members.items = members;
+    value.members.count = count;
     history_add(history, 2, &group_metadata_key_row, &key, &group_metadata_value_row, 3, &value);
 }
 
@@ -830,14 +837,45 @@ static void load__takes_no_group_that_no_broker_can_have_written(void **state)
         struct fixture fixture;
         struct history history = {.count = 0};
         fixture_init(&fixture);
-        add_group_with_member(&history, cases[i].member, cases[i].generation,
-                              cases[i].protocol == NULL ? none()
-                                                        : string_view_of(cases[i].protocol));
+        struct group_metadata_value_member_metadata member = member_of(cases[i].member);
+        struct string_view protocol =
+            cases[i].protocol == NULL ? none() : string_view_of(cases[i].protocol);
+        add_group_of(&history, cases[i].generation, protocol, &member, 1);
         assert_int_equal(load_without(&fixture, &history, 0), 1 - cases[i].groups);
         assert_int_equal(groups_in(&fixture, "all"), cases[i].groups);
         history_release(&history);
         fixture_release(&fixture);
     }
+}
+
+/* Found by the fuzzer: a static member that gives itself no time to come back was waited for again
+ * and again at once, until its session ended. */
+static void rebalance__for_a_static_member_without_time_does_not_spin(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct history history = {.count = 0};
+    struct group_metadata_value_member_metadata members[] = {member_of("static"), member_of("m")};
+    int fired = 0;
+    members[0].group_instance_id = string_view_of("static");
+    members[0].session_timeout = 1800000;
+    members[0].rebalance_timeout = members[1].rebalance_timeout = 0;
+    fixture_init(&fixture);
+    add_group_of(&history, 1, string_view_of("range"), members, 2);
+    load_variant(&fixture, &history, 0);
+    int64_t end_ms = fixture.now.monotonic_ms + 70000; /* "m" is out after ten seconds */
+    for (int64_t next_ms; fired < 10000 &&
+                          (next_ms = runtime_next_deadline_ms(fixture.runtime)) <= end_ms;
+         fired++) {
+        int64_t now_ms = fixture.now.monotonic_ms;
+        fixture.now.monotonic_ms = next_ms > now_ms ? next_ms : now_ms;
+        runtime_tick(fixture.runtime, fixture.now);
+        fixture_settle(&fixture);
+    }
+    assert_true(fired <= 610);
+    assert_int_equal(groups_in(&fixture, "preparing"), 1);
+    history_release(&history);
+    fixture_release(&fixture);
 }
 
 static void loading__is_said_and_nobody_leads_afterwards(void **state)
@@ -916,6 +954,7 @@ int main(void)
         cmocka_unit_test(join__many_at_once_all_get_in_with_an_assignment_each),
         cmocka_unit_test(load__takes_records_that_mean_nothing_as_such),
         cmocka_unit_test(load__takes_no_group_that_no_broker_can_have_written),
+        cmocka_unit_test(rebalance__for_a_static_member_without_time_does_not_spin),
         cmocka_unit_test(loading__is_said_and_nobody_leads_afterwards),
         cmocka_unit_test(group__outlives_any_allocation_that_fails),
     };
