@@ -27,7 +27,7 @@ import torn  # noqa: E402
 from nodes import APACHE, OURS  # noqa: E402
 
 SHOWN = 6
-OUR_GROUPS = re.compile(r"\b(kept-simple|round-\d+|had-a-member-\d+)\b")
+OF_EACH_LEG = re.compile(r"\b(kept-simple|round-\d+|had-a-member-\d+|left-open-by-\w+)\b")
 # Of Apache Kafka: warnings and errors about what it found on the disk; not those of a slow machine.
 WARNING = re.compile(r"^\[.*\] (WARN|ERROR) ("
                      r"org\.apache\.kafka\.(storage|raft|snapshot|image|metadata)"
@@ -81,7 +81,7 @@ class Journey:
         self.producers[1].next_epoch(self.side)
 
     def fill_the_rest(self):
-        """What only Apache Kafka serves so far."""
+        """What Apache Kafka serves, some of it alone."""
         bootstrap = self.node.bootstrap
         self.driver.do("transactions", bootstrap, "by-turns")
         self.driver.do("groups", bootstrap)
@@ -129,6 +129,10 @@ class Journey:
             fail_if([str(answer) for topic in answer["topics"] for partition in topic["partitions"]
                      if partition["errorCode"] != 0], "offsets that are not committed")
         groups.left(self.side, f"had-a-member-{self.commits}")
+
+    def open_transaction(self):
+        """Begun by whoever has the directory now; the next one finds it open, and ends it."""
+        self.open = producers.OpenTransaction(self.side, f"left-open-by-{self.node.peer}")
 
     def finish_transaction(self):
         before = {p: state.read(self.side, "transactions", p, 0) for p in (0, 1)}
@@ -190,8 +194,8 @@ class Journey:
     def read_facts(self):
         file = self.node.root / "facts"
         self.driver.do("facts-of", self.node.bootstrap, file)
-        # The groups of commit_offsets come with every leg: holds_the_groups knows them.
-        return [line for line in file.read_text().split("\n") if not OUR_GROUPS.search(line)]
+        # What commit_offsets and open_transaction make comes with every leg: others know it.
+        return [line for line in file.read_text().split("\n") if not OF_EACH_LEG.search(line)]
 
     def says_nothing_of_repairs(self):
         lines = self.node.log().split("\n")
@@ -238,12 +242,15 @@ class Journey:
 
 LEGS = {
     APACHE: [(APACHE, ["fill_topics", "fill_the_rest", "change_settings"]),
-             (OURS, ["producers_go_on", "add_records", "commit_offsets"]),
-             (APACHE, ["producers_go_on", "finish_transaction", "add_records", "commit_offsets"]),
-             (OURS, ["producers_go_on"])],
+             (OURS, ["producers_go_on", "finish_transaction", "open_transaction", "add_records",
+                     "commit_offsets"]),
+             (APACHE, ["producers_go_on", "finish_transaction", "open_transaction", "add_records",
+                       "commit_offsets"]),
+             (OURS, ["producers_go_on", "finish_transaction"])],
     OURS: [(OURS, ["fill_topics", "change_settings", "commit_offsets"]),
            (APACHE, ["producers_go_on", "fill_the_rest", "add_records", "commit_offsets"]),
-           (OURS, ["producers_go_on", "add_records", "commit_offsets"]),
+           (OURS, ["producers_go_on", "finish_transaction", "open_transaction", "add_records",
+                   "commit_offsets"]),
            (APACHE, ["producers_go_on", "finish_transaction"])],
 }
 

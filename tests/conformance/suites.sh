@@ -57,7 +57,7 @@ run_suite() {
   case $1 in
     java) CLUSTER_LAYOUT=combined RESULTS="$work/java" "$scripts/java/run.sh" --impl "$binary" "$here/suites.java" ;;
     franz-go) "$scripts/franz-go.sh" --logs "$work/$1" --time-limit 10 ;;
-    librdkafka) "$scripts/librdkafka.sh" --logs "$work/$1" --test-limit 200 --time-limit 60 ;;
+    librdkafka) "$scripts/librdkafka.sh" --logs "$work/$1" --time-limit 60 ;;
     *) "$scripts/$1.sh" --logs "$work/$1" --time-limit 20 ;;
   esac
 }
