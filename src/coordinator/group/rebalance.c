@@ -138,6 +138,16 @@ static void begin_empty_generation(struct group *group)
     classic_check(group);
 }
 
+/* Waits once more for those that have not come. Their timeout may be zero, and nothing but the end
+ * of their sessions ends this: not at once. */
+#define JOIN_AGAIN_MIN_MS 100
+static void wait_again(struct group *group)
+{
+    int32_t timeout_ms = classic_rebalance_timeout_ms(group);
+    runtime_timer_arm(&group->join_timer,
+                      timeout_ms > JOIN_AGAIN_MIN_MS ? timeout_ms : JOIN_AGAIN_MIN_MS);
+}
+
 static void begin_generation(struct group *group)
 {
     struct string_view chosen;
@@ -148,7 +158,7 @@ static void begin_generation(struct group *group)
         text_free(&chosen);
         group->generation--;
         classic_answer_all(group, KAFKA_REBALANCE_IN_PROGRESS);
-        runtime_timer_arm(&group->join_timer, classic_rebalance_timeout_ms(group));
+        wait_again(group);
         return;
     }
     text_free(&group->protocol_name);
@@ -177,7 +187,7 @@ static void complete_join(struct group *group)
     expel_absent(group);
     if (!elect_leader(group)) {
         /* Static members only, and none is here: until their sessions end. */
-        runtime_timer_arm(&group->join_timer, classic_rebalance_timeout_ms(group));
+        wait_again(group);
         return;
     }
     group->generation++;
