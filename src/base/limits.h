@@ -139,8 +139,8 @@
 #define CLEAN_WORK_BYTES LIMIT(2 << 20, 1000)
 /* One piece of a partition that moves to another log directory; and what may be missing of it, in
  * bytes and in offsets, when its shard copies the rest itself: some milliseconds. */
-#define MOVE_BYTES LIMIT(1u << 20, 1000u)
-#define MOVE_REST_BYTES LIMIT(256 << 10, 600)
+#define MOVE_BYTES LIMIT(1u << 20, 8u << 10)
+#define MOVE_REST_BYTES LIMIT(256 << 10, 4 << 10)
 #define MOVE_REST_OFFSETS 65536
 /* log.cleaner.threads: cleanings at once. */
 #define CLEANERS_MAX 16
