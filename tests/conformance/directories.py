@@ -27,7 +27,7 @@ import torn  # noqa: E402
 from nodes import APACHE, OURS  # noqa: E402
 
 SHOWN = 6
-OF_EACH_LEG = re.compile(r"\b(kept-simple|round-\d+|had-a-member-\d+|left-open-by-\w+)\b")
+OF_EACH_LEG = re.compile(r"\b(kept-simple|round-\d+|had-a-member-\d+|left-open(-by-\w+)?)\b")
 # Of Apache Kafka: warnings and errors about what it found on the disk; not those of a slow machine.
 WARNING = re.compile(r"^\[.*\] (WARN|ERROR) ("
                      r"org\.apache\.kafka\.(storage|raft|snapshot|image|metadata)"
