@@ -34,8 +34,10 @@ static bool is_expired(const struct group *group, const struct offset_entry *ent
         !unused_since(group, version, &since_ms)) {
         return false;
     }
-    return version->expire_ms >= 0 ? now_ms >= version->expire_ms
-                                   : now_ms - since_ms >= owner->options.offsets_retention_ms;
+    /* The log says since when: any number. */
+    return version->expire_ms >= 0
+               ? now_ms >= version->expire_ms
+               : since_ms <= now_ms - owner->options.offsets_retention_ms;
 }
 
 static void expire_group(struct group *group)
