@@ -19,12 +19,6 @@ struct io_address {
     struct sockaddr_storage address;
     socklen_t size;
 };
-/* A receive buffer of up to this many bytes is left to the kernel, which begins with no less and
- * lets it grow with the speed of the connection: a sender that may not be ahead costs a wake-up and
- * an acknowledgement each 128 KB, which is nearly half of taking a batch in. Sending gains nothing
- * by it. */
-#define IO_RECEIVE_BUFFER_LEFT (128 << 10)
-
 /* -1: the system's. */
 struct io_socket_buffers {
     int32_t send_bytes;

@@ -145,9 +145,7 @@ void io_socket_prepare(int descriptor, const struct io_socket_buffers *buffers)
     setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     socket_buffer_size(descriptor, SO_SNDBUF, buffers->send_bytes);
-    if (buffers->receive_bytes > IO_RECEIVE_BUFFER_LEFT) {
-        socket_buffer_size(descriptor, SO_RCVBUF, buffers->receive_bytes);
-    }
+    socket_buffer_size(descriptor, SO_RCVBUF, buffers->receive_bytes);
 }
 
 void io_socket_widen(int descriptor, int32_t send_bytes)
