@@ -130,8 +130,10 @@ static int decode_value(struct bytes_view bytes, struct arena *arena,
     struct transaction_log_value value;
     reader_init(&reader, bytes.data, bytes.size);
     int16_t version = reader_i16(&reader);
-    if (reader.failed || transaction_log_value_decode(&reader, version, arena, &value) != 0) {
-        return ERR_CORRUPT;
+    int error = reader.failed ? ERR_CORRUPT
+                              : transaction_log_value_decode(&reader, version, arena, &value);
+    if (error != 0) {
+        return error == ERR_NOMEM ? error : ERR_CORRUPT;
     }
     if (value.producer_id < 0 || value.producer_epoch < 0 || value.transaction_status < 0 ||
         value.transaction_status >= TRANSACTION_STATUS_COUNT) {
@@ -196,15 +198,17 @@ static int replay_decoded(struct transaction_coordinator *owner,
     bool loading = record->offset >= 0;
     reader_init(&reader, record->key.data, record->key.size);
     int16_t type = reader_i16(&reader);
-    if (reader.failed || type != TRANSACTION_RECORD ||
-        transaction_log_key_decode(&reader, 0, arena, &key) != 0) {
-        return ERR_CORRUPT;
+    int error = reader.failed || type != TRANSACTION_RECORD
+                    ? ERR_CORRUPT
+                    : transaction_log_key_decode(&reader, 0, arena, &key);
+    if (error != 0) {
+        return error == ERR_NOMEM ? error : ERR_CORRUPT;
     }
     struct transaction *transaction = transaction_find(owner, key.transactional_id);
     if (record->value.data == NULL) {
         return replay_tombstone(transaction, loading);
     }
-    int error = decode_value(record->value, arena, &facts);
+    error = decode_value(record->value, arena, &facts);
     if (error != 0) {
         return error;
     }
