@@ -261,6 +261,33 @@ static bool fetch_item_is_news(const struct fetch_item *item, const struct fetch
            told->told_log_start_offset != item->log_start_offset;
 }
 
+/* How many of the bytes are batches in order, below bound: no CRC covers their base offsets. A cut
+ * batch at the end is as good as those before it. */
+static size_t fetch_sound_bytes(const uint8_t *data, size_t size, int64_t bound)
+{
+    int64_t next_offset = 0;
+    size_t at = 0;
+    while (size - at >= BATCH_HEADER_BYTES) {
+        struct batch batch;
+        int64_t batch_bytes = batch_view_size(data + at, size - at);
+        if (batch_bytes < BATCH_HEADER_BYTES || batch_magic(data + at) != BATCH_MAGIC) {
+            break; /* of an old format: told by who reads it */
+        }
+        batch_header_read(data + at, &batch);
+        int64_t last_offset = batch_last_offset(&batch);
+        if (batch.base_offset < next_offset || last_offset < batch.base_offset ||
+            last_offset >= bound) {
+            return at;
+        }
+        if ((uint64_t)batch_bytes > size - at) {
+            break;
+        }
+        next_offset = last_offset + 1;
+        at += (size_t)batch_bytes;
+    }
+    return size;
+}
+
 /* A few records that are in memory are copied: that is cheaper than a call to send them. */
 static bool fetch_copy(struct fetch_work *work, struct fetch_item *item,
                        struct records_view *records)
@@ -275,7 +302,8 @@ static bool fetch_copy(struct fetch_work *work, struct fetch_item *item,
         return false;
     }
     work->copied_bytes += range->size;
-    *records = (struct records_view){.data = copy, .size = range->size};
+    *records = (struct records_view){
+        .data = copy, .size = fetch_sound_bytes(copy, range->size, item->bound)};
     range->release(range);
     item->copied = true;
     return true;

@@ -42,6 +42,9 @@ static int log_locate_from(struct log *log, int64_t offset, size_t *index, int64
         if (segment->size_bytes > 0) {
             found = log_locate(log, segment, offset, first_offset, position);
         }
+        if (found == 1 && *first_offset >= log_segment_end(log, i)) {
+            return ERR_CORRUPT; /* no CRC covers a base offset */
+        }
         *index = i;
     }
     ASSERT(found != 1 || *position < log->segments[*index]->size_bytes);
