@@ -148,16 +148,6 @@ struct add_work {
     size_t count;
 };
 
-static int partition_order(const void *a, const void *b)
-{
-    const struct transaction_partition *first = a;
-    const struct transaction_partition *second = b;
-    int order = string_view_compare(first->topic, second->topic);
-    return order != 0 ? order
-                      : (first->partition > second->partition) -
-                            (first->partition < second->partition);
-}
-
 static bool add_collect(struct broker_request *request, struct add_part *part)
 {
     const add_asked *asked = part->asked;
@@ -179,12 +169,13 @@ static bool add_collect(struct broker_request *request, struct add_part *part)
         return false;
     }
     if (count > 1) {
-        qsort(part->partitions, count, sizeof *part->partitions, partition_order);
+        qsort(part->partitions, count, sizeof *part->partitions, transaction_partition_order);
     }
     size_t different = 0;
     for (size_t i = 0; i < count; i++) {
         const struct transaction_partition *partition = &part->partitions[i];
-        if (i == 0 || partition_order(&part->partitions[different - 1], partition) != 0) {
+        if (i == 0 ||
+            transaction_partition_order(&part->partitions[different - 1], partition) != 0) {
             part->partitions[different++] = *partition;
         }
     }

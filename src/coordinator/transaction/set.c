@@ -3,7 +3,7 @@
 
 #include "coordinator/transaction/internal.h"
 
-static int partition_order(const void *a, const void *b)
+int transaction_partition_order(const void *a, const void *b)
 {
     const struct transaction_partition *first = a;
     const struct transaction_partition *second = b;
@@ -69,10 +69,10 @@ bool transaction_set_join(const struct transaction_set *set,
         ASSERT(more[i].topic.data != NULL);
         all[set->count + i] = more[i];
     }
-    qsort(all, count, sizeof *all, partition_order);
+    qsort(all, count, sizeof *all, transaction_partition_order);
     size_t different = 0;
     for (size_t i = 0; i < count; i++) {
-        if (different == 0 || partition_order(&all[different - 1], &all[i]) != 0) {
+        if (different == 0 || transaction_partition_order(&all[different - 1], &all[i]) != 0) {
             all[different++] = all[i];
         }
     }
@@ -85,5 +85,5 @@ bool transaction_set_has(const struct transaction_set *set,
                          const struct transaction_partition *partition)
 {
     return set->count > 0 && bsearch(partition, set->items, (size_t)set->count,
-                                     sizeof *set->items, partition_order) != NULL;
+                                     sizeof *set->items, transaction_partition_order) != NULL;
 }

@@ -40,6 +40,8 @@ struct transaction_partition {
     struct string_view topic;
     int32_t partition;
 };
+/* By topic, then by partition; for qsort. */
+int transaction_partition_order(const void *a, const void *b);
 /* Partitions that are to be part of a transaction, or that should be. */
 struct transaction_add {
     struct string_view transactional_id;
