@@ -43,3 +43,18 @@ void fuzz_require(bool holds, const char *what)
         abort();
     }
 }
+
+struct bytes_view fuzz_take_part(struct reader *reader, const uint8_t *data, size_t size)
+{
+    int16_t wanted = reader_i16(reader);
+    size_t left = reader_left(reader);
+    if (wanted < 0 || reader->failed) {
+        return (struct bytes_view){NULL, 0};
+    }
+    size_t part = (size_t)wanted < left ? (size_t)wanted : left;
+    struct bytes_view found = {data + (size - left), part};
+    for (size_t i = 0; i < part; i++) {
+        (void)reader_i8(reader);
+    }
+    return found;
+}

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/reader.h"
+
 struct fuzz_target {
     const char *name;
     void (*run)(const uint8_t *data, size_t size);
@@ -21,6 +23,9 @@ extern const struct fuzz_target fuzz_targets[];
 
 /* Ends the process with a word on what was promised, unless it holds. */
 void fuzz_require(bool holds, const char *what);
+/* A view of the next part of data, which the reader walks; its size comes first, with -1 for none
+ * at all. */
+struct bytes_view fuzz_take_part(struct reader *reader, const uint8_t *data, size_t size);
 
 /* targets_protocol.c: what comes over the wire. */
 

@@ -173,22 +173,6 @@ static void load_entry(struct coordinator *coordinator, enum entry_kind kind,
     writer_release(&log);
 }
 
-/* A view of the next part; its size comes first, with -1 for none at all. */
-static struct bytes_view take_part(struct reader *reader, const uint8_t *data, size_t size)
-{
-    int16_t wanted = reader_i16(reader);
-    size_t left = reader_left(reader);
-    if (wanted < 0 || reader->failed) {
-        return (struct bytes_view){NULL, 0};
-    }
-    size_t part = (size_t)wanted < left ? (size_t)wanted : left;
-    struct bytes_view found = {data + (size - left), part};
-    for (size_t i = 0; i < part; i++) {
-        (void)reader_i8(reader);
-    }
-    return found;
-}
-
 void fuzz_group_records(const uint8_t *data, size_t size)
 {
     struct coordinator coordinator;
@@ -204,8 +188,8 @@ void fuzz_group_records(const uint8_t *data, size_t size)
                        (struct bytes_view){NULL, 0});
             continue;
         }
-        struct bytes_view key = take_part(&reader, data, size);
-        struct bytes_view value = take_part(&reader, data, size);
+        struct bytes_view key = fuzz_take_part(&reader, data, size);
+        struct bytes_view value = fuzz_take_part(&reader, data, size);
         load_entry(&coordinator, kind, key, value);
     }
     runtime_loaded(coordinator.runtime, coordinator.now);
@@ -261,8 +245,8 @@ void fuzz_subscription(const uint8_t *data, size_t size)
     runtime_loaded(coordinator.runtime, coordinator.now);
     coordinator_settle(&coordinator);
     reader_init(&reader, data, size);
-    struct bytes_view metadata = take_part(&reader, data, size);
-    struct bytes_view assignment = take_part(&reader, data, size);
+    struct bytes_view metadata = fuzz_take_part(&reader, data, size);
+    struct bytes_view assignment = fuzz_take_part(&reader, data, size);
     struct join_group_request_join_group_request_protocol protocol = {string_view_of("range"),
                                                                       metadata};
     struct join_group_request request = {.group_id = string_view_of("g"),

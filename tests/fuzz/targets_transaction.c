@@ -175,22 +175,6 @@ static void load_record(struct coordinator *coordinator, struct bytes_view key,
     writer_release(&log);
 }
 
-/* A view of the next part; its size comes first, with -1 for none at all. */
-static struct bytes_view take_part(struct reader *reader, const uint8_t *data, size_t size)
-{
-    int16_t wanted = reader_i16(reader);
-    size_t left = reader_left(reader);
-    if (wanted < 0 || reader->failed) {
-        return (struct bytes_view){NULL, 0};
-    }
-    size_t part = (size_t)wanted < left ? (size_t)wanted : left;
-    struct bytes_view found = {data + (size - left), part};
-    for (size_t i = 0; i < part; i++) {
-        (void)reader_i8(reader);
-    }
-    return found;
-}
-
 void fuzz_transaction_records(const uint8_t *data, size_t size)
 {
     struct coordinator coordinator;
@@ -200,8 +184,8 @@ void fuzz_transaction_records(const uint8_t *data, size_t size)
     }
     reader_init(&reader, data, size);
     while (reader_left(&reader) > 4) {
-        struct bytes_view key = take_part(&reader, data, size);
-        struct bytes_view value = take_part(&reader, data, size);
+        struct bytes_view key = fuzz_take_part(&reader, data, size);
+        struct bytes_view value = fuzz_take_part(&reader, data, size);
         load_record(&coordinator, key, value);
     }
     runtime_loaded(coordinator.runtime, coordinator.now);
