@@ -304,6 +304,9 @@ static bool fetch_copy(struct fetch_work *work, struct fetch_item *item,
     work->copied_bytes += range->size;
     *records = (struct records_view){
         .data = copy, .size = fetch_sound_bytes(copy, range->size, item->bound)};
+    if (records->size == 0) {
+        item->error = KAFKA_CORRUPT_MESSAGE;
+    }
     range->release(range);
     item->copied = true;
     return true;
@@ -323,6 +326,7 @@ static void fetch_fill_partition(struct broker_request *request, struct fetch_wo
                                  struct fetch_item *item,
                                  struct fetch_response_partition_data *out)
 {
+    struct records_view records = fetch_records(work, item);
     *out = (struct fetch_response_partition_data){
         .partition_index = item->asked.key.partition,
         .error_code = item->error,
@@ -354,7 +358,7 @@ static void fetch_fill_partition(struct broker_request *request, struct fetch_wo
             out->aborted_transactions.count = i + 1;
         }
     }
-    out->records = fetch_records(work, item);
+    out->records = records;
 }
 
 /* How many items from i on are of the same topic: what its array must hold. */
