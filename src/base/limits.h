@@ -179,6 +179,10 @@
 /* Transactions that one turn of a timer ends, or ids that it removes: a batch of usual size. */
 #define TRANSACTIONS_A_TURN LIMIT(1000u, 1u)
 
+/* Rounds over all topics in which the uniform assignor moves partitions to balance members that
+ * read different topics: what is left after these is within one or two a topic. */
+#define ASSIGNOR_ROUNDS_MAX 16u
+
 STATIC_ASSERT(NET_FIRST_BYTES > 0, "a frame must be able to grow");
 STATIC_ASSERT(NET_SENDFILE_BYTES <= NET_TURN_BYTES, "a turn sends at least one piece");
 STATIC_ASSERT(RESPONSE_BYTES_MAX <= INT32_MAX, "the size of a frame is an int32");
