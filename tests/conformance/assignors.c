@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/uuid.h"
-#include "coordinator/assignor/assignor.h"
+#include "assignor/assignor.h"
 
 #define LINE_BYTES (1u << 16)
 #define ARENA_BYTES (16u << 20)

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/err.h"
-#include "coordinator/assignor/assignor.h"
+#include "assignor/assignor.h"
 
 #define ARENA_BYTES (256u << 20)
 #define MEMBERS_MAX 1000

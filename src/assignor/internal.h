@@ -1,8 +1,8 @@
 /* internal.h: what the assignors share. */
-#ifndef BNB_COORDINATOR_ASSIGNOR_INTERNAL_H
-#define BNB_COORDINATOR_ASSIGNOR_INTERNAL_H
+#ifndef BNB_ASSIGNOR_INTERNAL_H
+#define BNB_ASSIGNOR_INTERNAL_H
 
-#include "coordinator/assignor/assignor.h"
+#include "assignor/assignor.h"
 
 #define ASSIGNOR_NOBODY UINT32_MAX
 
