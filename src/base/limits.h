@@ -157,6 +157,9 @@
 #define REGEX_STEPS_MAX 100000u
 #define REGEX_REPEATS_MAX 1000u
 #define REGEX_DEPTH_MAX 100u
+/* Steps of expressions of groups that a turn takes: some milliseconds. A single topic is always
+ * finished. */
+#define REGEX_WORK_A_TURN LIMIT(1u << 20, 100u)
 
 /* ---- metadata ---- */
 

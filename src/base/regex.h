@@ -14,7 +14,8 @@
 struct regex;
 int regex_create(struct string_view expression, struct regex **regex);
 void regex_destroy(struct regex **regex);
-/* Whether all of text matches. */
+/* Whether all of text matches. Time: at most regex_steps for each byte of text. */
 bool regex_matches(struct regex *regex, struct string_view text);
+size_t regex_steps(const struct regex *regex);
 
 #endif

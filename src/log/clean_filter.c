@@ -2,7 +2,6 @@
 
 #include "base/assert.h"
 #include "base/err.h"
-#include "base/leb128.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "protocol/record/compress.h"
