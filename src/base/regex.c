@@ -59,6 +59,7 @@ struct parser {
     size_t depth;
     size_t atom_start; /* the step from which on a repetition repeats */
     int error;
+    const char *why; /* with ERR_INVALID */
     bool ignore_case;
     bool multi_line;
     bool dot_is_all;
@@ -90,6 +91,10 @@ static bool is_word(uint32_t point)
            (point >= 'a' && point <= 'z') || point == '_';
 }
 
+static const char invalid_escape[] = "invalid escape sequence";
+static const char invalid_range[] = "invalid character class range";
+static const char invalid_syntax[] = "invalid or unsupported Perl syntax";
+
 /* ---- the program ---- */
 
 static void fail(struct parser *parser, int error)
@@ -99,11 +104,20 @@ static void fail(struct parser *parser, int error)
     }
 }
 
+/* The expression is none, in the words of RE2. */
+static void refuse(struct parser *parser, const char *why)
+{
+    if (parser->error == 0) {
+        parser->why = why;
+    }
+    fail(parser, ERR_INVALID);
+}
+
 static size_t add_step(struct parser *parser, enum step_kind kind)
 {
     struct regex *regex = parser->regex;
     if (regex->step_count >= REGEX_STEPS_MAX) {
-        fail(parser, ERR_INVALID);
+        refuse(parser, "expression is too large");
     } else if (mem_grow((void **)&regex->steps, &regex->step_capacity, regex->step_count + 1,
                         sizeof *regex->steps) != 0) {
         fail(parser, ERR_NOMEM);
@@ -245,7 +259,7 @@ static uint32_t parse_hex(struct parser *parser)
     }
     bool closed = !braces || (parser->at < parser->end && *parser->at == '}');
     if (digits == 0 || (!braces && digits < 2) || !closed || point > POINT_MAX) {
-        fail(parser, ERR_INVALID);
+        refuse(parser, invalid_escape);
     }
     parser->at += braces && closed;
     return point;
@@ -257,7 +271,7 @@ static uint32_t parse_escape(struct parser *parser)
     static const char letters[] = "afnrtv";
     static const char meanings[] = "\a\f\n\r\t\v";
     if (parser->at == parser->end) {
-        fail(parser, ERR_INVALID);
+        refuse(parser, "trailing backslash at end of expression");
         return 0;
     }
     uint8_t letter = *parser->at;
@@ -281,7 +295,7 @@ static uint32_t parse_escape(struct parser *parser)
         return point;
     }
     if (letter < 0x80 && is_word(letter)) {
-        fail(parser, ERR_INVALID); /* a reference, or what nobody knows */
+        refuse(parser, invalid_escape); /* a reference, or what nobody knows */
         return 0;
     }
     return next_point(&parser->at, parser->end);
@@ -338,7 +352,7 @@ static bool parse_named_class(struct parser *parser)
     }
     for (; at + 1 < parser->end; at++) {
         if (at[0] == ':' && at[1] == ']') {
-            fail(parser, ERR_INVALID); /* a name that nobody has */
+            refuse(parser, invalid_range); /* a name that nobody has */
             break;
         }
     }
@@ -373,7 +387,7 @@ static void parse_class_item(struct parser *parser)
         to = parse_class_point(parser);
     }
     if (to < from) {
-        fail(parser, ERR_INVALID);
+        refuse(parser, invalid_range);
     }
     add_folded(parser, from, to);
 }
@@ -390,7 +404,7 @@ static void parse_brackets(struct parser *parser)
         first = false;
     }
     if (parser->at == parser->end) {
-        fail(parser, ERR_INVALID);
+        refuse(parser, "missing closing ]");
         return;
     }
     parser->at++;
@@ -453,11 +467,11 @@ static bool parse_flags(struct parser *parser)
             parser->at++;
             return false;
         default:
-            fail(parser, ERR_INVALID);
+            refuse(parser, invalid_syntax);
             return false;
         }
     }
-    fail(parser, ERR_INVALID);
+    refuse(parser, invalid_syntax);
     return false;
 }
 
@@ -474,7 +488,7 @@ static void parse_group(struct parser *parser)
             close++;
         }
         if (close == name || close == parser->end || *close != '>') {
-            fail(parser, ERR_INVALID);
+            refuse(parser, "invalid named capture");
             return;
         }
         parser->at = close + 1;
@@ -487,13 +501,13 @@ static void parse_group(struct parser *parser)
         return; /* until the end of the group around it */
     }
     if (++parser->depth > REGEX_DEPTH_MAX) {
-        fail(parser, ERR_INVALID);
+        refuse(parser, "expression nests too deeply");
         return;
     }
     parse_alternation(parser);
     parser->depth--;
     if (parser->at == parser->end || *parser->at != ')') {
-        fail(parser, ERR_INVALID);
+        refuse(parser, "missing closing )");
         return;
     }
     parser->at++;
@@ -560,7 +574,7 @@ static void parse_atom(struct parser *parser)
     case '*':
     case '+':
     case '?':
-        fail(parser, ERR_INVALID); /* nothing to repeat */
+        refuse(parser, "missing argument to repetition operator"); /* nothing to repeat */
         break;
     default:
         add_point(parser, next_point(&parser->at, parser->end));
@@ -599,7 +613,7 @@ static bool parse_counts(struct parser *parser, uint32_t *least, uint32_t *most)
     }
     if (*least > REGEX_REPEATS_MAX || (*most != UINT32_MAX && *most > REGEX_REPEATS_MAX) ||
         *most < *least) {
-        fail(parser, ERR_INVALID);
+        refuse(parser, "invalid repeat count");
     }
     parser->at = at + 1;
     return true;
@@ -682,7 +696,7 @@ static void parse_repetition(struct parser *parser, size_t start)
             return;
         }
         if (repeated) {
-            fail(parser, ERR_INVALID); /* a repetition of a repetition */
+            refuse(parser, "invalid nested repetition operator"); /* a repetition of a repetition */
             return;
         }
         repeated = true;
@@ -730,20 +744,27 @@ static void parse_alternation(struct parser *parser)
 
 int regex_create(struct string_view expression, struct regex **created)
 {
+    const char *why;
+    return regex_create_told(expression, created, &why);
+}
+
+int regex_create_told(struct string_view expression, struct regex **created, const char **why)
+{
     struct regex *regex = mem_calloc(1, sizeof *regex);
     *created = NULL;
+    *why = "out of memory";
     if (regex == NULL) {
         return ERR_NOMEM;
     }
     const uint8_t *at = (const uint8_t *)expression.data;
     struct parser parser = {.regex = regex, .at = at, .end = at + expression.size};
     if (expression.size > REGEX_BYTES_MAX) {
-        fail(&parser, ERR_INVALID);
+        refuse(&parser, "expression is too long");
     } else if (expression.size > 0) {
         parse_alternation(&parser);
     }
     if (parser.at != parser.end) {
-        fail(&parser, ERR_INVALID); /* a bracket that nothing opens */
+        refuse(&parser, "regexp/syntax: internal error"); /* a bracket that nothing opens */
     }
     (void)add_step(&parser, STEP_MATCH);
     size_t count = regex->step_count;
@@ -758,6 +779,7 @@ int regex_create(struct string_view expression, struct regex **created)
         }
     }
     if (parser.error != 0) {
+        *why = parser.why != NULL ? parser.why : *why;
         regex_destroy(&regex);
         return parser.error;
     }
@@ -901,5 +923,3 @@ bool regex_matches(struct regex *regex, struct string_view text)
     }
     return false;
 }
-
-size_t regex_steps(const struct regex *regex) { return regex->step_count; }

@@ -13,9 +13,10 @@
 
 struct regex;
 int regex_create(struct string_view expression, struct regex **regex);
+/* As above; *why says what is wrong with the expression, in a few words that stay. */
+int regex_create_told(struct string_view expression, struct regex **regex, const char **why);
 void regex_destroy(struct regex **regex);
-/* Whether all of text matches. Time: at most regex_steps for each byte of text. */
+/* Whether all of text matches. */
 bool regex_matches(struct regex *regex, struct string_view text);
-size_t regex_steps(const struct regex *regex);
 
 #endif

@@ -139,11 +139,42 @@ static void regex__takes_any_bytes(void **state)
     }
 }
 
+/* What is wrong with an expression is told in RE2's words. */
+static void regex__says_why_it_refuses(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"a(", "missing closing )"},
+        {"a)", "regexp/syntax: internal error"},
+        {"[a", "missing closing ]"},
+        {"[^]", "missing closing ]"},
+        {"[b-a]", "invalid character class range"},
+        {"[[:foo:]]", "invalid character class range"},
+        {"*a", "missing argument to repetition operator"},
+        {"a**", "invalid nested repetition operator"},
+        {"a{1001}", "invalid repeat count"},
+        {"a{2,1}", "invalid repeat count"},
+        {"a\\", "trailing backslash at end of expression"},
+        {"\\8", "invalid escape sequence"},
+        {"\\x{110000}", "invalid escape sequence"},
+        {"(?<n", "invalid named capture"},
+        {"(?z)a", "invalid or unsupported Perl syntax"},
+        {"(?=a)", "invalid or unsupported Perl syntax"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct regex *regex;
+        const char *why;
+        assert_int_equal(regex_create_told(string_view_of(rows[i][0]), &regex, &why), ERR_INVALID);
+        assert_string_equal(why, rows[i][1]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(regex__matches_as_re2),
         cmocka_unit_test(regex__refuses_what_is_none),
+        cmocka_unit_test(regex__says_why_it_refuses),
         cmocka_unit_test(regex__takes_linear_time),
         cmocka_unit_test(regex__takes_any_bytes),
     };
