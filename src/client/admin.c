@@ -17,6 +17,7 @@ int bnb_admin_create(const struct bnb_config *config, struct bnb_admin **created
         client_config_release(&options.config);
         return client_error_set(error, BNB_ERROR_NO_MEMORY, "out of memory");
     }
+    admin->timeout_ms = -1;
     result = client_create(&options, &admin->client, error);
     if (result != 0) {
         mem_free(admin);
@@ -48,7 +49,7 @@ int admin_call(struct bnb_admin *admin, struct bnb_memory *memory, int32_t targe
         .request = request,
         .response_row = response_row,
         .arena = &memory->arena,
-        .timeout_ms = -1,
+        .timeout_ms = admin->timeout_ms,
     };
     return client_call(admin->client, &call, response_at, error);
 }
@@ -92,8 +93,8 @@ int admin_learn_nodes(struct bnb_admin *admin, struct bnb_memory *memory, struct
     if (client_config(admin->client)->bootstrap_servers == NULL) {
         return bnb_admin_describe_cluster(admin, memory, false, &cluster, error);
     }
-    return client_call_metadata(admin->client, &memory->arena, &none, 0, false, -1, &metadata,
-                                error);
+    return client_call_metadata(admin->client, &memory->arena, &none, 0, false, admin->timeout_ms,
+                                &metadata, error);
 }
 
 static void place_from(struct admin_place *place, const struct metadata_response *metadata)

@@ -8,6 +8,7 @@
 
 struct bnb_admin {
     struct client *client;
+    int64_t timeout_ms; /* of a call; -1: default.api.timeout.ms */
 };
 
 /* Sends one request to one target and waits; the response is in the memory. */

@@ -91,7 +91,7 @@ static int offsets_ask(struct bnb_admin *admin, struct bnb_memory *memory,
         .request = &request,
         .response_row = &list_offsets_response_row,
         .arena = &memory->arena,
-        .timeout_ms = -1,
+        .timeout_ms = admin->timeout_ms,
     };
     struct list_offsets_response *response;
     int result = client_call(admin->client, &call, &response, error);
@@ -152,7 +152,9 @@ int bnb_admin_list_offsets(struct bnb_admin *admin, struct bnb_memory *memory,
         job.places[i].topic = queries[i].topic;
         job.places[i].partition = queries[i].partition;
     }
-    int64_t deadline_ms = io_monotonic_ms() + config->default_api_timeout_ms;
+    int64_t deadline_ms =
+        io_monotonic_ms() +
+        (admin->timeout_ms >= 0 ? admin->timeout_ms : config->default_api_timeout_ms);
     int result = 0;
     bool again = count > 0;
     for (int32_t failures = 0; again && result == 0; failures++) {

@@ -115,7 +115,7 @@ int bnb_admin_delete_topics(struct bnb_admin *admin, struct bnb_memory *memory,
         .request = &request,
         .response_row = &delete_topics_response_row,
         .arena = &memory->arena,
-        .timeout_ms = -1,
+        .timeout_ms = admin->timeout_ms,
         .prepare = delete_prepare,
     };
     struct delete_topics_response *response;
@@ -250,8 +250,8 @@ int bnb_admin_list_topics(struct bnb_admin *admin, struct bnb_memory *memory,
 {
     struct metadata_response *metadata;
     struct bnb_topic *made = NULL;
-    int result = client_call_metadata(admin->client, &memory->arena, NULL, 0, false, -1, &metadata,
-                                      error);
+    int result = client_call_metadata(admin->client, &memory->arena, NULL, 0, false,
+                                      admin->timeout_ms, &metadata, error);
     if (result == 0) {
         result = topics_from_metadata(memory, metadata, &made, error);
     }
@@ -339,8 +339,8 @@ static int describe_by_metadata(struct bnb_admin *admin, struct bnb_memory *memo
     for (int32_t i = 0; i < count; i++) {
         names[i] = string_view_of(topics[i].name);
     }
-    int result = client_call_metadata(admin->client, &memory->arena, names, count, false, -1,
-                                      &metadata, error);
+    int result = client_call_metadata(admin->client, &memory->arena, names, count, false,
+                                      admin->timeout_ms, &metadata, error);
     if (result == 0) {
         result = topics_from_metadata(memory, metadata, &found, error);
     }

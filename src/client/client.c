@@ -401,7 +401,7 @@ int client_call(struct client *client, struct client_call *call, void *response_
     if (waiting.request.error == ERR_TIMEOUT && waiting.request.attempts == 0) {
         char name[CALL_NAME_BYTES];
         return client_error_set(error, ERR_TIMEOUT, "%s Call: %s", waiting.request.message.text,
-                                call_name(call->api_key, name));
+                                call->name != NULL ? call->name : call_name(call->api_key, name));
     }
     if (waiting.request.error != 0) {
         return client_error_set(error, waiting.request.error, "%s", waiting.request.message.text);

@@ -93,6 +93,7 @@ struct client_call {
     const struct codec_struct *response_row;
     struct arena *arena;
     int64_t timeout_ms; /* -1: default.api.timeout.ms */
+    const char *name;   /* what an error calls it; NULL: by its API */
     void (*prepare)(struct client_request *request, int16_t version);
     int16_t version;  /* out */
     int32_t node_id;  /* out */

@@ -60,8 +60,16 @@ static const struct {
     {7, "The request timed out."},
     {10, "The request included a message larger than the max message size the server will "
          "accept."},
+    {14, "The coordinator is loading and hence can't process requests."},
+    {15, "The coordinator is not available."},
+    {16, "This is not the correct coordinator."},
     {17, "The request attempted to perform an operation on an invalid topic."},
+    {24, "The group id is invalid."},
+    {25, "The coordinator is not aware of this member."},
+    {27, "The group is rebalancing, so a rejoin is needed."},
+    {28, "The committing offset data size is not valid."},
     {29, "Topic authorization failed."},
+    {30, "Group authorization failed."},
     {31, "Cluster authorization failed."},
     {35, "The version of API is not supported."},
     {36, "Topic with this name already exists."},
@@ -73,6 +81,10 @@ static const struct {
     {42, "This most likely occurs because of a request being malformed by the client library or "
          "the message was sent to an incompatible broker."},
     {44, "Request parameters do not satisfy the configured policy."},
+    {68, "The group is not empty."},
+    {69, "The group id does not exist."},
+    {86, "Deleting offsets of a topic is forbidden while the consumer group is actively "
+         "subscribed to it."},
     {87, "This record has failed the validation on broker and hence will be rejected."},
     {100, "This server does not host this topic ID."},
 };
