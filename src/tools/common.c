@@ -44,8 +44,16 @@ const char *tools_exception(int code)
         {5, "LeaderNotAvailableException"},
         {6, "NotLeaderOrFollowerException"},
         {7, "TimeoutException"},
+        {14, "CoordinatorLoadInProgressException"},
+        {15, "CoordinatorNotAvailableException"},
+        {16, "NotCoordinatorException"},
         {17, "InvalidTopicException"},
+        {24, "InvalidGroupIdException"},
+        {25, "UnknownMemberIdException"},
+        {27, "RebalanceInProgressException"},
+        {28, "InvalidCommitOffsetSizeException"},
         {29, "TopicAuthorizationException"},
+        {30, "GroupAuthorizationException"},
         {31, "ClusterAuthorizationException"},
         {35, "UnsupportedVersionException"},
         {36, "TopicExistsException"},
@@ -57,7 +65,10 @@ const char *tools_exception(int code)
         {44, "PolicyViolationException"},
         {56, "KafkaStorageException"},
         {60, "ReassignmentInProgressException"},
+        {68, "GroupNotEmptyException"},
+        {69, "GroupIdNotFoundException"},
         {73, "TopicDeletionDisabledException"},
+        {86, "GroupSubscribedToTopicException"},
         {100, "UnknownTopicIdException"},
         {BNB_ERROR_TIMEOUT, "TimeoutException"},
         {BNB_ERROR_CLOSED, "DisconnectException"},
@@ -264,21 +275,22 @@ static int java_order_compare(const void *a, const void *b)
                                          : (left->index < right->index ? -1 : 1);
 }
 
-void tools_java_order(void *items, int32_t count, size_t size)
+static uint32_t java_hash(const char *text)
 {
-    uint32_t buckets = 16;
-    while ((uint32_t)count > buckets / 4 * 3) {
-        buckets *= 2;
+    uint32_t hash = 0;
+    for (; *text != '\0'; text++) {
+        hash = hash * 31 + (unsigned char)*text;
     }
-    struct java_order *order = mem_need(((size_t)count + 1) * sizeof *order);
+    return hash;
+}
+
+/* Sorts by the buckets of order, which has the bare hashes. */
+static void java_sort(void *items, int32_t count, size_t size, uint32_t buckets,
+                      struct java_order *order)
+{
     char *sorted = mem_need((size_t)count * size + 1);
     for (int32_t i = 0; i < count; i++) {
-        uint32_t hash = 0;
-        const char *name;
-        memcpy(&name, (char *)items + (size_t)i * size, sizeof name);
-        for (; *name != '\0'; name++) {
-            hash = hash * 31 + (unsigned char)*name;
-        }
+        uint32_t hash = order[i].bucket;
         order[i] = (struct java_order){(hash ^ hash >> 16) & (buckets - 1), i};
     }
     qsort(order, (size_t)count, sizeof *order, java_order_compare);
@@ -287,6 +299,60 @@ void tools_java_order(void *items, int32_t count, size_t size)
     }
     memcpy(items, sorted, (size_t)count * size);
     mem_free(sorted);
+}
+
+/* The buckets of a map that grew with what was put into it. */
+static uint32_t java_buckets(int32_t count)
+{
+    uint32_t buckets = 16;
+    while ((uint32_t)count > buckets / 4 * 3) {
+        buckets *= 2;
+    }
+    return buckets;
+}
+
+/* The buckets of a map that was copied from one of count. */
+static uint32_t java_buckets_copied(int32_t count)
+{
+    uint32_t buckets = 1;
+    while (buckets < (uint32_t)count * 4 / 3 + 1) {
+        buckets *= 2;
+    }
+    return buckets;
+}
+
+static void order_by_name(void *items, int32_t count, size_t size, uint32_t buckets)
+{
+    struct java_order *order = mem_need(((size_t)count + 1) * sizeof *order);
+    for (int32_t i = 0; i < count; i++) {
+        const char *name;
+        memcpy(&name, (char *)items + (size_t)i * size, sizeof name);
+        order[i].bucket = java_hash(name);
+    }
+    java_sort(items, count, size, buckets, order);
+    mem_free(order);
+}
+
+void tools_java_order(void *items, int32_t count, size_t size)
+{
+    order_by_name(items, count, size, java_buckets(count));
+}
+
+void tools_java_order_copied(void *items, int32_t count, size_t size)
+{
+    order_by_name(items, count, size, java_buckets_copied(count));
+}
+
+void tools_java_order_partitions(void *items, int32_t count, size_t size, bool copied)
+{
+    struct java_order *order = mem_need(((size_t)count + 1) * sizeof *order);
+    for (int32_t i = 0; i < count; i++) {
+        struct bnb_topic_partition one;
+        memcpy(&one, (char *)items + (size_t)i * size, sizeof one);
+        order[i].bucket = (31 + (uint32_t)one.partition) * 31 + java_hash(one.topic);
+    }
+    java_sort(items, count, size,
+              copied ? java_buckets_copied(count) : java_buckets(count), order);
     mem_free(order);
 }
 

@@ -68,6 +68,10 @@ void tools_print_json(const char *text);
 /* Sorts count items of size bytes, whose first member is a name, as a Java HashMap with these names
  * is walked: by the low bits of the mixed hash of the name. Apache Kafka's tools print so. */
 void tools_java_order(void *items, int32_t count, size_t size);
+/* The same of a map that was copied from another: it has its buckets at once. */
+void tools_java_order_copied(void *items, int32_t count, size_t size);
+/* The same of partitions: items begin as struct bnb_topic_partition. */
+void tools_java_order_partitions(void *items, int32_t count, size_t size, bool copied);
 
 /* Rows of text in columns. pad: blanks between columns; tab: a TAB behind each cell instead. */
 struct tools_table {

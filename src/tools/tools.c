@@ -6,6 +6,8 @@
 
 const struct tool tools_all[] = {
     {"topics", tool_topics, "create, delete, describe or change topics", false},
+    {"groups", tool_groups, "groups of every kind", false},
+    {"consumer-groups", tool_consumer_groups, "consumer groups: members, lag, offsets", false},
     {"get-offsets", tool_get_offsets, "offsets of partitions by time", false},
     {"delete-records", tool_delete_records, "delete records before an offset", false},
     {"log-dirs", tool_log_dirs, "what lies in log directories", false},

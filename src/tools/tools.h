@@ -22,6 +22,8 @@ int tool_topics(int argc, char **argv);
 int tool_configs(int argc, char **argv);
 int tool_console_producer(int argc, char **argv);
 int tool_console_consumer(int argc, char **argv);
+int tool_groups(int argc, char **argv);
+int tool_consumer_groups(int argc, char **argv);
 int tool_get_offsets(int argc, char **argv);
 int tool_delete_records(int argc, char **argv);
 int tool_log_dirs(int argc, char **argv);
