@@ -16,6 +16,9 @@ status, stdout and stderr must be equal but for this:
 - what is printed in the order of a hash table is sorted (topics, partitions, log directories), and runs of
   blanks in tables of measures are one.
 
+The tools that a family names as CROSSED are also run against the other's broker, and its APACHE_CASES by
+both tools against Apache Kafka's alone, since no broker of ours serves what they need.
+
 What differs and is meant to is listed, with its reason, in docs/compatibility.md under "Tools"; a row
 there that no case needs any more is a failure.
 
@@ -38,7 +41,7 @@ import masks  # noqa: E402
 import runners  # noqa: E402
 
 FAMILIES = ("storage", "topics", "configs", "records", "files", "cluster", "perf", "transactions",
-            "server")
+            "consumer_groups", "server")
 LISTED = HERE.parent.parent / "docs" / "compatibility.md"
 SHOWN_DIFFERENCES = 12
 SETTINGS = ["auto.create.topics.enable=false",
@@ -71,7 +74,8 @@ class Side:
 
     def __init__(self, peer, make_runner, files):
         self.folder = tempfile.mkdtemp(prefix="barnabas-tools-")
-        self.broker = harness.Broker(overrides=SETTINGS)
+        more = [setting for family in families() for setting in getattr(family, "SETTINGS", [])]
+        self.broker = harness.Broker(overrides=SETTINGS + more)
         self.broker.overrides.append("controller.quorum.bootstrap.servers="
                                      f"127.0.0.1:{self.broker.controller_port}")
         self.broker.peer = peer
@@ -118,22 +122,33 @@ class Side:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def families():
+    return [importlib.import_module(name) for name in FAMILIES]
+
+
 def chosen_cases(words):
-    """The cases of all families and their files; with words only of these tools, and what they need."""
-    families = [importlib.import_module(name) for name in FAMILIES]
+    """The cases of all families, those among them that cross, and files; with words only of these tools,
+    and what they need."""
     wanted = set(words)
-    for family in families:
+    for family in families():
         for tool, needed in getattr(family, "NEEDS", {}).items():
             wanted |= set(needed) if tool in words else set()
-    cases, files = [], {}
-    for family in families:
+    cases, crossed, files = [], [], {}
+    for family in families():
         files.update(getattr(family, "FILES", {}))
         cases += getattr(family, "FIXTURES", [])
-        cases += [case for case in family.CASES if not words or case[0] in wanted]
-    return cases, files
+        chosen = [case for case in family.CASES if not words or case[0] in wanted]
+        cases += chosen
+        crossed += chosen if hasattr(family, "CROSSED") else []
+    return cases, crossed, files
 
 
-def compare(cases, theirs, ours, listed, some):
+def apache_cases(words):
+    return [case for family in families() for case in getattr(family, "APACHE_CASES", [])
+            if not words or case[0] in words]
+
+
+def compare(cases, theirs, ours, listed, some, where=""):
     """Prints a verdict for each tool; the number of cases and whether all are equal. some: not all
     cases were run, so that what is listed may not be needed."""
     counts, found = {}, {}
@@ -146,7 +161,7 @@ def compare(cases, theirs, ours, listed, some):
                 found.setdefault(tool, []).append(line)
     for tool, count in counts.items():
         lines = found.get(tool, [])
-        print(f"{'FAIL' if lines else 'PASS'} {tool}: {count} command lines compared"
+        print(f"{'FAIL' if lines else 'PASS'} {tool}: {count} command lines compared{where}"
               + (f", {len(lines)} differences" if lines else ""), flush=True)
         for line in lines if some else lines[:SHOWN_DIFFERENCES]:
             print(f"     {line[:1000]}")
@@ -156,26 +171,50 @@ def compare(cases, theirs, ours, listed, some):
     return sum(counts.values()), not found
 
 
-def main():
-    words = sys.argv[1:]
-    cases, files = chosen_cases(words)
-    sides = [Side("apache", runners.Java, files), Side("barnabas", lambda _: runners.Ours(), files)]
+def answers_of(sides):
+    """Of (side, cases), all at once."""
+    with concurrent.futures.ThreadPoolExecutor(len(sides)) as pool:
+        return list(pool.map(lambda pair: pair[0].answers(pair[1]), sides))
+
+
+def run(words, sides):
+    cases, crossed, files = chosen_cases(words)
+    alone = apache_cases(words)
     listed = Listed(LISTED.read_text() if LISTED.exists() else "")
-    failed = True
+
+    def side(peer, make_runner):
+        sides.append(Side(peer, make_runner, files))
+        return sides[-1]
+    java, own = runners.Java, lambda _: runners.Ours()
+    theirs, ours = answers_of([(side("apache", java), cases + alone), (side("barnabas", own), cases)])
+    verdicts = []
+    if crossed:
+        first = cases.index(crossed[0])
+        known = theirs[first:first + len(crossed)]
+        sides[0].broker.stop()
+        there, here = answers_of([(side("apache", own), crossed + alone),
+                                  (side("barnabas", java), crossed)])
+        verdicts = [compare(crossed + alone, known + theirs[len(cases):], there, listed, True,
+                            " by ours against Apache Kafka"),
+                    compare(crossed, known, here, listed, True, " by Apache Kafka's against ours")]
+    verdicts.append(compare(cases, theirs[:len(cases)], ours, listed, bool(words)))
+    if all(equal for _, equal in verdicts):
+        print(f"PASS tools: {sum(count for count, _ in verdicts)} command lines compared in all")
+    for one in sides:
+        if one.broker.peer == "barnabas":
+            one.broker.end_in_order()
+    return all(equal for _, equal in verdicts)
+
+
+def main():
+    sides, failed = [], True
     try:
-        with concurrent.futures.ThreadPoolExecutor(len(sides)) as pool:
-            theirs, ours = pool.map(lambda side: side.answers(cases), sides)
-        count, equal = compare(cases, theirs, ours, listed, bool(words))
-        failed = not equal
-        if equal:
-            print(f"PASS tools: {count} command lines compared in all")
-        sides[1].broker.end_in_order()
+        failed = not run(sys.argv[1:], sides)
     except harness.Skip as reason:
         failed = False
         print(f"SKIP tools: {reason}")
     except Exception:
         traceback.print_exc()
-        failed = True
         print("FAIL tools: it ended early")
     finally:
         for side in sides:

@@ -15,8 +15,14 @@ EVERYWHERE = [
     (re.compile(r"\b1[0-9]{12}\b"), "TIME"),
     (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[:.,]\d{3}\b"), "DATE"),
 ]
+# What Java prints of a set, in any order.
+SET = re.compile(r"((?:options|scenarios|states are|types are): )(.*)")
 NUMBER = (re.compile(r"-?\b\d+(\.\d+)?\b|NaN|-?Infinity|-?inf|-?nan"), "N")
 BY_TOOL = {
+    "consumer-groups": [
+        (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "ID"),
+        (re.compile(r" \(attempted merging values .*\)"), ""),
+        (SET, lambda m: m[1] + " ".join(sorted(re.findall(r"[\w-]+", m[2]))))],
     "dump-log": [(re.compile(r"(crc|[pP]roducerId): \d+"), r"\1: N")],
     "transactions": [NUMBER, (re.compile(r" +\t"), "\t"), (re.compile(r" {2,}"), " ")],
     "metadata-quorum": [NUMBER, (re.compile(r" +\t"), "\t"), (re.compile(r" {2,}"), " ")],
@@ -26,17 +32,23 @@ BY_TOOL = {
     "cluster": [(re.compile(r" +"), " ")],
     "server-start": [(re.compile(r"^Exiting Kafka due to fatal exception\n|^barnabas: ", re.M), "")],
 }
-# What is printed in the order of a hash table.
+# What is printed in the order of a hash table; of groups, those whose members are.
 GROUPS = {"storage": re.compile(r"Formatting (.*)"), "topics": re.compile(r"\t?Topic: (\S+)"),
           "configs": re.compile(r"Dynamic configs for (topic \S+)"),
-          "delete-records": re.compile(r"partition: (\S+)")}
+          "delete-records": re.compile(r"partition: (\S+)"),
+          "consumer-groups": re.compile(r"((?:preparing-a|new-two-c|mixed-a) .*)")}
 
 
 def _without_logs(text):
-    """Log lines of errors keep their first line without date and logger; others go."""
-    kept = []
+    """Log lines of errors keep their first line without date and logger; others go, and so does the exception
+    that the client logs."""
+    kept, of_client = [], False
     for line in text.splitlines():
         found = LOG_LINE.match(line)
+        if of_client and line.startswith("org.apache.kafka.common.errors."):
+            of_client = False
+            continue
+        of_client = bool(found and CLIENT_LOG.match(found[2]))
         if found:
             if found[1] in ("ERROR", "FATAL") and not CLIENT_LOG.match(found[2]):
                 kept.append(found[2])

@@ -16,6 +16,8 @@ CLASSES = {
     "get-offsets": PACKAGE + "GetOffsetShell",
     "delete-records": PACKAGE + "DeleteRecordsCommand",
     "log-dirs": PACKAGE + "LogDirsCommand",
+    "consumer-groups": PACKAGE + "consumer.group.ConsumerGroupCommand",
+    "groups": PACKAGE + "GroupsCommand",
     "transactions": PACKAGE + "TransactionsCommand",
     "dump-log": PACKAGE + "DumpLogSegments",
     "broker-api-versions": PACKAGE + "BrokerApiVersionsCommand",
