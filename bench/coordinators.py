@@ -1,0 +1,180 @@
+"""The parts of bench/run that measure coordinators: commits, groups, transactions, members."""
+import contextlib
+import json
+import re
+import statistics
+import subprocess
+
+PEERS = ("barnabas", "apache")
+CONNECTIONS = 50
+COMMIT_GROUPS = 1000
+SESSION_SECONDS = 1800  # the longest that brokers allow by themselves
+TRANSACTION_RATE = 1000
+END_MS = 100
+PACED_BAR = "CPU Apache / 3, commit Apache / 2"
+TRANSACTION_BARS = {"100 kB batches, plain": "", "100 kB batches, in transactions": "",
+                    "100 kB batches, transactions to plain": "0.95"}
+
+
+class Driven:
+    """A program of ours that says `ready` before what is measured, and then one JSON object."""
+
+    def __init__(self, broker, *words):
+        self.broker = broker
+        self.process = subprocess.Popen([str(word) for word in words], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        if self.process.wait() != 0:
+            raise RuntimeError(f"{self.process.args}: status {self.process.returncode}")
+
+    def line(self):
+        text = self.process.stdout.readline()
+        if not text:
+            raise RuntimeError(f"{self.process.args} has ended")
+        return text.strip()
+
+    def wait_ready(self):
+        if self.line() != "ready":
+            raise RuntimeError(f"{self.process.args} is not ready")
+
+    def measure(self):
+        """Lets it go on: what it says, and the broker's CPU seconds meanwhile."""
+        cpu = self.broker.cpu_seconds()
+        print(file=self.process.stdin, flush=True)
+        result = json.loads(self.line())
+        return result, self.broker.cpu_seconds() - cpu
+
+
+def driven(broker, *words):
+    with Driven(broker, *words) as program:
+        program.wait_ready()
+        return program.measure()
+
+
+def commits(bench):
+    """Offset commits of many simple consumers at once; the first run warms both."""
+    bench.start()
+    seconds = 2 if bench.options.quick else 8
+    for repetition in range(bench.options.repeat + 1):
+        for peer, broker in bench.brokers.items():
+            if repetition == 0:
+                broker.create("commits", 1)
+            done, cpu = driven(broker, bench.program("groups"), "commits", broker.bootstrap, "commits",
+                               CONNECTIONS, COMMIT_GROUPS, seconds)
+            if repetition > 0:
+                bench.add(f"offset commits, {CONNECTIONS} at once", peer,
+                          {"per_second": done["done"] / done["seconds"],
+                           "per_cpu_second": done["done"] / cpu}, "Apache x 5 a CPU second")
+
+
+def live_mb(broker):
+    """What is alive on the heap of Apache Kafka."""
+    out = subprocess.run(["jmap", "-histo:live", str(broker.process.pid)], check=True,
+                         capture_output=True, text=True).stdout
+    return int(re.search(r"^Total\s+\d+\s+(\d+)", out, re.M)[1]) / 2**20
+
+
+def groups(bench):
+    """Memory that groups take which do nothing: brokers of their own, so that no load came before."""
+    count = 1000 if bench.options.quick else 10000
+    for peer in PEERS:
+        broker = bench.make(peer)
+        try:
+            broker.create("idle", 1)
+            with Driven(broker, bench.program("groups"), "idle", broker.bootstrap, "idle", CONNECTIONS,
+                        count, SESSION_SECONDS) as program:
+                program.wait_ready()
+                live = live_mb(broker) if peer == "apache" else 0
+                before = broker.memory_mb()["VmRSS"]
+                done, cpu = program.measure()
+                result = {"added_MB": broker.memory_mb()["VmRSS"] - before}
+                if peer == "apache":
+                    result["live_MB"] = live_mb(broker) - live
+                result["make_s"], result["make_cpu_s"] = done["seconds"], cpu
+            bench.add(f"{count:,} idle groups", peer, result, "Apache / 5")
+        finally:
+            broker.remove()
+
+
+def paced(bench, broker, topic):
+    seconds = 2 if bench.options.quick else 10
+    done, cpu = driven(broker, bench.program("transactions"), "paced", broker.bootstrap, topic,
+                       TRANSACTION_RATE, seconds)
+    done["cpu_ms_each"] = cpu / done.pop("done") * 1000
+    return done
+
+
+def streams(bench, broker, topic):
+    """Rows of large batches, without and with transactions."""
+    megabytes = 200 if bench.options.quick else 2000
+    rows, rates = {}, []
+    for name, end_ms in (("plain", 0), ("in transactions", END_MS)):
+        bench.warm_memory(megabytes * 1000000)
+        done, cpu = driven(broker, bench.program("transactions"), "stream", broker.bootstrap, topic,
+                           megabytes, end_ms)
+        rates.append(done["mb_per_second"])
+        done["cpu_per_gb"] = cpu / megabytes * 1000
+        rows[f"100 kB batches, {name}"] = done
+    rows["100 kB batches, transactions to plain"] = {"ratio": rates[1] / rates[0]}
+    return rows
+
+
+def transactions(bench):
+    """Small transactions at a fixed rate, and large batches with and without transactions."""
+    quick_retry = ["add.partitions.to.txn.retry.backoff.ms=1"]
+    for name, overrides in (("defaults", []), ("retry after 1 ms", quick_retry)):
+        brokers = {peer: bench.make(peer, overrides) for peer in PEERS}
+        try:
+            for repetition in range(bench.options.repeat + 1):
+                for peer, broker in brokers.items():
+                    topic = bench.topic(broker, 1)
+                    rows = {} if overrides else streams(bench, broker, topic)
+                    rows[f"{TRANSACTION_RATE} transactions/s wanted, {name}"] = paced(
+                        bench, broker, topic)
+                    broker.delete(topic)
+                    if repetition > 0:  # the first one warms both
+                        for row, result in rows.items():
+                            bench.add(row, peer, result, TRANSACTION_BARS.get(row, PACED_BAR))
+        finally:
+            for broker in brokers.values():
+                broker.remove()
+
+
+def members_once(bench, peer, protocol, count, leaves):
+    broker = bench.make(peer, ["group.initial.rebalance.delay.ms=1000"])
+    try:
+        broker.create("members", count)
+        settled, cpu = [], 0
+        with Driven(broker, bench.program("members"), protocol, broker.bootstrap, "members", count,
+                    leaves) as program:
+            for _ in range(leaves):
+                program.wait_ready()
+                result, used = program.measure()
+                settled.append(result["settled_ms"])
+                cpu += used
+        return {"settled_ms": statistics.median(settled), "max_ms": max(settled),
+                "cpu_ms": cpu / leaves * 1000}
+    finally:
+        broker.remove()
+
+
+def members(bench):
+    """One of a thousand members leaves; several times in turn, since the first ones warm."""
+    count, leaves = (100, 3) if bench.options.quick else (1000, 10)
+    for protocol in ("classic", "consumer"):
+        for peer in PEERS:
+            try:
+                result = members_once(bench, peer, protocol, count, leaves)
+            except RuntimeError as why:  # what is not served yet has no figure
+                print(f"{count} members, {protocol} | {peer} | {why}")
+                continue
+            bench.add(f"one of {count:,} members leaves, {protocol} protocol", peer, result, "1 s")
+
+
+PARTS = {"commits": commits, "groups": groups, "transactions": transactions,
+         "members": members}
