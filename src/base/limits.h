@@ -157,6 +157,9 @@
 #define REGEX_STEPS_MAX 100000u
 #define REGEX_REPEATS_MAX 1000u
 #define REGEX_DEPTH_MAX 100u
+/* Steps of expressions of groups that a turn takes: some milliseconds. A single topic is always
+ * finished. */
+#define REGEX_WORK_A_TURN LIMIT(1u << 20, 100u)
 
 /* ---- metadata ---- */
 
@@ -178,6 +181,10 @@
 #define MARKER_RETRY_MS_MAX 5000
 /* Transactions that one turn of a timer ends, or ids that it removes: a batch of usual size. */
 #define TRANSACTIONS_A_TURN LIMIT(1000u, 1u)
+
+/* Rounds over all topics in which the uniform assignor moves partitions to balance members that
+ * read different topics: what is left after these is within one or two a topic. */
+#define ASSIGNOR_ROUNDS_MAX 16u
 
 STATIC_ASSERT(NET_FIRST_BYTES > 0, "a frame must be able to grow");
 STATIC_ASSERT(NET_SENDFILE_BYTES <= NET_TURN_BYTES, "a turn sends at least one piece");

@@ -923,3 +923,5 @@ bool regex_matches(struct regex *regex, struct string_view text)
     }
     return false;
 }
+
+size_t regex_steps(const struct regex *regex) { return regex->step_count; }

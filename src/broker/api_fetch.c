@@ -261,9 +261,10 @@ static bool fetch_item_is_news(const struct fetch_item *item, const struct fetch
            told->told_log_start_offset != item->log_start_offset;
 }
 
-/* How many of the bytes are batches in order, below bound: no CRC covers their base offsets. A cut
- * batch at the end is as good as those before it. */
-static size_t fetch_sound_bytes(const uint8_t *data, size_t size, int64_t bound)
+/* How many of the bytes are batches in order, the first with something from offset from on, all
+ * below bound: no CRC covers their base offsets. A cut batch at the end is as good as those before
+ * it. */
+static size_t fetch_sound_bytes(const uint8_t *data, size_t size, int64_t from, int64_t bound)
 {
     int64_t next_offset = 0;
     size_t at = 0;
@@ -276,7 +277,7 @@ static size_t fetch_sound_bytes(const uint8_t *data, size_t size, int64_t bound)
         batch_header_read(data + at, &batch);
         int64_t last_offset = batch_last_offset(&batch);
         if (batch.base_offset < next_offset || last_offset < batch.base_offset ||
-            last_offset >= bound) {
+            last_offset < from || last_offset >= bound) {
             return at;
         }
         if ((uint64_t)batch_bytes > size - at) {
@@ -303,7 +304,8 @@ static bool fetch_copy(struct fetch_work *work, struct fetch_item *item,
     }
     work->copied_bytes += range->size;
     *records = (struct records_view){
-        .data = copy, .size = fetch_sound_bytes(copy, range->size, item->bound)};
+        .data = copy,
+        .size = fetch_sound_bytes(copy, range->size, item->asked.fetch_offset, item->bound)};
     if (records->size == 0) {
         item->error = KAFKA_CORRUPT_MESSAGE;
     }

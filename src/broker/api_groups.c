@@ -10,9 +10,6 @@
 #include "broker/handlers.h"
 #include "protocol/messages.h"
 
-/* What AuthorizedOperations of a group say when nothing is forbidden: bits by operation code. */
-#define GROUP_OPERATIONS_ALL 0x0d48
-
 /* ---- a request with many asks ---- */
 
 struct group_work *group_work_make(struct broker_request *request, size_t count,

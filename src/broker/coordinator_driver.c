@@ -13,6 +13,7 @@
 #include "protocol/record/compress.h"
 
 #define MS_A_MINUTE 60000
+#define OPTIONS_ARENA_BYTES (1u << 20)
 
 int coordinators_create(struct broker_shard *shard, struct coordinators **created)
 {
@@ -24,6 +25,7 @@ int coordinators_create(struct broker_shard *shard, struct coordinators **create
     coordinators->shard = shard;
     coordinators->codec =
         config_int(shard->broker->options.config, "offsets.topic.compression.codec");
+    coordinator_cluster_init(&coordinators->cluster, shard);
     list_init(&coordinators->dirty);
     list_init(&coordinators->leaving);
     writer_init(&coordinators->batch, COORDINATOR_OPERATION_BYTES_MAX * 2);
@@ -75,7 +77,7 @@ static void coordinator_waited(struct partition_wait *wait, int16_t error)
     broker_shard_nudge(coordinator->shard);
 }
 
-static struct group_options coordinator_options(struct broker_shard *shard)
+static struct group_options coordinator_plain_options(struct broker_shard *shard)
 {
     const struct config *config = shard->broker->options.config;
     return (struct group_options){
@@ -90,6 +92,79 @@ static struct group_options coordinator_options(struct broker_shard *shard)
         .offsets_retention_check_interval_ms =
             config_long(config, "offsets.retention.check.interval.ms"),
     };
+}
+
+/* By its name, or the name of the class of Apache Kafka. */
+static const struct assignor *assignor_of(struct string_view name)
+{
+    static const struct {
+        const char *class_name;
+        const char *name;
+    } rows[] = {
+        {"org.apache.kafka.coordinator.group.assignor.UniformAssignor", "uniform"},
+        {"org.apache.kafka.coordinator.group.assignor.RangeAssignor", "range"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (string_view_is(name, rows[i].class_name)) {
+            return assignor_find(string_view_of(rows[i].name));
+        }
+    }
+    return assignor_find(name);
+}
+
+size_t coordinator_assignors(const struct config *config, struct arena *arena,
+                             const struct assignor *assignors[GROUP_ASSIGNORS_MAX])
+{
+    int32_t count;
+    size_t known = 0;
+    struct string_view *names = config_list(config, "group.consumer.assignors", arena, &count);
+    for (int32_t i = 0; names != NULL && i < count && known < GROUP_ASSIGNORS_MAX; i++) {
+        const struct assignor *assignor = assignor_of(names[i]);
+        if (assignor != NULL) {
+            assignors[known++] = assignor;
+        }
+    }
+    if (known == 0) {
+        assignors[known++] = assignor_find(string_view_of("uniform"));
+    }
+    return known;
+}
+
+static enum group_migration migration_policy(const struct config *config)
+{
+    static const struct {
+        const char *name;
+        enum group_migration policy;
+    } rows[] = {
+        {"disabled", GROUP_MIGRATION_DISABLED},
+        {"upgrade", GROUP_MIGRATION_UPGRADE},
+        {"downgrade", GROUP_MIGRATION_DOWNGRADE},
+        {"bidirectional", GROUP_MIGRATION_BIDIRECTIONAL},
+    };
+    struct string_view name = config_string(config, "group.consumer.migration.policy");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (name.size == strlen(rows[i].name) &&
+            strncasecmp(name.data, rows[i].name, name.size) == 0) {
+            return rows[i].policy;
+        }
+    }
+    return GROUP_MIGRATION_BIDIRECTIONAL;
+}
+
+static struct group_options coordinator_options(struct broker_shard *shard)
+{
+    const struct config *config = shard->broker->options.config;
+    struct group_options options = coordinator_plain_options(shard);
+    struct arena arena;
+    arena_init(&arena, OPTIONS_ARENA_BYTES);
+    options.cluster = &shard->coordinators->cluster;
+    options.assignor_count = coordinator_assignors(config, &arena, options.assignors);
+    arena_release(&arena);
+    options.consumer_max_size = config_int(config, "group.consumer.max.size");
+    options.consumer_regex_refresh_ms =
+        config_int(config, "group.consumer.regex.refresh.interval.ms");
+    options.migration = migration_policy(config);
+    return options;
 }
 
 /* The level of transaction.version that image has. */
@@ -495,8 +570,27 @@ static void coordinator_give_up(struct coordinator *coordinator, const struct im
     }
 }
 
+/* What groups have to hear of, once the image is there. */
+static void coordinators_compare_topics(struct coordinators *coordinators,
+                                        const struct image *newer)
+{
+    const struct image *older = coordinators->shard->image;
+    size_t same = 0;
+    size_t count = image_topic_count(newer);
+    for (size_t i = 0; i < count; i++) {
+        const struct image_topic *topic = image_topic_at(newer, i);
+        const struct image_topic *before =
+            older == NULL ? NULL : image_topic_by_id(older, topic->id);
+        coordinators->topics_created |= before == NULL;
+        same += before == topic;
+    }
+    coordinators->topics_changed |=
+        older == NULL || same != count || image_topic_count(older) != count;
+}
+
 void coordinators_give_up(struct broker_shard *shard, const struct image *newer)
 {
+    coordinators_compare_topics(shard->coordinators, newer);
     coordinators_visit(shard->coordinators, coordinator_give_up, newer);
     coordinators_forget_topics(shard->coordinators, newer);
 }
@@ -520,7 +614,11 @@ static void coordinators_take_on_kind(struct coordinators *coordinators,
 
 static void coordinator_update(struct coordinator *coordinator, const struct image *image)
 {
+    const struct coordinators *coordinators = coordinator->shard->coordinators;
     coordinator_follow_version(coordinator, image);
+    if (coordinator->kind == COORDINATOR_GROUPS && coordinators->topics_changed) {
+        group_coordinator_follow_topics(coordinator->groups, coordinators->topics_created);
+    }
 }
 
 void coordinators_take_on(struct broker_shard *shard, const struct image *image)
@@ -533,6 +631,7 @@ void coordinators_take_on(struct broker_shard *shard, const struct image *image)
         coordinators_take_on_kind(shard->coordinators, (enum coordinator_kind)kind, image);
     }
     coordinators_visit(shard->coordinators, coordinator_update, image);
+    shard->coordinators->topics_changed = shard->coordinators->topics_created = false;
 }
 
 static void coordinator_stop(struct coordinator *coordinator, const struct image *image)
@@ -670,7 +769,8 @@ void coordinator_ask_init(struct coordinator_ask *ask, struct broker_request *re
                           const void *message, struct string_view group)
 {
     ask_init(ask, request, message, COORDINATOR_GROUPS, group);
-    if (ask->call.api_key == API_JOIN_GROUP) {
+    if (ask->call.api_key == API_JOIN_GROUP ||
+        ask->call.api_key == API_CONSUMER_GROUP_HEARTBEAT) {
         ask->call.client_host = client_host(request);
         for (size_t i = 0; i < sizeof ask->call.random; i += 8) {
             uint64_t random = broker_shard_random(request->shard);

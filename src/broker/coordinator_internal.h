@@ -45,6 +45,9 @@ struct coordinators {
         size_t capacity;
     } tables[COORDINATOR_KINDS];
     int32_t codec; /* of __consumer_offsets */
+    struct cluster cluster;
+    bool topics_changed; /* by the image that is about to come */
+    bool topics_created;
     bool stopped;        /* none is made any more */
     struct list dirty;   /* to be seen to at the end of this turn */
     struct list leaving; /* given up while a job was under way */
@@ -62,6 +65,11 @@ void coordinator_append_all(struct coordinator *coordinator);
 /* Replies, notes and metrics. */
 void coordinator_emit(struct coordinator *coordinator);
 void coordinator_free(struct coordinator *coordinator);
+/* What a coordinator of the shard knows of the cluster: always of the shard's newest image. */
+void coordinator_cluster_init(struct cluster *cluster, const struct broker_shard *shard);
+/* group.consumer.assignors, those that are known; how many. */
+size_t coordinator_assignors(const struct config *config, struct arena *arena,
+                             const struct assignor *assignors[GROUP_ASSIGNORS_MAX]);
 /* Begins to load. */
 void coordinator_load(struct coordinator *coordinator);
 

@@ -60,6 +60,8 @@ static const struct dispatch_row broker_rows[] = {
     ROW(DESCRIBE_PRODUCERS, describe_producers, api_describe_producers),
     ROW(LIST_TRANSACTIONS, list_transactions, api_list_transactions),
     ROW(DESCRIBE_TRANSACTIONS, describe_transactions, api_describe_transactions),
+    ROW(CONSUMER_GROUP_HEARTBEAT, consumer_group_heartbeat, api_consumer_group_heartbeat),
+    ROW(CONSUMER_GROUP_DESCRIBE, consumer_group_describe, api_consumer_group_describe),
     ROW(DESCRIBE_TOPIC_PARTITIONS, describe_topic_partitions, api_describe_topic_partitions),
 };
 /* The same on a controller's listener: what administrators and the brokers of a cluster ask. */

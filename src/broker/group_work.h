@@ -7,6 +7,9 @@
 
 #include "broker/coordinator_driver.h"
 
+/* What AuthorizedOperations of a group say when nothing is forbidden: bits by operation code. */
+#define GROUP_OPERATIONS_ALL 0x0d48
+
 struct group_work {
     struct broker_request *request;
     void (*done)(struct group_work *work);

@@ -18,6 +18,8 @@ void api_describe_topic_partitions(struct broker_request *request);
 /* api_find_coordinator.c, api_group.c, api_groups.c, api_offset_commit.c, api_offset_fetch.c */
 void api_find_coordinator(struct broker_request *request);
 void api_join_group(struct broker_request *request);
+void api_consumer_group_heartbeat(struct broker_request *request);
+void api_consumer_group_describe(struct broker_request *request);
 void api_sync_group(struct broker_request *request);
 void api_heartbeat(struct broker_request *request);
 void api_leave_group(struct broker_request *request);

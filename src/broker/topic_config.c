@@ -166,6 +166,22 @@ int64_t topic_setting_long(const struct config *config, const struct image *imag
     return number;
 }
 
+int64_t group_setting_long(const struct config *config, const struct image *image,
+                           struct string_view group, const char *name)
+{
+    const struct config_row *row = config_row_find(CONFIG_SCOPE_GROUP, string_view_of(name));
+    int64_t number = -1;
+    struct arena arena;
+    ASSERT(row != NULL);
+    arena_init(&arena, LOOKUP_BYTES_MAX);
+    struct string_view value = topic_setting_in_force(config, image, group, row, &arena);
+    if (value.data != NULL) {
+        (void)config_parse_long(config_trim(value), INT32_MIN, INT32_MAX, &number);
+    }
+    arena_release(&arena);
+    return number;
+}
+
 static void set_codec(struct lookup *lookup, struct log_config *out)
 {
     struct string_view type = find(lookup, "compression.type");

@@ -27,6 +27,9 @@ struct string_view topic_setting_in_force(const struct config *config, const str
 /* One of the numbers, such as "min.insync.replicas". */
 int64_t topic_setting_long(const struct config *config, const struct image *image,
                            struct string_view topic, const char *name);
+/* A number of a group, such as "consumer.session.timeout.ms"; -1: not known. */
+int64_t group_setting_long(const struct config *config, const struct image *image,
+                           struct string_view group, const char *name);
 /* All that a log needs to know. */
 void topic_log_config(const struct config *config, const struct image *image,
                       struct string_view topic, struct log_config *out);

@@ -22,6 +22,7 @@ struct runtime {
     /* The operation under way. */
     bool in_operation;
     bool stage_failed;
+    struct runtime_batch *applied; /* its own batch, once some of it is replayed; else NULL */
     struct runtime_batch stage;
 };
 
@@ -120,7 +121,7 @@ struct runtime_time runtime_now(const struct runtime *runtime) { return runtime-
 
 static void operation_begin(struct runtime *runtime)
 {
-    ASSERT(!runtime->in_operation);
+    ASSERT(!runtime->in_operation && runtime->applied == NULL);
     ASSERT(runtime->stage.count == 0 && list_empty(&runtime->stage.waiters));
     runtime->in_operation = true;
     runtime->stage_failed = false;
@@ -149,6 +150,22 @@ static void waiters_tell(struct runtime *runtime, struct list *waiters, int16_t 
     }
 }
 
+static struct runtime_batch *batch_make(struct runtime *runtime)
+{
+    const struct runtime_batch *stage = &runtime->stage;
+    struct runtime_batch *batch = mem_alloc(sizeof *batch);
+    if (batch != NULL) {
+        batch_init(batch);
+        batch->producer_id = stage->producer_id;
+        batch->producer_epoch = stage->producer_epoch;
+        batch->is_marker = stage->is_marker;
+        batch->marker = stage->marker;
+        batch->wall_ms = runtime->now.wall_ms;
+        list_push_back(&runtime->batches, &batch->node);
+    }
+    return batch;
+}
+
 /* The batch that the next append writes, if the operation fits in; else a new one. */
 static struct runtime_batch *batch_with_room(struct runtime *runtime, size_t size_bytes)
 {
@@ -163,17 +180,7 @@ static struct runtime_batch *batch_with_room(struct runtime *runtime, size_t siz
             return last;
         }
     }
-    struct runtime_batch *batch = mem_alloc(sizeof *batch);
-    if (batch != NULL) {
-        batch_init(batch);
-        batch->producer_id = stage->producer_id;
-        batch->producer_epoch = stage->producer_epoch;
-        batch->is_marker = stage->is_marker;
-        batch->marker = stage->marker;
-        batch->wall_ms = runtime->now.wall_ms;
-        list_push_back(&runtime->batches, &batch->node);
-    }
-    return batch;
+    return batch_make(runtime);
 }
 
 static struct runtime_record batch_record(const struct runtime_batch *batch, size_t index,
@@ -237,23 +244,42 @@ static bool batch_take_stage(struct runtime *runtime, struct runtime_batch *batc
     return true;
 }
 
+static void batch_drop(struct runtime_batch *batch)
+{
+    ASSERT(list_empty(&batch->waiters) && list_empty(&batch->changes));
+    list_remove(&batch->node);
+    batch_release(batch);
+    mem_free(batch);
+}
+
 static bool stage_write(struct runtime *runtime)
 {
-    struct runtime_batch *batch = batch_with_room(runtime, runtime->stage.bytes.size);
+    struct runtime_batch *batch = runtime->applied != NULL
+                                      ? runtime->applied
+                                      : batch_with_room(runtime, runtime->stage.bytes.size);
     if (batch == NULL) {
         return false;
     }
     bool written = batch_take_stage(runtime, batch);
-    if (!written && batch->count == 0) { /* an empty one would hold those behind it */
-        ASSERT(list_empty(&batch->waiters) && list_empty(&batch->changes));
-        list_remove(&batch->node);
-        batch_release(batch);
-        mem_free(batch);
+    if (!written && batch->count == 0 && batch != runtime->applied) {
+        batch_drop(batch); /* an empty one would hold those behind it */
     }
     return written;
 }
 
 static void waiters_tell_each(struct runtime *runtime, struct list *waiters, int16_t error);
+
+/* Of an operation that fails: nobody else has anything in that batch. */
+static void applied_take_back(struct runtime *runtime)
+{
+    struct runtime_batch *batch = runtime->applied;
+    runtime->applied = NULL;
+    if (batch != NULL) {
+        ASSERT(!batch->appended && runtime->batches.prev == &batch->node);
+        changes_take_back(batch, &batch->changes);
+        batch_drop(batch);
+    }
+}
 
 static void operation_end(struct runtime *runtime)
 {
@@ -262,9 +288,13 @@ static void operation_end(struct runtime *runtime)
     struct list waiters;
     list_init(&waiters);
     bool failed = runtime->stage_failed || runtime->stage.bytes.failed;
-    if (!failed && runtime->stage.count > 0) {
+    if (!failed && (runtime->stage.count > 0 || runtime->applied != NULL)) {
         failed = !stage_write(runtime);
     }
+    if (failed) {
+        applied_take_back(runtime);
+    }
+    runtime->applied = NULL;
     list_move_all(&waiters, &runtime->stage.waiters);
     stage_clear(runtime);
     if (!failed) {
@@ -354,6 +384,43 @@ void runtime_write_marker(struct runtime *runtime, const struct runtime_marker *
     stage_entry(runtime, start, value_start, false);
 }
 
+bool runtime_apply(struct runtime *runtime)
+{
+    ASSERT(runtime->in_operation && !runtime->stage.is_marker && runtime->stage.producer_id < 0);
+    if (runtime->stage_failed || runtime->stage.bytes.failed) {
+        return false;
+    }
+    if (runtime->stage.count == 0) {
+        return true;
+    }
+    if (runtime->applied == NULL) {
+        runtime->applied = batch_make(runtime);
+    }
+    struct list waiters; /* they stay with the operation until its end */
+    list_init(&waiters);
+    list_move_all(&waiters, &runtime->stage.waiters);
+    bool applied = runtime->applied != NULL && batch_take_stage(runtime, runtime->applied);
+    list_move_all(&runtime->stage.waiters, &waiters);
+    if (applied) {
+        runtime->stage.count = 0;
+        runtime->stage.bytes.size = 0;
+    } else {
+        runtime->stage_failed = true;
+    }
+    return applied;
+}
+
+void runtime_undo(struct runtime *runtime)
+{
+    ASSERT(runtime->in_operation);
+    applied_take_back(runtime);
+    struct list waiters;
+    list_init(&waiters);
+    list_move_all(&waiters, &runtime->stage.waiters);
+    stage_clear(runtime);
+    list_move_all(&runtime->stage.waiters, &waiters);
+}
+
 void runtime_fail(struct runtime *runtime)
 {
     ASSERT(runtime->in_operation);
@@ -385,6 +452,21 @@ void runtime_reply(struct runtime *runtime, struct runtime_call *call, const voi
     } else {
         call_settled(runtime, &call->waiter, 0);
     }
+}
+
+void runtime_reply_settled(struct runtime *runtime, struct runtime_call *call,
+                           const void *response)
+{
+    bool earlier = runtime->stage.count == 0 && runtime->applied == NULL &&
+                   !list_empty(&runtime->batches);
+    if (!earlier) {
+        runtime_reply(runtime, call, response);
+        return;
+    }
+    call->response = response;
+    call->waiter.done = call_settled;
+    struct runtime_batch *last = CONTAINER_OF(runtime->batches.prev, struct runtime_batch, node);
+    list_push_back(&last->waiters, &call->waiter.node);
 }
 
 void runtime_reply_now(struct runtime *runtime, struct runtime_call *call, const void *response)

@@ -190,6 +190,11 @@ void runtime_write_bytes(struct runtime *runtime, struct bytes_view key, struct 
 void runtime_transact(struct runtime *runtime, int64_t producer_id, int16_t producer_epoch);
 /* Writes the end of a transaction, and nothing else in this operation. */
 void runtime_write_marker(struct runtime *runtime, const struct runtime_marker *marker);
+/* Replays what this operation has written so far, so that the rest of it sees the state that
+ * follows. All of the operation stays one batch. False: memory is out, and the operation fails. */
+bool runtime_apply(struct runtime *runtime);
+/* Takes back what this operation has written so far, applied or not; it goes on without. */
+void runtime_undo(struct runtime *runtime);
 /* Memory is out: nothing of this operation is written, and its waiters get UNKNOWN_SERVER_ERROR. */
 void runtime_fail(struct runtime *runtime);
 /* Tells waiter what became of the records that this operation has written; without any, at its
@@ -198,6 +203,9 @@ void runtime_wait(struct runtime *runtime, struct runtime_waiter *waiter);
 /* Sets the response of call. It leaves once what this operation has written is committed; when that
  * fails, the machine's refuse makes another one. */
 void runtime_reply(struct runtime *runtime, struct runtime_call *call, const void *response);
+/* The same for one that tells the state: it also waits for what earlier operations have written. */
+void runtime_reply_settled(struct runtime *runtime, struct runtime_call *call,
+                           const void *response);
 /* The same, whatever becomes of the records. */
 void runtime_reply_now(struct runtime *runtime, struct runtime_call *call, const void *response);
 /* For replay: notes a change with the batch it came in. In loading it is kept at once. */

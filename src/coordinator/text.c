@@ -82,19 +82,40 @@ static uint32_t next_code_point(const uint8_t **cursor, const uint8_t *end)
     return point;
 }
 
+void text_units_init(struct text_units *units, struct string_view text)
+{
+    const uint8_t *data = (const uint8_t *)text.data;
+    *units = (struct text_units){data, text.size > 0 ? data + text.size : data, 0};
+}
+
+bool text_units_next(struct text_units *units, uint16_t *unit)
+{
+    if (units->low != 0) {
+        *unit = units->low;
+        units->low = 0;
+        return true;
+    }
+    if (units->cursor == units->end) {
+        return false;
+    }
+    uint32_t point = next_code_point(&units->cursor, units->end);
+    if (point >= 0x10000) {
+        units->low = (uint16_t)(0xdc00 + ((point - 0x10000) & 0x3ff));
+        point = 0xd800 + ((point - 0x10000) >> 10);
+    }
+    *unit = (uint16_t)point;
+    return true;
+}
+
 int32_t coordinator_partition_of(struct string_view id, int32_t partition_count)
 {
     ASSERT(partition_count > 0);
     uint32_t hash = 0;
-    const uint8_t *cursor = (const uint8_t *)id.data;
-    const uint8_t *end = cursor + id.size;
-    while (id.size > 0 && cursor < end) {
-        uint32_t point = next_code_point(&cursor, end);
-        if (point >= 0x10000) {
-            hash = 31 * hash + (0xd800 + ((point - 0x10000) >> 10));
-            point = 0xdc00 + ((point - 0x10000) & 0x3ff);
-        }
-        hash = 31 * hash + point;
+    struct text_units units;
+    uint16_t unit;
+    text_units_init(&units, id);
+    while (text_units_next(&units, &unit)) {
+        hash = 31 * hash + unit;
     }
     int32_t positive = hash == 0x80000000u ? 0 : (int32_t)(hash & 0x7fffffffu);
     if (hash > 0x80000000u) {

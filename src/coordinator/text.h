@@ -16,6 +16,14 @@ void text_table_init(struct map *table, uint64_t seed, const void *(*key_of)(con
                      bool (*equal)(const void *element, const void *key));
 /* struct string_view pointers in the order of their bytes. */
 int text_order(const void *a, const void *b);
+/* Text as Java has it: UTF-16, unit by unit. A byte that is no UTF-8 counts as U+FFFD. */
+struct text_units {
+    const uint8_t *cursor;
+    const uint8_t *end;
+    uint16_t low; /* the second half of a pair that is under way; 0: none */
+};
+void text_units_init(struct text_units *units, struct string_view text);
+bool text_units_next(struct text_units *units, uint16_t *unit);
 /* The partition of the topic of a coordinator that an id is on: Java's hashCode of the id, which
  * counts in UTF-16. */
 int32_t coordinator_partition_of(struct string_view id, int32_t partition_count);

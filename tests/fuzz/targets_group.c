@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/reader.h"
 #include "coordinator/group/group.h"
+#include "../unit/coordinator/cluster_table.h"
 #include "protocol/error.h"
 
 #define CALL_BYTES_MAX (1u << 20)
@@ -15,6 +16,8 @@
 
 /* A coordinator of groups without a log: what it writes is taken at once. */
 struct coordinator {
+    struct cluster_table table;
+    struct cluster cluster;
     struct group_coordinator *groups;
     struct runtime *runtime;
     struct runtime_time now;
@@ -36,6 +39,11 @@ static bool coordinator_open(struct coordinator *coordinator)
                                     .offsets_retention_ms = HOUR_MS,
                                     .offsets_retention_check_interval_ms = 600000};
     *coordinator = (struct coordinator){.now = {1000, WALL_MS}};
+    table_init(&coordinator->table);
+    table_add(&coordinator->table, "a", 2);
+    table_add(&coordinator->table, "t", 3);
+    coordinator->cluster = table_cluster(&coordinator->table);
+    table_options(&coordinator->cluster, &options);
     if (group_coordinator_create(&options, &coordinator->groups) != 0) {
         return false;
     }

@@ -32,8 +32,10 @@ static bool passes(const struct string_view *words, int32_t count, const char *w
 static const char *state_name(const struct group *group)
 {
     return group->kind == GROUP_CLASSIC ? classic_state_name(group->state)
-           : kept_has_members(group)    ? "Stable"
-                                        : "Empty";
+           : group->kind == GROUP_CONSUMER
+               ? consumer_group_state_name(consumer_group_state(group->consumer))
+           : kept_has_members(group) ? "Stable"
+                                     : "Empty";
 }
 
 void group_list(struct group_coordinator *owner, struct runtime_call *call)

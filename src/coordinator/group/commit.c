@@ -28,10 +28,29 @@ int16_t offset_check_classic(const struct group *group, const struct offset_comm
                : 0;
 }
 
+/* One partition that a member must not commit fails all. */
+static int16_t check_partitions(const struct consumer_member *behind,
+                                const struct offset_committer *committer,
+                                const struct offset_commit_request *asked)
+{
+    int16_t error = 0;
+    for (int32_t i = 0; error == 0 && i < asked->topics.count; i++) {
+        const struct offset_commit_request_offset_commit_request_topic *topic =
+            &asked->topics.items[i];
+        for (int32_t j = 0; error == 0 && j < topic->partitions.count; j++) {
+            error = consumer_check_partition(behind, committer, topic->topic_id,
+                                             topic->partitions.items[j].partition_index);
+        }
+    }
+    return error;
+}
+
 static int16_t check_commit(struct group_coordinator *owner, const struct runtime_call *call)
 {
     const struct offset_commit_request *asked = call->request;
     const struct group *group = group_find(owner, asked->group_id);
+    struct offset_committer committer = {asked->member_id, asked->group_instance_id,
+                                         asked->generation_id_or_member_epoch, false};
     ASSERT(group == NULL || group->owner == owner);
     if (group == NULL) {
         return asked->generation_id_or_member_epoch < 0 ? 0
@@ -39,9 +58,12 @@ static int16_t check_commit(struct group_coordinator *owner, const struct runtim
                                                              : KAFKA_ILLEGAL_GENERATION;
     }
     if (group->kind == GROUP_CLASSIC) {
-        struct offset_committer committer = {asked->member_id, asked->group_instance_id,
-                                             asked->generation_id_or_member_epoch, false};
         return offset_check_classic(group, &committer);
+    }
+    if (group->kind == GROUP_CONSUMER) {
+        const struct consumer_member *behind;
+        int16_t error = consumer_check_commit(group, &committer, call->api_version, &behind);
+        return error != 0 || behind == NULL ? error : check_partitions(behind, &committer, asked);
     }
     /* Members of other protocols are not coordinated here. */
     return asked->generation_id_or_member_epoch < 0 && !kept_has_members(group)
@@ -173,8 +195,7 @@ static void delete_topic(struct group_coordinator *owner, struct runtime_call *c
                          struct offset_delete_response_offset_delete_response_topic *to)
 {
     size_t count = from->partitions.count > 0 ? (size_t)from->partitions.count : 0;
-    bool subscribed = group->kind == GROUP_CLASSIC ? classic_subscribes(group, from->name)
-                                                   : kept_has_members(group);
+    bool subscribed = group_subscribes(group, from->name);
     to->name = from->name;
     to->partitions.items = arena_array(call->arena, count, sizeof *to->partitions.items);
     for (size_t i = 0; to->partitions.items != NULL && i < count; i++) {

@@ -37,6 +37,24 @@ struct group *group_make(struct group_coordinator *owner, struct string_view id)
     return group;
 }
 
+struct group *group_make_consumer(struct group_coordinator *owner, struct string_view id)
+{
+    struct group *group = group_make(owner, id);
+    if (group == NULL) {
+        return NULL;
+    }
+    group->consumer = consumer_group_make(group);
+    if (group->consumer == NULL) {
+        group_take(group);
+        group_free(group);
+        return NULL;
+    }
+    owner->counts.empty--; /* that counts classic ones */
+    group->kind = GROUP_CONSUMER;
+    group->committed = true;
+    return group;
+}
+
 void group_take(struct group *group)
 {
     void *taken = map_take(&group->owner->groups, &group->id);
@@ -45,6 +63,8 @@ void group_take(struct group *group)
     if (group->kind == GROUP_CLASSIC) {
         classic_set_state(group, CLASSIC_DEAD);
         group->owner->counts.dead--;
+    } else if (group->kind == GROUP_CONSUMER) {
+        consumer_resolution_stop(group->consumer);
     }
 }
 
@@ -64,6 +84,7 @@ void group_put_back(struct group *group)
 void group_free(struct group *group)
 {
     classic_release(group);
+    consumer_group_free(group->consumer);
     kept_release(group);
     text_free(&group->id);
     mem_free(group);
@@ -71,7 +92,16 @@ void group_free(struct group *group)
 
 bool group_is_empty(const struct group *group)
 {
-    return group->kind == GROUP_CLASSIC ? group->state == CLASSIC_EMPTY : !kept_has_members(group);
+    return group->kind == GROUP_CLASSIC    ? group->state == CLASSIC_EMPTY
+           : group->kind == GROUP_CONSUMER ? group->consumer->member_count == 0
+                                           : !kept_has_members(group);
+}
+
+bool group_subscribes(const struct group *group, struct string_view topic)
+{
+    return group->kind == GROUP_CLASSIC    ? classic_subscribes(group, topic)
+           : group->kind == GROUP_CONSUMER ? consumer_subscribes(group->consumer, topic)
+                                           : kept_has_members(group);
 }
 
 void group_write_end(struct group *group)
@@ -80,6 +110,10 @@ void group_write_end(struct group *group)
     if (group->kind == GROUP_CLASSIC) {
         struct group_metadata_key key = {group->id};
         runtime_write(runtime, GROUP_RECORD_GROUP, &group_metadata_key_row, &key, NULL, 0, NULL);
+        return;
+    }
+    if (group->kind == GROUP_CONSUMER) {
+        consumer_write_end(group);
         return;
     }
     LIST_FOR_EACH(node, &group->kept)
@@ -104,6 +138,12 @@ static void group_handle(void *context, struct runtime_call *call)
         break;
     case API_LEAVE_GROUP:
         classic_leave(owner, call);
+        break;
+    case API_CONSUMER_GROUP_HEARTBEAT:
+        consumer_heartbeat(owner, call);
+        break;
+    case API_CONSUMER_GROUP_DESCRIBE:
+        consumer_describe(owner, call);
         break;
     case API_OFFSET_COMMIT:
         offset_commit(owner, call);
@@ -203,6 +243,8 @@ static void group_loaded(void *context)
     for (size_t i = 0; i < count; i++) {
         if (groups[i]->kind == GROUP_CLASSIC) {
             classic_begin_sessions(groups[i]);
+        } else if (groups[i]->kind == GROUP_CONSUMER) {
+            consumer_begin_sessions(groups[i]->consumer);
         }
     }
     mem_free(groups);
@@ -247,6 +289,7 @@ int group_coordinator_create(const struct group_options *options,
                              struct group_coordinator **created)
 {
     ASSERT(options->max_size > 0 && options->offsets_retention_check_interval_ms > 0);
+    ASSERT(options->cluster != NULL && options->assignor_count > 0);
     struct group_coordinator *owner = mem_calloc(1, sizeof *owner);
     *created = owner;
     if (owner == NULL) {
@@ -284,6 +327,21 @@ void group_coordinator_destroy(struct group_coordinator **destroyed)
 struct runtime *group_coordinator_runtime(struct group_coordinator *coordinator)
 {
     return coordinator->runtime;
+}
+
+void group_coordinator_follow_topics(struct group_coordinator *coordinator, bool created)
+{
+    const struct cluster *cluster = coordinator->options.cluster;
+    size_t cursor = 0;
+    struct group *group;
+    while ((group = map_next(&coordinator->groups, &cursor)) != NULL) {
+        if (group->kind == GROUP_CONSUMER) {
+            group->consumer->refresh_wanted = true;
+        }
+    }
+    if (created) {
+        coordinator->new_topics_version = cluster->version(cluster->context);
+    }
 }
 
 struct group_counts group_coordinator_counts(const struct group_coordinator *coordinator)

@@ -28,8 +28,7 @@ static bool is_expired(const struct group *group, const struct offset_entry *ent
     const struct offset_version *version = offset_committed(entry);
     int64_t now_ms = runtime_now(owner->runtime).wall_ms;
     int64_t since_ms;
-    bool used = group->kind == GROUP_CLASSIC ? classic_subscribes(group, entry->key.topic)
-                                             : kept_has_members(group);
+    bool used = group_subscribes(group, entry->key.topic);
     if (version == NULL || version != entry->newest || entry->pending > 0 || used ||
         !unused_since(group, version, &since_ms)) {
         return false;

@@ -97,6 +97,18 @@ static void fetch_all(struct group_coordinator *owner, struct runtime_call *call
     mem_free(entries);
 }
 
+static int16_t check_fetch(const struct group_coordinator *owner,
+                           const struct group_offset_fetch *asked)
+{
+    if (asked->group.group_id.data == NULL) {
+        return KAFKA_INVALID_GROUP_ID;
+    }
+    const struct group *group = group_find(owner, asked->group.group_id);
+    return group != NULL && group->kind == GROUP_CONSUMER
+               ? consumer_check_fetch(group, asked->group.member_id, asked->group.member_epoch)
+               : 0;
+}
+
 void offset_fetch(struct group_coordinator *owner, struct runtime_call *call)
 {
     const struct group_offset_fetch *asked = call->request;
@@ -105,8 +117,9 @@ void offset_fetch(struct group_coordinator *owner, struct runtime_call *call)
     if (response != NULL) {
         *response = (struct offset_fetch_response_offset_fetch_response_group){
             .group_id = asked->group.group_id};
-        if (asked->group.group_id.data == NULL) {
-            response->error_code = KAFKA_INVALID_GROUP_ID;
+        response->error_code = check_fetch(owner, asked);
+        if (response->error_code != 0) {
+            /* nothing is told */
         } else if (asked->group.topics.count < 0) {
             fetch_all(owner, call, response);
         } else {

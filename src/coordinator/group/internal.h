@@ -4,6 +4,8 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
+#include "base/uuid.h"
+#include "coordinator/consumer/internal.h"
 #include "coordinator/group/state.h"
 #include "coordinator/text.h"
 #include "protocol/error.h"
@@ -13,6 +15,8 @@
 struct group *group_find(const struct group_coordinator *owner, struct string_view id);
 /* A classic group without anything in it, in the table; NULL: no memory. */
 struct group *group_make(struct group_coordinator *owner, struct string_view id);
+/* The same for one of the consumer protocol. */
+struct group *group_make_consumer(struct group_coordinator *owner, struct string_view id);
 /* Out of the table, still whole. */
 void group_take(struct group *group);
 /* Puts one back that was taken. */
@@ -21,6 +25,8 @@ void group_free(struct group *group);
 /* Records of a classic group, or of what is kept of another, which end it. */
 void group_write_end(struct group *group);
 bool group_is_empty(const struct group *group);
+/* Whether some member reads topic, as far as is known. */
+bool group_subscribes(const struct group *group, struct string_view topic);
 /* In the order of their ids, mem_free-able; NULL: no memory. */
 struct group **groups_sorted(const struct group_coordinator *owner, size_t *count);
 

@@ -1,4 +1,4 @@
-/* Groups of other protocols than the classic one: what the log says of them is kept as it is, so
+/* Groups of protocols that are not coordinated here: what the log says of them is kept as it is, so
  * that nothing is lost, and so that such a group can be told of and ended. */
 #include "coordinator/group/internal.h"
 
@@ -29,8 +29,7 @@ bool kept_has_members(const struct group *group)
     LIST_FOR_EACH(node, &group->kept)
     {
         int16_t type = CONTAINER_OF(node, struct kept_record, node)->type;
-        if (type == GROUP_RECORD_CONSUMER_MEMBER || type == GROUP_RECORD_SHARE_MEMBER ||
-            type == GROUP_RECORD_STREAMS_MEMBER) {
+        if (type == GROUP_RECORD_SHARE_MEMBER || type == GROUP_RECORD_STREAMS_MEMBER) {
             return true;
         }
     }
@@ -55,10 +54,7 @@ void kept_release(struct group *group)
 
 static enum group_kind kind_of(int16_t type)
 {
-    ASSERT(type >= GROUP_RECORD_CONSUMER_FIRST && type <= GROUP_RECORD_STREAMS_LAST);
-    if (type <= GROUP_RECORD_CONSUMER_LAST || type == GROUP_RECORD_CONSUMER_EXPRESSION) {
-        return GROUP_CONSUMER;
-    }
+    ASSERT(type >= GROUP_RECORD_SHARE_FIRST && type <= GROUP_RECORD_STREAMS_LAST);
     return type <= GROUP_RECORD_SHARE_LAST ? GROUP_SHARE : GROUP_STREAMS;
 }
 

@@ -173,6 +173,48 @@ static const void *refuse_delete(struct runtime_call *call, int16_t error)
     return response;
 }
 
+static const char *why_refused(int16_t error)
+{
+    switch (error) {
+    case KAFKA_COORDINATOR_LOAD_IN_PROGRESS:
+        return "The coordinator is loading and hence can't process requests.";
+    case KAFKA_COORDINATOR_NOT_AVAILABLE:
+        return "The coordinator is not available.";
+    case KAFKA_NOT_COORDINATOR:
+        return "This is not the correct coordinator.";
+    default:
+        return "The server experienced an unexpected error when processing the request.";
+    }
+}
+
+static const void *refuse_consumer_heartbeat(struct runtime_call *call, int16_t error)
+{
+    struct consumer_group_heartbeat_response *response = refuse_alloc(call, sizeof *response);
+    if (response != NULL) {
+        consumer_group_heartbeat_response_default(response);
+        response->error_code = error;
+        response->error_message = string_view_of(why_refused(error));
+    }
+    return response;
+}
+
+static const void *refuse_consumer_describe(struct runtime_call *call, int16_t error)
+{
+    const struct string_view *id = call->request;
+    struct consumer_group_describe_response_described_group *response =
+        refuse_alloc(call, sizeof *response);
+    if (response != NULL) {
+        *response = (struct consumer_group_describe_response_described_group){
+            .error_code = error,
+            .group_id = *id,
+            .group_state = string_view_of(""),
+            .assignor_name = string_view_of(""),
+            .authorized_operations = INT32_MIN,
+        };
+    }
+    return response;
+}
+
 void group_call_refuse(struct runtime_call *call, int16_t error)
 {
     static const struct {
@@ -181,6 +223,8 @@ void group_call_refuse(struct runtime_call *call, int16_t error)
     } rows[] = {
         {API_JOIN_GROUP, refuse_join},       {API_SYNC_GROUP, refuse_sync},
         {API_HEARTBEAT, refuse_heartbeat},   {API_LEAVE_GROUP, refuse_leave},
+        {API_CONSUMER_GROUP_HEARTBEAT, refuse_consumer_heartbeat},
+        {API_CONSUMER_GROUP_DESCRIBE, refuse_consumer_describe},
         {API_OFFSET_COMMIT, refuse_commit},  {API_TXN_OFFSET_COMMIT, refuse_transactional},
         {API_OFFSET_FETCH, refuse_fetch},
         {API_OFFSET_DELETE, refuse_offset_delete}, {API_LIST_GROUPS, refuse_list},

@@ -170,5 +170,9 @@ int group_replay(void *context, const struct runtime_record *record)
         arena_release(&arena);
         return error;
     }
+    if ((type >= GROUP_RECORD_CONSUMER_EPOCH && type <= GROUP_RECORD_CONSUMER_CURRENT) ||
+        type == GROUP_RECORD_CONSUMER_EXPRESSION) {
+        return consumer_replay(owner, type, record);
+    }
     return kept_replay(owner, type, record);
 }

@@ -10,9 +10,12 @@ enum group_record {
     GROUP_RECORD_LEGACY_OFFSET = 0,
     GROUP_RECORD_OFFSET = 1,
     GROUP_RECORD_GROUP = 2,
-    GROUP_RECORD_CONSUMER_FIRST = 3, /* epoch of a consumer group; its other records: 4 to 8, 16 */
+    GROUP_RECORD_CONSUMER_EPOCH = 3,
+    GROUP_RECORD_CONSUMER_PARTITIONS = 4, /* of Apache Kafka 4.0 */
     GROUP_RECORD_CONSUMER_MEMBER = 5,
-    GROUP_RECORD_CONSUMER_LAST = 8,
+    GROUP_RECORD_CONSUMER_TARGET_EPOCH = 6,
+    GROUP_RECORD_CONSUMER_TARGET = 7,
+    GROUP_RECORD_CONSUMER_CURRENT = 8,
     GROUP_RECORD_SHARE_FIRST = 9,
     GROUP_RECORD_SHARE_MEMBER = 10,
     GROUP_RECORD_SHARE_LAST = 15,
@@ -24,8 +27,8 @@ enum group_record {
 
 enum group_kind {
     GROUP_CLASSIC,
-    GROUP_CONSUMER, /* these are kept as records: kept.c */
-    GROUP_SHARE,
+    GROUP_CONSUMER, /* coordinator/consumer */
+    GROUP_SHARE,    /* these are kept as records: kept.c */
     GROUP_STREAMS,
 };
 
@@ -93,7 +96,8 @@ struct group {
     enum group_kind kind;
     bool committed; /* a record of it is in the log */
     bool simple; /* it is there for offsets only, and has no record of its own */
-    struct list kept; /* of another kind than classic */
+    struct list kept; /* of a kind that is kept as records */
+    struct consumer_group *consumer; /* of the consumer kind, else NULL */
     /* Classic: */
     enum classic_state state;
     enum classic_state previous_state;
@@ -166,6 +170,7 @@ struct group_coordinator {
     int64_t next_order;
     struct runtime_timer expiry_timer;
     struct group_counts counts;
+    int64_t new_topics_version; /* of the cluster, when it last had new topics */
 };
 
 /* What hangs on a record of the group that is not committed yet. */

@@ -10,6 +10,28 @@ typedef struct txn_offset_commit_request_txn_offset_commit_request_partition ask
 typedef struct txn_offset_commit_response_txn_offset_commit_response_topic told_topic;
 typedef struct txn_offset_commit_response_txn_offset_commit_response_partition told_partition;
 
+/* An offset of a topic that is gone is nobody's. */
+static int16_t check_partitions(const struct group_coordinator *owner,
+                                const struct consumer_member *behind,
+                                const struct offset_committer *committer,
+                                const struct txn_offset_commit_request *asked)
+{
+    const struct cluster *cluster = owner->options.cluster;
+    int16_t error = 0;
+    for (int32_t i = 0; error == 0 && i < asked->topics.count; i++) {
+        const asked_topic *from = &asked->topics.items[i];
+        struct cluster_topic topic;
+        if (!cluster->topic_by_name(cluster->context, from->name, &topic)) {
+            return KAFKA_ILLEGAL_GENERATION;
+        }
+        for (int32_t j = 0; error == 0 && j < from->partitions.count; j++) {
+            error = consumer_check_partition(behind, committer, topic.id,
+                                             from->partitions.items[j].partition_index);
+        }
+    }
+    return error;
+}
+
 static int16_t check_commit(const struct group_coordinator *owner,
                             const struct txn_offset_commit_request *asked)
 {
@@ -25,6 +47,13 @@ static int16_t check_commit(const struct group_coordinator *owner,
     ASSERT(group->owner == owner);
     if (group->kind == GROUP_CLASSIC) {
         return offset_check_classic(group, &committer);
+    }
+    if (group->kind == GROUP_CONSUMER) {
+        const struct consumer_member *behind;
+        int16_t error = consumer_check_commit(group, &committer, 0, &behind);
+        return error != 0 || behind == NULL
+                   ? error
+                   : check_partitions(owner, behind, &committer, asked);
     }
     /* Members of other protocols are not coordinated here. */
     bool anonymous = asked->member_id.size == 0 && asked->group_instance_id.data == NULL;

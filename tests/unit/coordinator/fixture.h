@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "cluster_table.h"
 #include "coordinator/group/group.h"
 #include "protocol/error.h"
 
@@ -24,6 +25,8 @@ struct ask {
 };
 struct fixture {
     struct group_options options;
+    struct cluster_table table;
+    struct cluster cluster;
     struct group_coordinator *groups;
     struct runtime *runtime;
     struct runtime_time now;
@@ -52,6 +55,9 @@ static inline void fixture_init(struct fixture *fixture)
                                             .offsets_retention_ms = 1000000,
                                             .offsets_retention_check_interval_ms = 600000},
                                 .now = {1000, 1700000000000}};
+    table_init(&fixture->table);
+    fixture->cluster = table_cluster(&fixture->table);
+    table_options(&fixture->cluster, &fixture->options);
     writer_init(&fixture->log, 1u << 30);
     fixture_open(fixture);
     runtime_loaded(fixture->runtime, fixture->now);

@@ -109,7 +109,9 @@ static int64_t committed_offset(struct fixture *fixture, const char *group, cons
     struct offset_fetch_request_offset_fetch_request_topics asked = {
         .name = string_view_of(topic), .partition_indexes = {&partition, 1}};
     struct group_offset_fetch request = {
-        .group = {.group_id = string_view_of(group), .topics = {&asked, 1}},
+        .group = {.group_id = string_view_of(group),
+                  .member_epoch = -1,
+                  .topics = {&asked, 1}},
         .require_stable = stable};
     struct ask ask;
     ask_init(&ask, API_OFFSET_FETCH, 9, &request);
