@@ -30,6 +30,7 @@ enum bnb_error_code {
     BNB_ERROR_CLOSED = -9,
     BNB_ERROR_TIMEOUT = -10,
     BNB_ERROR_UNSUPPORTED = -11,
+    BNB_ERROR_NO_OFFSET = -16, /* neither committed, nor is there a reset policy */
     BNB_ERROR_UNKNOWN_SERVER = -100, /* Kafka's -1 */
 };
 

@@ -1,7 +1,8 @@
-/* consumer.h: reads records of assigned partitions.
+/* consumer.h: reads records: of partitions that are assigned by hand, or by a group.
  *
- * The network thread fetches ahead; bnb_consumer_poll hands records out. Calls on one consumer must
- * not overlap, except bnb_consumer_wakeup. */
+ * The network thread fetches ahead, and is the group's member; bnb_consumer_poll hands records out
+ * and calls the application when its partitions change, so it is to be called at least every
+ * max.poll.interval.ms. Calls on one consumer must not overlap, except bnb_consumer_wakeup. */
 #ifndef BARNABAS_CONSUMER_H
 #define BARNABAS_CONSUMER_H
 
@@ -15,6 +16,8 @@ extern "C" {
 #define BNB_OFFSET_BEGINNING (-2)
 #define BNB_OFFSET_END (-1)
 #define BNB_OFFSET_RESET_POLICY (-3)
+/* Where the group was; the reset policy, if it has not committed any. */
+#define BNB_OFFSET_COMMITTED (-4)
 
 enum bnb_timestamp_type {
     BNB_TIMESTAMP_NONE = -1,
@@ -43,8 +46,34 @@ struct bnb_assignment {
 };
 
 struct bnb_consumer;
+/* Called from bnb_consumer_poll, bnb_consumer_unsubscribe and bnb_consumer_close; may commit, seek
+ * and ask for positions. Each may be NULL. partitions is borrowed for the call. */
+struct bnb_rebalance_listener {
+    /* They go to others now: what was read of them can still be committed. With auto-commit it has
+     * been. */
+    void (*revoked)(void *context, struct bnb_consumer *consumer,
+                    const struct bnb_topic_partition *partitions, size_t count);
+    /* They are new. Read from where the group was, unless it seeks. */
+    void (*assigned)(void *context, struct bnb_consumer *consumer,
+                     const struct bnb_topic_partition *partitions, size_t count);
+    /* Others may have them already. NULL: revoked is called. */
+    void (*lost)(void *context, struct bnb_consumer *consumer,
+                 const struct bnb_topic_partition *partitions, size_t count);
+    void *context;
+};
+struct bnb_consumer_offset {
+    const char *topic;
+    int32_t partition;
+    int32_t leader_epoch; /* -1: unknown */
+    int64_t offset;       /* of the next record to read; -1: none is committed */
+    const char *metadata; /* "" or NULL: none */
+};
+/* code is 0 when it is committed. Called from bnb_consumer_poll or bnb_consumer_close. */
+typedef void (*bnb_commit_callback)(void *context, const struct bnb_error *error);
+
 BNB_EXPORT int bnb_consumer_create(const struct bnb_config *config, struct bnb_consumer **consumer,
                                    struct bnb_error *error);
+/* Commits (with enable.auto.commit), gives its partitions back and leaves the group. */
 BNB_EXPORT void bnb_consumer_close(struct bnb_consumer **consumer);
 struct bnb_topic_size {
     const char *name;
@@ -56,7 +85,41 @@ struct bnb_topic_size {
 BNB_EXPORT int bnb_consumer_topics(struct bnb_consumer *consumer, struct bnb_memory *memory,
                                    const char *name, const struct bnb_topic_size **topics,
                                    int32_t *count, struct bnb_error *error);
-/* Replaces the assignment. */
+/* ---- groups: group.id, group.protocol, partition.assignment.strategy and so on ---- */
+
+/* Reads the topics together with the other members of the group. Replaces the subscription; no
+ * topics: as unsubscribe. listener may be NULL; it is copied. */
+BNB_EXPORT int bnb_consumer_subscribe(struct bnb_consumer *consumer, const char *const *topics,
+                                      size_t count, const struct bnb_rebalance_listener *listener,
+                                      struct bnb_error *error);
+/* All topics whose whole name matches, also later ones; the syntax is that of RE2. */
+BNB_EXPORT int bnb_consumer_subscribe_pattern(struct bnb_consumer *consumer, const char *expression,
+                                              const struct bnb_rebalance_listener *listener,
+                                              struct bnb_error *error);
+/* Gives everything back, and leaves the group. Nothing is committed. */
+BNB_EXPORT void bnb_consumer_unsubscribe(struct bnb_consumer *consumer);
+/* The partitions that are assigned now, in the memory. */
+BNB_EXPORT int bnb_consumer_assignment(struct bnb_consumer *consumer, struct bnb_memory *memory,
+                                       const struct bnb_topic_partition **partitions,
+                                       size_t *count);
+/* Commits offsets, or (NULL) the positions of all assigned partitions, and waits for
+ * default.api.timeout.ms at most. */
+BNB_EXPORT int bnb_consumer_commit(struct bnb_consumer *consumer,
+                                   const struct bnb_consumer_offset *offsets, size_t count,
+                                   struct bnb_error *error);
+/* As above, without waiting. callback may be NULL. Nothing is tried again. */
+BNB_EXPORT int bnb_consumer_commit_async(struct bnb_consumer *consumer,
+                                         const struct bnb_consumer_offset *offsets, size_t count,
+                                         bnb_commit_callback callback, void *context);
+/* What the group has committed for count partitions, in the memory and their order. */
+BNB_EXPORT int bnb_consumer_committed(struct bnb_consumer *consumer, struct bnb_memory *memory,
+                                      const struct bnb_topic_partition *partitions, size_t count,
+                                      const struct bnb_consumer_offset **offsets,
+                                      struct bnb_error *error);
+
+/* ---- reading ---- */
+
+/* Replaces the assignment. BNB_ERROR_INVALID while it is subscribed. */
 BNB_EXPORT int bnb_consumer_assign(struct bnb_consumer *consumer,
                                    const struct bnb_assignment *partitions, size_t count);
 BNB_EXPORT int bnb_consumer_seek(struct bnb_consumer *consumer, const char *topic,

@@ -1,7 +1,7 @@
 /* Which assignors there are, and what they share. */
 #include "base/assert.h"
 #include "base/err.h"
-#include "assignor/internal.h"
+#include "assignor/owners.h"
 
 const struct assignor *assignor_find(struct string_view name)
 {

@@ -54,7 +54,16 @@ struct assignor {
     int (*assign)(const struct assignor_group *group, struct arena *arena,
                   struct assignor_assignment *assignments);
 };
-/* NULL: there is none of that name. */
+/* Those of a coordinator. NULL: there is none of that name. */
 const struct assignor *assignor_find(struct string_view name);
+
+int assignor_range(const struct assignor_group *group, struct arena *arena,
+                   struct assignor_assignment *assignments);
+int assignor_uniform(const struct assignor_group *group, struct arena *arena,
+                     struct assignor_assignment *assignments);
+/* Of clients only: partition after partition to one member after the other, in the order of topics
+ * and members, past those that do not read the topic. */
+int assignor_round_robin(const struct assignor_group *group, struct arena *arena,
+                         struct assignor_assignment *assignments);
 
 #endif

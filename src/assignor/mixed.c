@@ -8,7 +8,7 @@
 #include "base/assert.h"
 #include "base/err.h"
 #include "base/limits.h"
-#include "assignor/internal.h"
+#include "assignor/owners.h"
 
 struct mixed_topic {
     uint32_t index;

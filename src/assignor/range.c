@@ -3,7 +3,7 @@
 
 #include "base/assert.h"
 #include "base/err.h"
-#include "assignor/internal.h"
+#include "assignor/owners.h"
 
 /* What is left of a topic for the readers that did not have their range yet. */
 struct range_topic {

@@ -1,7 +1,7 @@
 /* The uniform assignor where all members subscribe to the same topics. */
 #include "base/assert.h"
 #include "base/err.h"
-#include "assignor/internal.h"
+#include "assignor/owners.h"
 
 struct uniform {
     const struct assignor_group *group;

@@ -106,7 +106,7 @@ static void client_forget_brokers(struct client *client)
 {
     LIST_FOR_EACH(item, &client->nodes) {
         struct client_node *node = CONTAINER_OF(item, struct client_node, node);
-        node->gone = node->id >= 0;
+        node->gone = node->id >= 0 && node->id < NODE_COORDINATOR_MIN;
     }
 }
 
@@ -121,7 +121,8 @@ static void client_learn_node(struct client *client, int32_t id, struct string_v
         struct client_node *node = CONTAINER_OF(item, struct client_node, node);
         if (node->id == id) {
             by_id = node;
-        } else if (node->id < 0 && node->port == port && strcmp(node->host, host) == 0) {
+        } else if (id < NODE_COORDINATOR_MIN && node->id < 0 && node->port == port &&
+                   strcmp(node->host, host) == 0) {
             by_address = node;
         }
     }
@@ -149,6 +150,33 @@ void client_learn_brokers(struct client *client, const struct metadata_response 
         const struct metadata_response_metadata_response_broker *broker =
             &metadata->brokers.items[i];
         client_learn_node(client, broker->node_id, broker->host, broker->port);
+    }
+}
+
+int32_t client_learn_coordinator(struct client *client, int32_t id, struct string_view host,
+                                 int32_t port)
+{
+    int32_t target = INT32_MAX - id;
+    if (id < 0 || target < NODE_COORDINATOR_MIN) {
+        return -1;
+    }
+    client_learn_node(client, target, host, port);
+    LIST_FOR_EACH(item, &client->nodes) {
+        if (CONTAINER_OF(item, struct client_node, node)->id == target) {
+            return target;
+        }
+    }
+    return -1;
+}
+
+void client_disconnect(struct client *client, int32_t target)
+{
+    LIST_FOR_EACH(item, &client->nodes) {
+        struct client_node *node = CONTAINER_OF(item, struct client_node, node);
+        if (node->id == target) {
+            node_disconnect(node);
+            return;
+        }
     }
 }
 

@@ -40,6 +40,7 @@ struct client_request {
     const struct codec_struct *response_row;
     struct arena *arena; /* of the response */
     int64_t timeout_ms;  /* from start to completion; -1: request.timeout.ms */
+    bool patient;        /* it may take as long as timeout_ms, beyond request.timeout.ms */
     bool no_response;    /* acks=0 */
     bool keep_frame;     /* the owner takes frame: views in the response point into it */
     /* Before the encoding: a message may look different from version to version. May be NULL. */
@@ -78,6 +79,12 @@ bool client_is_network_thread(const struct client *client);
 void client_request_start(struct client *client, struct client_request *request);
 /* Learns broker addresses from a metadata response. */
 void client_learn_brokers(struct client *client, const struct metadata_response *metadata);
+/* A connection of its own to a coordinator, whose answers may take long: the target of requests to
+ * it. Negative: no memory. */
+int32_t client_learn_coordinator(struct client *client, int32_t id, struct string_view host,
+                                 int32_t port);
+/* Ends the connection to a node: requests to it complete with ERR_CLOSED. */
+void client_disconnect(struct client *client, int32_t target);
 /* Requests that a node has not answered yet. */
 size_t client_in_flight(struct client *client, int32_t node_id);
 

@@ -52,6 +52,9 @@ struct client {
     struct loop_mail *owner_quit;
 };
 
+/* Ids of nodes that are coordinators begin here, from the end of all numbers down, as in Java's
+ * client. */
+#define NODE_COORDINATOR_MIN (INT32_MAX / 2)
 /* Adds a node; NULL: out of memory. */
 struct client_node *node_add(struct client *client, int32_t id, const char *host, uint16_t port);
 void node_destroy(struct client_node *node);

@@ -1,6 +1,7 @@
 /* config.c: settings of a client, by table. */
 #include "client/config.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -12,6 +13,7 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
+#include "client/assign.h"
 #include "client/error.h"
 #include "protocol/record/compress.h"
 
@@ -29,6 +31,8 @@ enum config_type {
     CONFIG_CODEC,
     CONFIG_ISOLATION,
     CONFIG_RESET,
+    CONFIG_PROTOCOL,
+    CONFIG_ASSIGNORS,
     CONFIG_ACCEPTED, /* known to Kafka; nothing here acts on it */
 };
 
@@ -107,18 +111,23 @@ static const struct config_row config_rows[] = {
     {"transaction.timeout.ms", CONFIG_ACCEPTED, CLIENT_PRODUCER, 0, NULL, 0},
     {"key.deserializer", CONFIG_ACCEPTED, CLIENT_CONSUMER, 0, NULL, 0},
     {"value.deserializer", CONFIG_ACCEPTED, CLIENT_CONSUMER, 0, NULL, 0},
-    {"group.id", CONFIG_ACCEPTED, CLIENT_CONSUMER, 0, NULL, 0},
-    {"group.instance.id", CONFIG_ACCEPTED, CLIENT_CONSUMER, 0, NULL, 0},
-    {"group.protocol", CONFIG_ACCEPTED, CLIENT_CONSUMER, 0, NULL, 0},
-    {"group.remote.assignor", CONFIG_ACCEPTED, CLIENT_CONSUMER, 0, NULL, 0},
-    {"session.timeout.ms", CONFIG_ACCEPTED, CLIENT_CONSUMER, 0, NULL, 0},
-    {"heartbeat.interval.ms", CONFIG_ACCEPTED, CLIENT_CONSUMER, 0, NULL, 0},
-    {"max.poll.interval.ms", CONFIG_ACCEPTED, CLIENT_CONSUMER, 0, NULL, 0},
-    {"partition.assignment.strategy", CONFIG_ACCEPTED, CLIENT_CONSUMER, 0, NULL, 0},
-    {"enable.auto.commit", CONFIG_ACCEPTED, CLIENT_CONSUMER, 0, NULL, 0},
-    {"auto.commit.interval.ms", CONFIG_ACCEPTED, CLIENT_CONSUMER, 0, NULL, 0},
-    {"exclude.internal.topics", CONFIG_ACCEPTED, CLIENT_CONSUMER, 0, NULL, 0},
-    {"allow.auto.create.topics", CONFIG_ACCEPTED, CLIENT_CONSUMER, 0, NULL, 0},
+    {"group.id", CONFIG_STRING, CLIENT_CONSUMER, AT(group_id), "", 0},
+    {"group.instance.id", CONFIG_STRING, CLIENT_CONSUMER, AT(group_instance_id), "", 0},
+    {"group.protocol", CONFIG_PROTOCOL, CLIENT_CONSUMER, AT(group_protocol_consumer), "classic",
+     0},
+    {"group.remote.assignor", CONFIG_STRING, CLIENT_CONSUMER, AT(group_remote_assignor), "", 0},
+    {"session.timeout.ms", CONFIG_INT, CLIENT_CONSUMER, AT(session_timeout_ms), "45000", 0},
+    {"heartbeat.interval.ms", CONFIG_INT, CLIENT_CONSUMER, AT(heartbeat_interval_ms), "3000", 0},
+    {"max.poll.interval.ms", CONFIG_INT, CLIENT_CONSUMER, AT(max_poll_interval_ms), "300000", 1},
+    {"partition.assignment.strategy", CONFIG_ASSIGNORS, CLIENT_CONSUMER, 0,
+     "range,cooperative-sticky", 0},
+    {"enable.auto.commit", CONFIG_BOOL, CLIENT_CONSUMER, AT(enable_auto_commit), "true", 0},
+    {"auto.commit.interval.ms", CONFIG_INT, CLIENT_CONSUMER, AT(auto_commit_interval_ms), "5000",
+     0},
+    {"exclude.internal.topics", CONFIG_BOOL, CLIENT_CONSUMER, AT(exclude_internal_topics), "true",
+     0},
+    {"allow.auto.create.topics", CONFIG_BOOL, CLIENT_CONSUMER, AT(allow_auto_create_topics),
+     "true", 0},
 };
 #define CONFIG_ROW_COUNT (sizeof config_rows / sizeof config_rows[0])
 
@@ -345,6 +354,55 @@ static int config_parse_word(const struct config_row *row, const struct config_w
     return config_invalid(error, row, value, list);
 }
 
+/* "P2DT3H4M5.5S", as Java's Duration has it, without signs; false: it is none. */
+static bool config_duration(const char *text, int64_t *ms)
+{
+    static const struct {
+        char letter;
+        bool time;
+        int64_t ms;
+    } units[] = {{'D', false, 86400000}, {'H', true, 3600000}, {'M', true, 60000},
+                 {'S', true, 1000}};
+    size_t next = 0;
+    bool time = false;
+    bool any = false;
+    *ms = 0;
+    if (toupper((unsigned char)*text++) != 'P') {
+        return false;
+    }
+    while (*text != '\0') {
+        if (toupper((unsigned char)*text) == 'T' && !time) {
+            time = true;
+            text++;
+            any = false;
+            continue;
+        }
+        char *end;
+        if (!isdigit((unsigned char)*text)) {
+            return false;
+        }
+        double amount = strtod(text, &end);
+        while (next < sizeof units / sizeof *units &&
+               (units[next].time != time || units[next].letter != toupper((unsigned char)*end))) {
+            next++;
+        }
+        if (next == sizeof units / sizeof *units || amount > 1e12) {
+            return false;
+        }
+        *ms += (int64_t)(amount * (double)units[next++].ms);
+        any = true;
+        text = end + 1;
+    }
+    return any;
+}
+
+static bool config_reset_duration(const char *value, int64_t *ms)
+{
+    static const char prefix[] = "by_duration:";
+    return strncasecmp(value, prefix, sizeof prefix - 1) == 0 &&
+           config_duration(value + sizeof prefix - 1, ms);
+}
+
 static int config_parse_reset(const struct config_row *row, const char *value, int64_t *number,
                               struct bnb_error *error)
 {
@@ -356,10 +414,42 @@ static int config_parse_reset(const struct config_row *row, const char *value, i
     if (config_parse_word(row, words, value, number, NULL) == 0) {
         return 0;
     }
+    int64_t unused;
+    if (config_reset_duration(value, &unused)) {
+        *number = CLIENT_RESET_DURATION;
+        return 0;
+    }
     snprintf(why, sizeof why, "Invalid value `%s` for configuration %s. The value must be either "
              "'earliest', 'latest', 'none' or of the format 'by_duration:<PnDTnHnMn.nS.>'.", value,
              row->name);
     return config_invalid(error, row, value, why);
+}
+
+/* Names or Java's classes, with commas between them. */
+static int config_parse_assignors(const struct config_row *row, const char *value,
+                                  struct client_config *parsed, struct bnb_error *error)
+{
+    parsed->assignors_count = 0;
+    for (const char *at = value; *at != '\0';) {
+        at += strspn(at, " ,[]");
+        size_t size = strcspn(at, " ,[]");
+        enum assign_kind kind;
+        if (size == 0) {
+            break;
+        }
+        if (!assign_find((struct string_view){at, size}, &kind)) {
+            return client_error_set(error, BNB_ERROR_INVALID,
+                                    "Could not find an assignor %.*s for configuration %s: there "
+                                    "are range, roundrobin and cooperative-sticky", (int)size, at,
+                                    row->name);
+        }
+        if (parsed->assignors_count == CLIENT_ASSIGNORS_MAX) {
+            return config_invalid(error, row, value, "too many");
+        }
+        parsed->assignors[parsed->assignors_count++] = kind;
+        at += size;
+    }
+    return parsed->assignors_count > 0 ? 0 : config_invalid(error, row, value, "must be non-empty");
 }
 
 static const struct config_word config_bools[] = {{"true", 1}, {"false", 0}, {NULL, 0}};
@@ -368,6 +458,8 @@ static const struct config_word config_acks[] = {{"all", -1}, {"-1", -1}, {"0", 
 static const struct config_word config_codecs[] = {
     {"none", BATCH_CODEC_NONE}, {"gzip", BATCH_CODEC_GZIP}, {"snappy", BATCH_CODEC_SNAPPY},
     {"lz4", BATCH_CODEC_LZ4},   {"zstd", BATCH_CODEC_ZSTD}, {NULL, 0}};
+static const struct config_word config_protocols[] = {
+    {"classic", 0}, {"consumer", 1}, {NULL, 0}};
 static const struct config_word config_isolations[] = {
     {"read_committed", 1}, {"read_uncommitted", 0}, {NULL, 0}};
 
@@ -407,7 +499,14 @@ static int config_apply(const struct config_row *row, const char *value,
     case CONFIG_CODEC:
         return config_parse_word(row, config_codecs, value, at, error);
     case CONFIG_RESET:
+        (void)config_reset_duration(value, &parsed->reset_duration_ms);
         return config_parse_reset(row, value, at, error);
+    case CONFIG_PROTOCOL:
+        result = config_parse_word(row, config_protocols, value, &number, error);
+        parsed->group_protocol_consumer = number != 0;
+        return result;
+    case CONFIG_ASSIGNORS:
+        return config_parse_assignors(row, value, parsed, error);
     case CONFIG_ACCEPTED:
         return 0;
     }
@@ -455,6 +554,39 @@ static int config_check_producer(const struct bnb_config *config, struct client_
     return 0;
 }
 
+/* What Kafka checks across settings of a consumer. */
+static int config_check_consumer(const struct bnb_config *config, struct client_config *parsed,
+                                 struct bnb_error *error)
+{
+    static const char *const classic_only[] = {"partition.assignment.strategy",
+                                               "session.timeout.ms", "heartbeat.interval.ms", NULL};
+    const char *group_id = bnb_config_get(config, "group.id");
+    for (size_t i = 0; parsed->group_protocol_consumer && classic_only[i] != NULL; i++) {
+        if (bnb_config_get(config, classic_only[i]) != NULL) {
+            return client_error_set(error, BNB_ERROR_INVALID,
+                                    "%s cannot be set when group.protocol=CONSUMER",
+                                    classic_only[i]);
+        }
+    }
+    if (group_id != NULL && group_id[strspn(group_id, " \t")] == '\0') {
+        return client_error_set(error, BNB_ERROR_INVALID, "The configured group.id should not be "
+                                "an empty string or whitespace.");
+    }
+    if (group_id == NULL && parsed->enable_auto_commit) {
+        if (bnb_config_get(config, "enable.auto.commit") != NULL) {
+            return client_error_set(error, BNB_ERROR_INVALID,
+                                    "enable.auto.commit cannot be set to true when default group "
+                                    "id (null) is used.");
+        }
+        parsed->enable_auto_commit = false;
+    }
+    if (group_id != NULL && parsed->heartbeat_interval_ms >= parsed->session_timeout_ms) {
+        return client_error_set(error, BNB_ERROR_INVALID,
+                                "Heartbeat must be set lower than the session timeout");
+    }
+    return 0;
+}
+
 int client_config_parse(const struct bnb_config *config, enum client_kind kind,
                         struct client_config *parsed, struct bnb_error *error)
 {
@@ -482,6 +614,9 @@ int client_config_parse(const struct bnb_config *config, enum client_kind kind,
     }
     if (result == 0 && kind == CLIENT_PRODUCER) {
         result = config_check_producer(config, parsed, error);
+    }
+    if (result == 0 && kind == CLIENT_CONSUMER) {
+        result = config_check_consumer(config, parsed, error);
     }
     if (result != 0) {
         client_config_release(parsed);

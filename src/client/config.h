@@ -16,6 +16,10 @@ enum client_kind {
     CLIENT_ADMIN = 4,
 };
 
+#define CLIENT_ASSIGNORS_MAX 8
+/* auto.offset.reset=by_duration:...: the offset of so long ago. */
+#define CLIENT_RESET_DURATION (-5)
+
 /* One member a setting that the library acts on; units as in the names. */
 struct client_config {
     char *bootstrap_servers;
@@ -56,6 +60,20 @@ struct client_config {
     int64_t fetch_max_wait_ms;
     int64_t max_poll_records;
     int64_t reset_policy; /* BNB_OFFSET_BEGINNING, BNB_OFFSET_END; BNB_OFFSET_RESET_POLICY: none */
+    int64_t reset_duration_ms;    /* of CLIENT_RESET_DURATION */
+    char *group_id;               /* "": none */
+    char *group_instance_id;      /* "": none */
+    char *group_remote_assignor;  /* "": the coordinator's choice */
+    int64_t session_timeout_ms;
+    int64_t heartbeat_interval_ms;
+    int64_t max_poll_interval_ms;
+    int64_t auto_commit_interval_ms;
+    int64_t assignors[CLIENT_ASSIGNORS_MAX]; /* enum assign_kind, the preferred one first */
+    int64_t assignors_count;
+    bool group_protocol_consumer; /* KIP-848; else classic */
+    bool enable_auto_commit;      /* only with a group */
+    bool exclude_internal_topics;
+    bool allow_auto_create_topics;
     bool check_crcs;
     bool read_committed;
     void (*warn)(void *context, const char *text);

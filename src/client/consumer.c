@@ -46,6 +46,7 @@ int bnb_consumer_create(const struct bnb_config *config, struct bnb_consumer **c
         return result;
     }
     consumer->config = client_config(consumer->client);
+    group_init(consumer);
     *created = consumer;
     return 0;
 }
@@ -69,7 +70,9 @@ void bnb_consumer_close(struct bnb_consumer **closed)
     if (consumer == NULL) {
         return;
     }
+    group_leave(consumer, consumer->config->default_api_timeout_ms);
     client_destroy(&consumer->client, &consumer->quit);
+    group_release(consumer);
     if (consumer->reading != NULL) {
         list_push_back(&consumer->retired_parts, &consumer->reading->node);
     }
@@ -121,8 +124,8 @@ int bnb_consumer_topics(struct bnb_consumer *consumer, struct bnb_memory *memory
 
 /* ---- assignment ---- */
 
-static struct consumer_partition *consumer_find(const struct bnb_consumer *consumer,
-                                                const char *topic, int32_t index)
+struct consumer_partition *consumer_find(const struct bnb_consumer *consumer, const char *topic,
+                                         int32_t index)
 {
     for (size_t i = 0; i < consumer->partition_count; i++) {
         if (consumer->partitions[i]->index == index &&
@@ -188,27 +191,49 @@ static void consumer_place(struct bnb_consumer *consumer, struct consumer_partit
     }
 }
 
+struct consumer_partition *consumer_take(struct bnb_consumer *consumer, const char *topic,
+                                         int32_t index, int64_t offset)
+{
+    struct consumer_partition *partition = consumer_find(consumer, topic, index);
+    if (partition == NULL) {
+        partition = consumer_add(consumer, topic, index);
+    }
+    if (partition != NULL) {
+        partition->assigned = true;
+        partition->held = false;
+        partition->consumed = partition->committed = -1;
+        consumer_place(consumer, partition, offset);
+    }
+    return partition;
+}
+
+void consumer_give_up(struct bnb_consumer *consumer, struct consumer_partition *partition)
+{
+    partition->assigned = false;
+    partition->held = false;
+    partition->epoch++;
+    consumer_drop(consumer, partition);
+}
+
 int bnb_consumer_assign(struct bnb_consumer *consumer, const struct bnb_assignment *partitions,
                         size_t count)
 {
     int result = 0;
     pthread_mutex_lock(&consumer->lock);
+    if (consumer->group.subscribed) {
+        pthread_mutex_unlock(&consumer->lock);
+        return BNB_ERROR_INVALID; /* the group assigns */
+    }
     for (size_t i = 0; i < consumer->partition_count; i++) {
-        consumer->partitions[i]->assigned = false;
-        consumer->partitions[i]->epoch++;
-        consumer_drop(consumer, consumer->partitions[i]);
+        consumer_give_up(consumer, consumer->partitions[i]);
     }
     for (size_t i = 0; i < count && result == 0; i++) {
-        struct consumer_partition *partition =
-            consumer_find(consumer, partitions[i].topic, partitions[i].partition);
-        if (partition == NULL) {
-            partition = consumer_add(consumer, partitions[i].topic, partitions[i].partition);
+        int64_t offset = partitions[i].offset;
+        if (offset == BNB_OFFSET_COMMITTED && !consumer->group.enabled) {
+            offset = BNB_OFFSET_RESET_POLICY;
         }
-        if (partition == NULL) {
+        if (consumer_take(consumer, partitions[i].topic, partitions[i].partition, offset) == NULL) {
             result = BNB_ERROR_NO_MEMORY;
-        } else {
-            partition->assigned = true;
-            consumer_place(consumer, partition, partitions[i].offset);
         }
     }
     fetcher_wake(consumer);
@@ -352,6 +377,7 @@ static int consumer_wait(struct bnb_consumer *consumer, int64_t deadline_ms,
                          struct bnb_error *error)
 {
     for (;;) {
+        group_serve(consumer);
         if (consumer->woken) {
             consumer->woken = false;
             return 0;
@@ -383,6 +409,7 @@ int bnb_consumer_poll(struct bnb_consumer *consumer, int64_t timeout_ms,
     int result = 0;
     *count = 0;
     pthread_mutex_lock(&consumer->lock);
+    group_poll_begins(consumer);
     while (*count < max && result == 0) {
         int there = *count > 0 ? (consumer_take_part(consumer) ? 1 : 0)
                                : consumer_wait(consumer, deadline_ms, error);
@@ -404,6 +431,7 @@ int bnb_consumer_poll(struct bnb_consumer *consumer, int64_t timeout_ms,
             break; /* what was read first; the next poll meets the error again */
         }
     }
+    consumer->group.in_poll = false;
     pthread_mutex_unlock(&consumer->lock);
     *records = consumer->records;
     return result <= -1000 ? -1000 - result : result;

@@ -25,6 +25,9 @@ const char *bnb_error_name(int code)
     if (code == BNB_ERROR_UNKNOWN_SERVER) {
         return "UNKNOWN_SERVER_ERROR";
     }
+    if (code == BNB_ERROR_NO_OFFSET) {
+        return "no offset";
+    }
     return code < 0 ? err_text(code) : kafka_error_name((int16_t)code);
 }
 
@@ -64,8 +67,13 @@ static const struct {
     {15, "The coordinator is not available."},
     {16, "This is not the correct coordinator."},
     {17, "The request attempted to perform an operation on an invalid topic."},
+    {22, "Specified group generation id is not valid."},
+    {23, "The group member's supported protocols are incompatible with those of existing members "
+         "or first group member tried to join with empty protocol type or empty protocol list."},
     {24, "The group id is invalid."},
     {25, "The coordinator is not aware of this member."},
+    {26, "The session timeout is not within the range allowed by the broker (as configured by "
+         "group.min.session.timeout.ms and group.max.session.timeout.ms)."},
     {27, "The group is rebalancing, so a rejoin is needed."},
     {28, "The committing offset data size is not valid."},
     {29, "Topic authorization failed."},
@@ -83,10 +91,20 @@ static const struct {
     {44, "Request parameters do not satisfy the configured policy."},
     {68, "The group is not empty."},
     {69, "The group id does not exist."},
+    {81, "The group has reached its maximum size."},
+    {82, "The broker rejected this static consumer since another consumer with the same "
+         "group.instance.id has registered with a different member.id."},
     {86, "Deleting offsets of a topic is forbidden while the consumer group is actively "
          "subscribed to it."},
     {87, "This record has failed the validation on broker and hence will be rejected."},
     {100, "This server does not host this topic ID."},
+    {110, "The member epoch is fenced by the group coordinator. The member must abandon all its "
+          "partitions and rejoin."},
+    {111, "The instance ID is still used by another member in the consumer group. That member must "
+          "leave first."},
+    {112, "The assignor or its version range is not supported by the consumer group."},
+    {113, "The member epoch is stale. The member must retry after receiving its updated member "
+          "epoch via the ConsumerGroupHeartbeat API."},
 };
 
 const char *client_error_text(int16_t error_code)

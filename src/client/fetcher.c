@@ -74,6 +74,20 @@ void fetcher_retry_later(struct bnb_consumer *consumer, struct consumer_partitio
     consumer->metadata_wanted = consumer->metadata_wanted || new_leader;
 }
 
+void fetcher_reset(struct bnb_consumer *consumer, struct consumer_partition *partition)
+{
+    partition->reset = consumer->config->reset_policy;
+    if (partition->reset == BNB_OFFSET_RESET_POLICY) {
+        char text[320];
+        snprintf(text, sizeof text, "Undefined offset with no reset policy for partitions: [%s-%d]",
+                 partition->topic, partition->index);
+        fetcher_fail(consumer, BNB_ERROR_NO_OFFSET, text);
+        partition->reset = FETCHER_OFFSET_COMMITTED;
+        consumer->group.lookup_ms = loop_monotonic_ms(client_loop(consumer->client)) +
+                                    consumer->config->retry_backoff_max_ms;
+    }
+}
+
 void fetcher_ask_free(struct fetcher_ask *ask)
 {
     arena_release(&ask->arena);
@@ -116,7 +130,9 @@ static bool gather_node_busy(const struct gather *gather, int32_t node_id)
 static void gather_partition(struct bnb_consumer *consumer, struct consumer_partition *partition,
                              struct gather *gather)
 {
-    if (!partition->assigned || partition->asking || partition->ahead_count >= FETCHER_AHEAD_MAX) {
+    if (!partition->assigned || partition->held || partition->asking ||
+        partition->ahead_count >= FETCHER_AHEAD_MAX ||
+        partition->reset == FETCHER_OFFSET_COMMITTED) {
         return;
     }
     if (partition->leader < 0) {
@@ -169,8 +185,8 @@ static void fetcher_run_once(struct bnb_consumer *consumer)
     struct gather gather;
     gather.now_ms = loop_monotonic_ms(client_loop(consumer->client));
     gather.wake_ms = INT64_MAX;
-    gather.metadata = false;
     gather.ask_count = gather.busy_count = 0;
+    gather.metadata = group_run(consumer, gather.now_ms, &gather.wake_ms);
     fetcher_gather(consumer, &gather);
     for (size_t i = 0; i < gather.ask_count; i++) {
         if (gather.asks[i]->count == 0) {

@@ -13,10 +13,13 @@
 
 #include "client/client.h"
 #include "client/fetched.h"
+#include "client/group.h"
 
 /* Responses of one partition that may wait for the application: one being read, one ahead. */
 #define FETCHER_AHEAD_MAX 2
 #define FETCHER_OFFSET_KNOWN 0
+/* Where a group was; the coordinator knows. */
+#define FETCHER_OFFSET_COMMITTED BNB_OFFSET_COMMITTED
 
 /* A fetch response shared by the partitions that were in it. */
 struct fetch_frame {
@@ -47,6 +50,9 @@ struct consumer_partition {
     int64_t reset;         /* BNB_OFFSET_* to be looked up; FETCHER_OFFSET_KNOWN: none */
     int64_t fetch_offset;  /* of the next fetch */
     int64_t position;      /* of the next record handed out; -1: unknown */
+    int64_t consumed;      /* position when the last poll began; -1: unknown */
+    int64_t committed;     /* for the group, as far as is known; -1 */
+    bool held;             /* the application is being called about it */
     int32_t ahead_count;   /* parts in the queue */
     bool asking;           /* in a request */
     int32_t asked_of;      /* the node of that request */
@@ -64,6 +70,7 @@ struct bnb_consumer {
     bool mail_posted;
     bool metadata_wanted;
     bool woken;
+    struct consumer_group group;
     struct bnb_error failure; /* to be told by the next poll; code 0: none */
     /* the network thread's alone */
     struct loop_mail mail;
@@ -99,6 +106,17 @@ void fetcher_fail(struct bnb_consumer *consumer, int code, const char *text);
 /* The leader of a partition is to be asked again later. The lock is held. */
 void fetcher_retry_later(struct bnb_consumer *consumer, struct consumer_partition *partition,
                          bool new_leader);
+
+/* The start offset is up to auto.offset.reset. The lock is held. */
+void fetcher_reset(struct bnb_consumer *consumer, struct consumer_partition *partition);
+/* NULL: not known. The lock is held. */
+struct consumer_partition *consumer_find(const struct bnb_consumer *consumer, const char *topic,
+                                         int32_t index);
+/* Finds or makes it, and has it read from offset on; NULL: no memory. The lock is held. */
+struct consumer_partition *consumer_take(struct bnb_consumer *consumer, const char *topic,
+                                         int32_t index, int64_t offset);
+/* It is read no longer. The lock is held. */
+void consumer_give_up(struct bnb_consumer *consumer, struct consumer_partition *partition);
 
 /* One request to one broker about some partitions (fetch, or list offsets). */
 struct fetcher_item {

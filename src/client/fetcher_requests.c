@@ -55,6 +55,7 @@ static void metadata_done(struct client_request *request)
     if (request->error == 0) {
         /* Before the lock: a broker that has moved is disconnected, and its requests come back. */
         client_learn_brokers(consumer->client, request->response);
+        group_learn_topics(consumer, request->response);
     }
     pthread_mutex_lock(&consumer->lock);
     if (request->error != 0) {
@@ -79,26 +80,53 @@ static void metadata_done(struct client_request *request)
     fetcher_run(consumer);
 }
 
+static void metadata_name(struct metadata_request *message, struct string_view name)
+{
+    for (int32_t t = message->topics.count; t-- > 0;) {
+        if (string_view_equal(message->topics.items[t].name, name)) {
+            return;
+        }
+    }
+    message->topics.items[message->topics.count++].name = name;
+}
+
+/* Topics of assigned partitions, and those that the group wants to know of. The lock is held. */
+static void metadata_names(struct bnb_consumer *consumer, struct metadata_request *message)
+{
+    size_t wanted_count;
+    const struct string_view *wanted =
+        membership_topics(&consumer->group.membership, &wanted_count);
+    message->topics.items =
+        arena_array(&consumer->metadata_arena, consumer->partition_count + wanted_count + 1,
+                    sizeof *message->topics.items);
+    if (message->topics.items == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < consumer->partition_count; i++) {
+        if (consumer->partitions[i]->assigned) {
+            metadata_name(message, string_view_of(consumer->partitions[i]->topic));
+        }
+    }
+    for (size_t i = 0; i < wanted_count; i++) {
+        metadata_name(message, arena_string(&consumer->metadata_arena, wanted[i]));
+    }
+}
+
 void fetcher_ask_metadata(struct bnb_consumer *consumer)
 {
     arena_release(&consumer->metadata_arena);
     arena_init(&consumer->metadata_arena, METADATA_ARENA_BYTES);
     struct metadata_request *message = &consumer->metadata_message;
     metadata_request_default(message);
-    message->allow_auto_topic_creation = true;
+    message->allow_auto_topic_creation = consumer->config->allow_auto_create_topics;
     pthread_mutex_lock(&consumer->lock);
     consumer->metadata_wanted = false;
-    message->topics.items = arena_array(&consumer->metadata_arena, consumer->partition_count + 1,
-                                        sizeof *message->topics.items);
-    for (size_t i = 0; message->topics.items != NULL && i < consumer->partition_count; i++) {
-        struct string_view name = string_view_of(consumer->partitions[i]->topic);
-        bool known = !consumer->partitions[i]->assigned;
-        for (int32_t t = 0; t < message->topics.count && !known; t++) {
-            known = string_view_equal(message->topics.items[t].name, name);
-        }
-        if (!known) {
-            message->topics.items[message->topics.count++].name = name;
-        }
+    consumer->group.topics_all =
+        consumer->group.subscribed && consumer->group.expression.data != NULL;
+    if (consumer->group.topics_all) {
+        message->topics.count = -1;
+    } else {
+        metadata_names(consumer, message);
     }
     pthread_mutex_unlock(&consumer->lock);
     consumer->metadata_running = true;
@@ -173,6 +201,10 @@ static void offsets_take(struct bnb_consumer *consumer, struct fetcher_item *ite
         fetcher_retry_later(consumer, item->partition, true);
         return;
     }
+    if (one->offset < 0) { /* nothing is as new as that */
+        item->partition->reset = BNB_OFFSET_END;
+        return;
+    }
     item->partition->reset = FETCHER_OFFSET_KNOWN;
     item->partition->fetch_offset = one->offset;
     item->partition->position = one->offset;
@@ -204,6 +236,8 @@ void fetcher_start_offsets(struct fetcher_ask *ask)
 {
     const struct client_config *config = ask->consumer->config;
     struct list_offsets_request *message = &ask->message.list;
+    int64_t long_ago_ms =
+        loop_wall_ms(client_loop(ask->consumer->client)) - config->reset_duration_ms;
     list_offsets_request_default(message);
     message->replica_id = -1;
     message->isolation_level = config->read_committed ? 1 : 0;
@@ -216,7 +250,8 @@ void fetcher_start_offsets(struct fetcher_ask *ask)
         struct list_offsets_request_list_offsets_topic *topic = &message->topics.items[i];
         partitions[i].partition_index = partition->index;
         partitions[i].current_leader_epoch = -1;
-        partitions[i].timestamp = ask->items[i].asked;
+        partitions[i].timestamp =
+            ask->items[i].asked == CLIENT_RESET_DURATION ? long_ago_ms : ask->items[i].asked;
         topic->name = string_view_of(partition->topic);
         topic->partitions.items = &partitions[i];
         topic->partitions.count = 1;

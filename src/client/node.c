@@ -35,7 +35,7 @@ static bool node_usable(const struct client_node *node)
 static int64_t node_rank(const struct client_node *node, int64_t now_ms)
 {
     int64_t load = (int64_t)node->in_flight;
-    if (node->gone) {
+    if (node->gone || node->id >= NODE_COORDINATOR_MIN) {
         return -1;
     }
     if (node->state == NODE_READY && node_usable(node)) {
@@ -248,7 +248,7 @@ static void request_send(struct client_node *node, struct client_request *reques
     }
     int64_t left_ms = request->timer.deadline_ms - loop_monotonic_ms(client->loop);
     int64_t timeout_ms = client->options.config.request_timeout_ms;
-    timeout_ms = left_ms < timeout_ms ? left_ms : timeout_ms;
+    timeout_ms = left_ms < timeout_ms || request->patient ? left_ms : timeout_ms;
     loop_timer_cancel(client->loop, &request->timer);
     list_remove(&request->node);
     request->at = node;

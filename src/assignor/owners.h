@@ -1,6 +1,8 @@
-/* internal.h: what the assignors share. */
-#ifndef BNB_ASSIGNOR_INTERNAL_H
-#define BNB_ASSIGNOR_INTERNAL_H
+/* owners.h: who has which partition, while an assignment is made: what the assignors share.
+ *
+ * In the arena of the call. Thread: any.   Errors: ERR_NOMEM. */
+#ifndef BNB_ASSIGNOR_OWNERS_H
+#define BNB_ASSIGNOR_OWNERS_H
 
 #include "assignor/assignor.h"
 
@@ -28,10 +30,6 @@ int assignor_owners_collect(const struct assignor_owners *owners,
                             const struct assignor_group *group, struct arena *arena,
                             struct assignor_assignment *assignments);
 
-int assignor_range(const struct assignor_group *group, struct arena *arena,
-                   struct assignor_assignment *assignments);
-int assignor_uniform(const struct assignor_group *group, struct arena *arena,
-                     struct assignor_assignment *assignments);
 /* uniform, where members subscribe to different topics. */
 int assignor_uniform_mixed(const struct assignor_group *group, struct arena *arena,
                            struct assignor_assignment *assignments);

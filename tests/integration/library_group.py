@@ -1,0 +1,374 @@
+#!/usr/bin/env python3
+"""Groups whose members are programs over our library, alone and together with Apache Kafka's Java
+client and librdkafka, against barnabas or (PEER=apache) Apache Kafka."""
+import contextlib
+import functools
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+import harness
+
+BUILD = pathlib.Path(harness.BINARY).resolve().parent
+HERE = harness.TESTS / "integration" / "library"
+INCLUDE = harness.TESTS.parent / "include"
+EAGER = "org.apache.kafka.clients.consumer.RangeAssignor"
+COOPERATIVE = "org.apache.kafka.clients.consumer.CooperativeStickyAssignor"
+SETTINGS = ["group.min.session.timeout.ms=500", "offsets.topic.num.partitions=4"]
+REBALANCE_SECONDS = 20
+LIFE_SECONDS = 120
+
+
+@functools.lru_cache(maxsize=None)
+def program():
+    """member.c with the static library; of a sanitizing build with what that needs."""
+    folder = tempfile.mkdtemp(prefix="barnabas-member-")
+    archive = BUILD / "libbarnabas.a"
+    if not archive.exists():
+        raise harness.Skip("libbarnabas.a is not built")
+    sanitizers = re.search(r"^BNB_SANITIZE:STRING=(.+)$", (BUILD / "CMakeCache.txt").read_text(),
+                           re.M)
+    flags = [f"-fsanitize={sanitizers[1]}"] if sanitizers else []
+    path = pathlib.Path(folder) / "member"
+    done = subprocess.run(["gcc", "-std=gnu11", "-g", "-Wall", "-Wextra", "-Werror", *flags,
+                           f"-I{INCLUDE}", HERE / "member.c", "-o", path, archive, "-lz",
+                           "-lsnappy", "-llz4", "-lzstd", "-pthread"], capture_output=True,
+                          text=True, timeout=60)
+    assert done.returncode == 0, done.stderr[-1000:]
+    return path
+
+
+def command_of(kind):
+    if kind == "ours":
+        return [str(program())]
+    if kind == "java":
+        folder = harness.peer("java")
+        return ["java", "-XX:TieredStopAtLevel=1", "-Xmx128m", "-cp",
+                f"{folder / 'classes'}:{folder / 'lib'}/*", "PlainMember"]
+    return [str(harness.peer("python") / "bin/python"), str(harness.TESTS / "peers" / "python" / "group_member.py")]
+
+
+class Member:
+    """A process, and what it has said."""
+
+    def __init__(self, broker, topic, kind="ours", group="g", **settings):
+        pairs = {"bootstrap.servers": broker.bootstrap, "group.id": group,
+                 "auto.offset.reset": "earliest", "session.timeout.ms": "6000",
+                 "heartbeat.interval.ms": "300", "auto.commit.interval.ms": "1000"}
+        pairs.update({name.replace("__", "."): value for name, value in settings.items()})
+        if pairs.get("group.protocol") == "consumer":
+            for name in ("session.timeout.ms", "heartbeat.interval.ms",
+                         "partition.assignment.strategy"):
+                pairs.pop(name, None)
+        if kind == "librdkafka" and "partition.assignment.strategy" in pairs:
+            pairs["partition.assignment.strategy"] = {
+                EAGER: "range", COOPERATIVE: "cooperative-sticky"}[
+                    pairs["partition.assignment.strategy"]]
+        self.kind = kind
+        self.assigned = set()
+        self.records = []  # (topic, partition, offset, value)
+        self.lines = []
+        self.errors = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(
+            [*command_of(kind), topic, str(LIFE_SECONDS),
+             *(f"{name}={value}" for name, value in pairs.items())],
+            stdout=subprocess.PIPE, stderr=self.errors, text=True)
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            what, _, rest = line.rstrip("\n").partition(" ")
+            if what == "record":
+                topic, partition, offset, value = rest.split(" ", 3)
+                self.records.append((topic, int(partition), int(offset), value))
+                continue
+            self.lines.append(line.rstrip("\n"))
+            names = set(rest.split(",")) - {""}
+            if what == "assigned":
+                self.assigned |= names
+            elif what in ("revoked", "lost"):
+                self.assigned -= names
+
+    def values(self):
+        return [record[3] for record in self.records]
+
+    def said(self):
+        self.errors.seek(0)
+        return f"{self.kind}: {self.lines[-20:]} {self.errors.read()[-1500:]}"
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.reader.join(10)
+
+    def end(self, seconds=20):
+        """In order: it closes its consumer."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(seconds)
+        self.reader.join(10)
+        assert self.lines and self.lines[-1] == "closed", self.said()
+
+    def remove(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+@contextlib.contextmanager
+def scene(partitions=6, topic="t", **options):
+    """A broker with a topic, a list that ends its members, and a way to write records."""
+    own = harness.own_broker(overrides=SETTINGS, **options)
+    members = []
+    try:
+        own.start()
+        make_topic(own, topic, partitions)
+        yield own, members
+        own.end_in_order()
+    finally:
+        for member in members:
+            member.remove()
+        own.remove()
+
+
+def make_topic(own, topic, partitions):
+    status, out, err = own.tool("topics", "--bootstrap-server", own.bootstrap, "--create",
+                                "--topic", topic, "--partitions", str(partitions))
+    assert status == 0, out + err
+
+
+class Writer:
+    """Writes numbered records with keys, so that every partition gets some."""
+
+    def __init__(self, own, topic="t"):
+        self.count = 0
+        self.process = subprocess.Popen(
+            [harness.BINARY, "console-producer", "--bootstrap-server", own.bootstrap, "--topic",
+             topic, "--reader-property", "parse.key=true", "--command-property", "linger.ms=0"],
+            stdin=subprocess.PIPE, text=True)
+
+    def write(self, count):
+        for _ in range(count):
+            self.process.stdin.write(f"k{self.count}\tv{self.count}\n")
+            self.count += 1
+        self.process.stdin.flush()
+
+    def end(self):
+        self.process.stdin.close()
+        assert self.process.wait(20) == 0
+
+    def values(self):
+        return {f"v{number}" for number in range(self.count)}
+
+
+def all_there(members, partitions=6, topic="t"):
+    wanted = {f"{topic}-{number}" for number in range(partitions)}
+    held = [name for member in members for name in member.assigned]
+    return sorted(held) == sorted(wanted) and all(member.assigned for member in members)
+
+
+def settle(members, partitions=6, topic="t", seconds=REBALANCE_SECONDS):
+    """Every partition has one member, every member one at least, for half a second."""
+    try:
+        for _ in range(3):
+            harness.wait_for(lambda: all_there(members, partitions, topic), seconds, "the group")
+            time.sleep(0.25)
+        assert all_there(members, partitions, topic)
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {[member.said() for member in members]}") from error
+
+
+def wait_for_values(members, values, seconds=20):
+    def missing():
+        return values - {value for member in members for value in member.values()}
+    try:
+        harness.wait_for(lambda: not missing(), seconds, "records")
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {len(missing())} missing, as {sorted(missing())[:5]}; "
+                             f"{[member.said() for member in members]}") from error
+
+
+def protocol(name):
+    if name == "consumer":
+        return {"group__protocol": "consumer"}
+    return {"partition__assignment__strategy": EAGER if name == "eager" else COOPERATIVE}
+
+
+def members_share(name):
+    with scene() as (own, members):
+        for count in (1, 2, 3):
+            members.append(Member(own, "t", **protocol(name)))
+            settle(members)
+        assert sorted(len(member.assigned) for member in members) == [2, 2, 2]
+        gone = members.pop(1)
+        gone.end()
+        assert not gone.assigned, gone.said()
+        settle(members)
+        # Eager members give everything back, cooperative ones only what moves.
+        revoked = [line for member in members for line in member.lines if "revoked" in line]
+        assert (name == "eager") == any(line.count(",") == 5 for line in revoked), revoked
+
+
+def nothing_is_lost_or_read_twice(name, kinds):
+    """Members come and go in order while records flow: each record is read once."""
+    with scene() as (own, members):
+        writer = Writer(own)
+        ended = []
+        for kind in kinds:
+            members.append(Member(own, "t", kind, **protocol(name)))
+            settle(members)
+            writer.write(200)
+            wait_for_values(ended + members, writer.values())
+        while len(members) > 1:
+            writer.write(100)
+            ended.append(members.pop(0))
+            ended[-1].end()
+            settle(members)
+            writer.write(100)
+            wait_for_values(ended + members, writer.values())
+        writer.end()
+        members[0].end()
+        read = sorted(value for member in ended + members for value in member.values())
+        assert read == sorted(writer.values()), [
+            value for value in set(read) if read.count(value) > 1][:10]
+
+
+def a_member_is_killed(name):
+    with scene() as (own, members):
+        writer = Writer(own)
+        for _ in range(3):
+            members.append(Member(own, "t", **protocol(name)))
+        settle(members)
+        writer.write(100)
+        wait_for_values(members, writer.values())
+        killed = members.pop(0)
+        killed.kill()
+        settle(members, seconds=60)
+        writer.write(100)
+        wait_for_values(members + [killed], writer.values())
+        writer.end()
+
+
+def the_broker_starts_again(name):
+    with scene() as (own, members):
+        writer = Writer(own)
+        for _ in range(2):
+            members.append(Member(own, "t", **protocol(name)))
+        settle(members)
+        writer.write(100)
+        wait_for_values(members, writer.values())
+        writer.end()
+        own.kill()
+        own.start()
+        again = Writer(own)
+        again.count = writer.count
+        again.write(100)
+        wait_for_values(members, again.values(), 40)
+        again.end()
+        settle(members)
+        members.pop(0).end()
+        settle(members)
+
+
+def a_static_member_comes_back(name):
+    """Within its session nobody else notices."""
+    with scene() as (own, members):
+        for number in (1, 2):
+            members.append(Member(own, "t", group__instance__id=f"i{number}", **protocol(name)))
+        settle(members)
+        had = set(members[0].assigned)
+        other = list(members[1].lines)
+        members[0].end()
+        members[0] = Member(own, "t", group__instance__id="i1", **protocol(name))
+        settle(members)
+        assert members[0].assigned == had, members[0].said()
+        assert members[1].lines == other, members[1].said()
+
+
+def an_expression_finds_new_topics(name):
+    with scene(partitions=2, topic="a-one") as (own, members):
+        for _ in range(2):
+            members.append(Member(own, "^a-.*", metadata__max__age__ms="300", **protocol(name)))
+        settle(members, 2, "a-one")
+        make_topic(own, "b-no", 2)
+        make_topic(own, "a-two", 2)
+        harness.wait_for(lambda: {name for member in members for name in member.assigned} ==
+                         {"a-one-0", "a-one-1", "a-two-0", "a-two-1"}, 30, "the new topic")
+
+
+def one_that_does_not_poll_loses_its_partitions(name):
+    with scene() as (own, members):
+        Writer(own).write(20)
+        members.append(Member(own, "t", max__poll__interval__ms="1000", max__poll__records="10",
+                              **{".linger_ms": "3000"}, **protocol(name)))
+        harness.wait_for(lambda: members[0].records, 20, "a record")
+        members.append(Member(own, "t", **protocol(name)))
+        harness.wait_for(lambda: any(line.startswith("lost") for line in members[0].lines), 60,
+                         "the slow one to notice")
+        wait_for_values(members, {f"v{number}" for number in range(20)}, 40)
+
+
+def start_offsets():
+    with scene(partitions=1) as (own, members):
+        writer = Writer(own)
+        writer.write(5)
+        writer.end()
+        first = Member(own, "t", group="earliest", **{".commit": "each"},
+                       enable__auto__commit="false")
+        members.append(first)
+        wait_for_values([first], writer.values())
+        first.end()
+        latest = Member(own, "t", group="latest", auto__offset__reset="latest")
+        none = Member(own, "t", group="none", auto__offset__reset="none")
+        ago = Member(own, "t", group="ago", auto__offset__reset="by_duration:PT1H")
+        again = Member(own, "t", group="earliest")
+        members += [latest, none, ago, again]
+        wait_for_values([ago], writer.values())
+        settle([latest], 1)
+        settle([again], 1)
+        harness.wait_for(lambda: any(line.startswith("error -16 Undefined offset with no reset "
+                                                     "policy for partitions: [t-0]")
+                                     for line in none.lines), 20, "an error")
+        time.sleep(1)
+        more = Writer(own)
+        more.count = 5
+        more.write(3)
+        more.end()
+        wait_for_values([latest], {"v5", "v6", "v7"})
+        wait_for_values([again], {"v5", "v6", "v7"})
+        assert latest.values() == again.values() == ["v5", "v6", "v7"], (latest.values(),
+                                                                         again.values())
+        assert not none.records
+
+
+def mixed(name, kind):
+    nothing_is_lost_or_read_twice(name, ("ours", kind, "ours", kind))
+
+
+CASES = []
+for NAME in ("eager", "cooperative"):
+    for function in (members_share, a_member_is_killed, the_broker_starts_again,
+                     a_static_member_comes_back, an_expression_finds_new_topics,
+                     one_that_does_not_poll_loses_its_partitions):
+        CASES.append((f"group__{function.__name__}__{NAME}", functools.partial(function, NAME)))
+    CASES.append((f"group__nothing_is_lost_or_read_twice__{NAME}", functools.partial(
+        nothing_is_lost_or_read_twice, NAME, ("ours",) * 4)))
+    for KIND in ("java", "librdkafka"):
+        CASES.append((f"group__nothing_is_lost_or_read_twice__{NAME}_with_{KIND}",
+                      functools.partial(mixed, NAME, KIND)))
+CASES.append(("group__start_offsets", start_offsets))
+
+if __name__ == "__main__":
+    words = os.environ.get("LIBRARY_GROUP", "").split()
+    try:
+        harness.run([case for case in CASES if not words or any(word in case[0]
+                                                                for word in words)])
+    finally:
+        if program.cache_info().currsize:
+            shutil.rmtree(program().parent, ignore_errors=True)
