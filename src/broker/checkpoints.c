@@ -280,18 +280,75 @@ void checkpoints_stop(struct broker *broker)
     }
 }
 
+/* ---- at the end ---- */
+
+/* Calls step for each log of a directory that is not synced yet; their number, or an error. */
+static int64_t closing_each(struct broker *broker, const struct broker_dir *dir,
+                            int (*step)(struct log *log))
+{
+    int64_t count = 0;
+    for (int32_t i = 0; i < broker->options.shard_count; i++) {
+        size_t cursor = 0;
+        struct partition *partition;
+        while ((partition = map_next(&broker->shards[i].partitions, &cursor)) != NULL) {
+            if (partition->log == NULL || partition->dir != dir || log_is_synced(partition->log)) {
+                continue;
+            }
+            int error = step != NULL ? step(partition->log) : 0;
+            if (error != 0) {
+                return error;
+            }
+            count++;
+        }
+    }
+    return count;
+}
+
+static int closing_told(struct log *log)
+{
+    log_end_synced(log);
+    return 0;
+}
+
+/* Many logs of a directory are synced with their file system. What it does not do is left to be
+ * synced one by one. */
+static void closing_sync_together(struct broker_dir *dir, struct broker *broker)
+{
+    if (atomic_load(&dir->offline) || closing_each(broker, dir, NULL) <= CLOSING_SYNC_EACH_MAX) {
+        return;
+    }
+    int64_t error = closing_each(broker, dir, log_end_write);
+    error = error > 0 ? io_file_sync_all(&dir->dir->lock) : error;
+    if (error == ERR_UNSUPPORTED) {
+        return;
+    }
+    if (error == 0) {
+        error = closing_each(broker, dir, log_end_name);
+    }
+    error = error > 0 ? io_file_sync_all(&dir->dir->lock) : error;
+    if (error == 0) {
+        error = closing_each(broker, dir, closing_told);
+    }
+    if (error < 0) {
+        atomic_store(&dir->offline, true);
+    }
+}
+
 void checkpoints_write_closing(struct broker *broker)
 {
     struct checkpoint_round *round = checkpoint_round_create(broker, CHECKPOINT_ALL);
     if (round == NULL) {
         return;
     }
+    for (int32_t i = 0; i < broker->options.dir_count; i++) {
+        closing_sync_together(&broker->dirs[i], broker);
+    }
     for (int32_t i = 0; i < broker->options.shard_count; i++) {
         size_t cursor = 0;
         struct partition *partition;
         while ((partition = map_next(&broker->shards[i].partitions, &cursor)) != NULL) {
             if (partition->log != NULL && !atomic_load(&partition->dir->offline) &&
-                log_flush(partition->log) != 0) {
+                log_end(partition->log) != 0) {
                 atomic_store(&partition->dir->offline, true);
             }
             if (partition->log != NULL) {

@@ -62,6 +62,12 @@ int io_file_sync(struct io_file *file)
     return file->fs->operations->sync(file);
 }
 
+int io_file_sync_all(struct io_file *file)
+{
+    return file->fs->operations->sync_all != NULL ? file->fs->operations->sync_all(file)
+                                                  : ERR_UNSUPPORTED;
+}
+
 int io_file_truncate(struct io_file *file, int64_t size)
 {
     return file->fs->operations->truncate(file, size);
@@ -156,21 +162,32 @@ int io_write_atomically(struct io_fs *fs, const char *path, const void *data, si
                : io_write_through(fs, temporary, path, data, size);
 }
 
-/* The content is on the disk before it has its name. */
-static int io_write_and_rename(struct io_fs *fs, const char *temporary, const char *path,
-                               const void *data, size_t size)
+static int io_write_new(struct io_fs *fs, const char *path, const void *data, size_t size,
+                        bool sync)
 {
     struct io_file file;
-    int error = io_file_open(fs, temporary, IO_OPEN_WRITE | IO_OPEN_CREATE | IO_OPEN_TRUNCATE,
-                             &file);
+    int error = io_file_open(fs, path, IO_OPEN_WRITE | IO_OPEN_CREATE | IO_OPEN_TRUNCATE, &file);
     if (error != 0) {
         return error;
     }
     error = io_file_write(&file, data, size, 0);
-    if (error == 0) {
+    if (error == 0 && sync) {
         error = io_file_sync(&file);
     }
     io_file_close(&file);
+    return error;
+}
+
+int io_write_unsynced(struct io_fs *fs, const char *path, const void *data, size_t size)
+{
+    return io_write_new(fs, path, data, size, false);
+}
+
+/* The content is on the disk before it has its name. */
+static int io_write_and_rename(struct io_fs *fs, const char *temporary, const char *path,
+                               const void *data, size_t size)
+{
+    int error = io_write_new(fs, temporary, data, size, true);
     return error == 0 ? io_rename(fs, temporary, path) : error;
 }
 

@@ -37,7 +37,8 @@ struct io_file_range {
     void *owner;
 };
 
-/* The last four may be NULL: everything is in memory, and no room can be taken ahead. */
+/* The last five may be NULL: everything is in memory, no room can be taken ahead, and files are
+ * synced one by one. */
 struct io_operations {
     int (*open)(struct io_fs *fs, const char *path, unsigned flags, struct io_file *file);
     void (*close)(struct io_file *file);
@@ -58,6 +59,7 @@ struct io_operations {
     bool (*resident)(struct io_file *file, int64_t position, size_t size);
     int (*read_ahead)(struct io_file *file, int64_t position, size_t size);
     int (*reserve)(struct io_file *file, int64_t position, size_t size);
+    int (*sync_all)(struct io_file *file);
 };
 struct io_fs {
     const struct io_operations *operations;
@@ -85,6 +87,9 @@ int io_file_write(struct io_file *file, const void *data, size_t size, int64_t p
 int io_file_reserve(struct io_file *file, int64_t position, size_t size);
 /* After a failed sync the file's content on disk is unknown: never retry, take it offline. */
 int io_file_sync(struct io_file *file);
+/* Syncs all files of the file system that file is on, and their names. An error is one that any
+ * write to it has met since file was opened. ERR_UNSUPPORTED: it would not tell. */
+int io_file_sync_all(struct io_file *file);
 int io_file_truncate(struct io_file *file, int64_t size);
 int64_t io_file_size(struct io_file *file);
 /* An exclusive lock against other processes, until close; ERR_BUSY when somebody has it. */
@@ -106,7 +111,10 @@ int io_write_atomically(struct io_fs *fs, const char *path, const void *data, si
 /* The same with a temporary file of another name, where another thread may be writing path too. */
 int io_write_through(struct io_fs *fs, const char *temporary, const char *path, const void *data,
                      size_t size);
-/* The same without the last step: the caller syncs the directory, with what else it makes there. */
+/* Writes a file that need not be there before; nothing is synced. */
+int io_write_unsynced(struct io_fs *fs, const char *path, const void *data, size_t size);
+/* As io_write_atomically without the last step: the caller syncs the directory, with what else it
+ * makes there. */
 int io_write_unnamed(struct io_fs *fs, const char *path, const void *data, size_t size);
 
 #endif

@@ -107,15 +107,20 @@ static int flush_path(struct io_fs *fs, const char *path)
 }
 
 /* The owner may write the file at the same time (a truncation), through its own temporary file. */
+static int flush_epochs_temporary(const char *path, char temporary[LOG_PATH_BYTES])
+{
+    int size = snprintf(temporary, LOG_PATH_BYTES, "%s.flush", path);
+    return size > 0 && size < LOG_PATH_BYTES ? 0 : ERR_RANGE;
+}
+
 static int flush_epochs(const struct log_flush *flush)
 {
     char temporary[LOG_PATH_BYTES];
     ASSERT(flush->epochs.size > 0);
-    int size = snprintf(temporary, sizeof temporary, "%s.flush", flush->epochs_path);
-    return size > 0 && size < LOG_PATH_BYTES
-               ? io_write_through(flush->fs, temporary, flush->epochs_path, flush->epochs.data,
-                                  flush->epochs.size)
-               : ERR_RANGE;
+    int error = flush_epochs_temporary(flush->epochs_path, temporary);
+    return error == 0 ? io_write_through(flush->fs, temporary, flush->epochs_path,
+                                         flush->epochs.data, flush->epochs.size)
+                      : error;
 }
 
 void log_flush_run(struct log_flush *flush)
@@ -169,4 +174,87 @@ int log_flush(struct log *log)
         log_flush_run(&flush);
     }
     return log_flush_finish(log, &flush);
+}
+
+/* ---- the end of many logs ---- */
+
+int log_seal(struct log *log, bool sync)
+{
+    int64_t snapshot_offset = log->producers.snapshot_offset;
+    int error = segment_seal(log_active(log));
+    if (error == 0) {
+        error = producer_state_write_snapshot(&log->producers, log->log_end_offset, sync);
+    }
+    log->directory_dirty |= log->producers.snapshot_offset != snapshot_offset;
+    return error;
+}
+
+bool log_is_synced(const struct log *log)
+{
+    size_t first = log_first_unsynced(log, log->recovery_point);
+    bool made = true;
+    for (size_t i = first; i < log->segment_count; i++) {
+        made = made && log->segments[i]->indexes_made;
+    }
+    return made && !log->directory_dirty && log->recovery_point == log->log_end_offset &&
+           !leader_epochs_due(&log->epochs, log->log_end_offset) &&
+           (log->log_end_offset == 0 || log->producers.snapshot_offset == log->log_end_offset);
+}
+
+int log_end(struct log *log)
+{
+    int error = log_seal(log, true);
+    return error == 0 && !log_is_synced(log) ? log_flush(log) : error;
+}
+
+/* The epochs are written under another name first, which is theirs once they are on the disk. */
+static int end_epochs(const struct log *log, bool name)
+{
+    char path[LOG_PATH_BYTES];
+    char temporary[LOG_PATH_BYTES];
+    struct writer text;
+    int error = leader_epochs_print(&log->epochs, path, &text);
+    if (error == 0) {
+        error = flush_epochs_temporary(path, temporary);
+    }
+    struct io_fs fs = log->fs;
+    if (error == 0) {
+        error = name ? io_rename(&fs, temporary, path)
+                     : io_write_unsynced(&fs, temporary, text.data, text.size);
+    }
+    writer_release(&text);
+    return error;
+}
+
+int log_end_write(struct log *log)
+{
+    int error = log_seal(log, false);
+    for (size_t i = log_first_unsynced(log, log->recovery_point);
+         error == 0 && i < log->segment_count; i++) {
+        struct segment *segment = log->segments[i];
+        error = segment_open(segment, segment->size_bytes == 0);
+        if (error == 0) {
+            error = segment_make_indexes(segment);
+        }
+    }
+    if (error == 0 && leader_epochs_due(&log->epochs, log->log_end_offset)) {
+        error = end_epochs(log, false);
+    }
+    log_close_idle_files(log, INT64_MAX);
+    return error;
+}
+
+int log_end_name(struct log *log)
+{
+    return leader_epochs_due(&log->epochs, log->log_end_offset) ? end_epochs(log, true) : 0;
+}
+
+void log_end_synced(struct log *log)
+{
+    log->recovery_point = log->log_end_offset;
+    log->directory_dirty = false;
+    if (leader_epochs_due(&log->epochs, log->log_end_offset)) {
+        leader_epochs_written(&log->epochs, log->epochs.version);
+    }
+    ASSERT(log_is_synced(log));
 }

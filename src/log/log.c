@@ -118,13 +118,8 @@ int log_close(struct log **log)
     if (*log == NULL) {
         return 0;
     }
-    int error = segment_seal(log_active(*log));
+    int error = log_end(*log);
     if (error == 0) {
-        error = producer_state_write_snapshot(&(*log)->producers, (*log)->log_end_offset, true);
-    }
-    if (error == 0) {
-        (*log)->directory_dirty = true;
-        error = log_flush(*log);
         ASSERT(error != 0 || (*log)->recovery_point == (*log)->log_end_offset);
     }
     log_abandon(log);

@@ -271,4 +271,13 @@ int log_flush_finish(struct log *log, struct log_flush *flush);
 /* All three at once. */
 int log_flush(struct log *log);
 
+/* The end of a log, which nothing is appended to any more: writes and syncs what is not yet. */
+int log_end(struct log *log);
+/* The ends of many logs, whose file system is then synced as a whole (io_file_sync_all): each is
+ * written, all is synced, each is named, all is synced, each is told. */
+bool log_is_synced(const struct log *log);
+int log_end_write(struct log *log);
+int log_end_name(struct log *log);
+void log_end_synced(struct log *log);
+
 #endif

@@ -84,4 +84,10 @@ void log_forget_recent(struct log *log);
 int log_remove_snapshot(struct log *log, int64_t offset);
 void log_assert_invariants(const struct log *log);
 
+/* ---- flush.c ---- */
+
+/* What a start finds so that it need not read the log: full indexes, and the producers. sync: of
+ * the snapshot. */
+int log_seal(struct log *log, bool sync);
+
 #endif

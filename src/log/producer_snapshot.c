@@ -49,7 +49,8 @@ static void snapshot_encode(const struct producer_state *state, struct writer *w
 int producer_state_write_snapshot(struct producer_state *state, int64_t offset, bool sync)
 {
     ASSERT(offset >= 0);
-    if (offset <= state->snapshot_offset) {
+    /* At 0 there is nothing that it could tell. */
+    if (offset <= state->snapshot_offset || offset == 0) {
         return 0;
     }
     char path[LOG_PATH_BYTES];

@@ -30,6 +30,7 @@ BINARY = os.environ.get("BARNABAS_BIN") or str(TESTS.parent / "build" / "barnaba
 PEER = os.environ.get("PEER", "barnabas")
 BOOTSTRAP = os.environ.get("BARNABAS_TEST_BOOTSTRAP")
 CLIENT_SECONDS = 120
+STOP_SECONDS = 20
 START_SECONDS = {"barnabas": 20, "apache": 60}
 
 
@@ -169,10 +170,11 @@ class Broker:
         if self.alive():
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(20)
+                self.process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+                self.kill()
+                if self.peer == "barnabas":
+                    raise RuntimeError(f"no end within {STOP_SECONDS} s") from None
         return self.process.returncode if self.process else None
 
     def tool(self, *arguments, text=None, seconds=30):

@@ -61,6 +61,36 @@ def begins_and_finds_its_data_again(root):
         assert listed.stdout == "kept\n", listed.stdout
 
 
+def many_partitions_are_synced_at_the_end(root):
+    """More than are synced one by one: all recovery points are at the end, every file has its name."""
+    partitions, records = 100, 1000
+    with Started(root / "data", "--override", f"num.partitions={partitions}") as first:
+        address = first.line.split("ready on ")[1].split(",")[0]
+        lines = "".join(f"key-{number}\tvalue\n" for number in range(records))
+        sent = subprocess.run([harness.BINARY, "console-producer", "--bootstrap-server", address,
+                               "--topic", "many", "--reader-property", "parse.key=true"],
+                              input=lines, capture_output=True, text=True, timeout=20)
+        assert sent.returncode == 0, sent.stderr
+    data = root / "data"
+    points = dict(line.rsplit(" ", 1) for line in
+                  (data / "recovery-point-offset-checkpoint").read_text().splitlines()[2:])
+    points = {name: int(offset) for name, offset in points.items() if name.startswith("many ")}
+    assert len(points) == partitions and sum(points.values()) == records, points
+    for name, offset in points.items():
+        files = {path.name for path in (data / name.replace(" ", "-")).iterdir()}
+        wanted = {"00000000000000000000.log", "00000000000000000000.index",
+                  "00000000000000000000.timeindex", "partition.metadata"}
+        if offset > 0:
+            wanted |= {"leader-epoch-checkpoint", f"{offset:020}.snapshot"}
+        assert files == wanted, (name, files)
+    with Started(root / "data") as second:
+        address = second.line.split("ready on ")[1].split(",")[0]
+        read = subprocess.run([harness.BINARY, "console-consumer", "--bootstrap-server", address,
+                               "--topic", "many", "--from-beginning", "--max-messages",
+                               str(records)], capture_output=True, text=True, timeout=20)
+        assert read.stdout == "value\n" * records, read.stderr
+
+
 def keeps_its_metadata_apart(root):
     """metadata.log.dir need not be one of log.dirs."""
     port, controller_port = harness.free_port(), harness.free_port()
@@ -204,7 +234,7 @@ def stops_the_node_that_is_named(root):
 
 CASES = (keeps_its_metadata_apart, a_stray_directory_is_nothing_to_a_new_topic,
          stops_the_node_that_is_named, turns_away_whom_it_cannot_authenticate, does_not_ignore_an_authorizer,
-         begins_and_finds_its_data_again, names_a_used_port, names_a_directory_in_use,
+         begins_and_finds_its_data_again, many_partitions_are_synced_at_the_end, names_a_used_port, names_a_directory_in_use,
          names_a_foreign_directory, names_a_file_in_the_place_of_a_directory,
          names_an_unwritable_directory, names_the_directory_of_another_node,
          refuses_an_unformatted_directory, names_a_bad_setting)

@@ -192,6 +192,32 @@ static void log__finds_its_end_after_every_kind_of_stop(void **state)
     assert_int_equal(read_through(fixture, 0), 1220);
 }
 
+/* As many logs do whose file system is synced as a whole; a second end has nothing to do. */
+static void log__ends_in_steps_as_it_ends_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    int32_t epoch;
+    int64_t end;
+    fixture->config.segment_bytes = 20000;
+    assert_int_equal(open_log(fixture, START_CLEAN, 0, 0), 0);
+    assert_false(log_is_synced(fixture->log));
+    append_many(fixture, 300);
+    assert_int_equal(log_end_write(fixture->log), 0);
+    assert_false(log_is_synced(fixture->log));
+    assert_int_equal(log_end_name(fixture->log), 0);
+    log_end_synced(fixture->log);
+    assert_true(log_is_synced(fixture->log));
+    assert_int_equal(log_recovery_point(fixture->log), 600);
+    assert_int_equal(log_end(fixture->log), 0);
+    assert_int_equal(log_close(&fixture->log), 0);
+    assert_int_equal(open_log(fixture, START_CLEAN, 600, 0), 0);
+    log_epoch_end_offset(fixture->log, 5, &epoch, &end);
+    assert_int_equal(end, 600);
+    assert_int_equal(read_through(fixture, 0), 600);
+    append_many(fixture, 1);
+    assert_false(log_is_synced(fixture->log));
+}
+
 /* A write that the crash cut short is not there afterwards; all before it is. */
 static void log__cuts_a_torn_end_off(void **state)
 {
@@ -752,6 +778,7 @@ int main(void)
         CASE(log__what_was_written_a_moment_ago_is_hot),
         CASE(log__reads_back_what_was_appended_across_segments),
         CASE(log__finds_its_end_after_every_kind_of_stop),
+        CASE(log__ends_in_steps_as_it_ends_at_once),
         CASE(log__cuts_a_torn_end_off),
         CASE(log__answers_a_retry_with_its_first_offsets_also_after_restart),
         CASE(log__finds_offsets_by_time),
