@@ -88,6 +88,7 @@ consumer_facts_make(struct consumer_member *member,
     if (facts == NULL) {
         return NULL;
     }
+    ASSERT(member != NULL);
     facts->names = (struct consumer_link *)(facts + 1);
     facts->protocols = (struct consumer_protocol *)(facts->names + names);
     facts->protocol_count = protocols;
@@ -142,6 +143,7 @@ consumer_target_make(const struct consumer_group_target_assignment_member_value 
         }
     }
     ASSERT(filled == count);
+    ASSERT(count == 0 || value->topic_partitions.count > 0);
     target->partitions = (struct partition_set){items, partition_items_order(items, count)};
     return target;
 }
@@ -200,6 +202,7 @@ consumer_current_make(struct consumer_member *member,
     if (current == NULL) {
         return NULL;
     }
+    ASSERT(member != NULL);
     current->claims = (struct consumer_claim *)(current + 1);
     struct partition_item *items = (struct partition_item *)(current->claims + count);
     struct consumer_holding *holding = &current->holding;

@@ -154,8 +154,43 @@ int16_t consumer_upgrade(struct group *group, struct arena *arena, struct string
 /* Whether without these members the group may go on as a classic one. */
 bool consumer_may_downgrade(const struct group *group, struct consumer_member *const *leaving,
                             size_t count);
+/* Makes it one, without those members and with a rebalance. False: the operation fails. */
 bool consumer_downgrade(struct group *group, struct consumer_member *const *leaving, size_t count,
                         const char *why, struct arena *arena);
+/* The same without a rebalance: the classic group; NULL: the operation fails. */
+struct group *consumer_become_classic(struct group *group,
+                                      struct consumer_member *const *leaving, size_t leaving_count,
+                                      struct arena *arena);
+
+/* ---- embedded.c: what classic members say and hear inside their protocol ---- */
+
+/* False: it is malformed. */
+bool embedded_read_subscription(struct bytes_view bytes, struct arena *arena,
+                                struct consumer_protocol_subscription *subscription);
+/* Topics that do not exist are left out. */
+struct partition_set embedded_owned(const struct cluster *cluster,
+                                    const struct consumer_protocol_subscription *subscription,
+                                    struct arena *arena);
+bool embedded_read_assignment(const struct cluster *cluster, struct bytes_view bytes,
+                              struct arena *arena, struct partition_set *set, bool *user_data);
+/* In the version of the subscription; null: that is malformed. */
+struct bytes_view embedded_write_assignment(const struct cluster *cluster,
+                                            struct partition_set set,
+                                            struct bytes_view subscription, struct arena *arena);
+
+/* ---- classic_join.c, classic_member.c: members of the classic protocol ---- */
+
+void consumer_classic_join(struct group *group, struct runtime_call *call);
+/* Whether a member is classic and offers protocol. */
+bool consumer_offers(const struct consumer_member *member, struct string_view protocol);
+/* Whether, were one a classic member too, the group might go on as a classic one. */
+bool consumer_all_classic_but(const struct group *group, const struct consumer_member *one);
+void consumer_classic_sync(struct group *group, struct runtime_call *call);
+int16_t consumer_classic_heartbeat(struct group *group, const struct heartbeat_request *asked,
+                                   struct arena *arena);
+/* Fills what became of each member. False: the operation fails. */
+bool consumer_classic_leave(struct group *group, const struct leave_group_request *asked,
+                            struct arena *arena, struct leave_group_response *response);
 
 /* ---- commit.c: 0 or a wire error ---- */
 

@@ -103,7 +103,7 @@ static void fence_one(struct consumer_member *member, const char *why)
     struct arena arena;
     ASSERT(consumer_is_member(member) && member->group->kind == GROUP_CONSUMER);
     arena_init(&arena, TIMER_ARENA_BYTES);
-    if (!consumer_fence(member->group, &member, 1, why, &arena)) {
+    if (!consumer_fence(member->group, &member, 1, why, &arena) && consumer_is_member(member)) {
         consumer_heard_of(member); /* no memory: once more, later */
     }
     arena_release(&arena);

@@ -181,6 +181,7 @@ struct consumer_member *consumer_entry_make(struct consumer_group *consumer,
                                             struct string_view id)
 {
     struct runtime *runtime = consumer->group->owner->runtime;
+    ASSERT(consumer->group->kind == GROUP_CONSUMER);
     struct consumer_member *member = mem_calloc(1, sizeof *member);
     ASSERT(consumer_entry_find(consumer, id) == NULL);
     if (member == NULL) {
@@ -200,6 +201,7 @@ struct consumer_member *consumer_entry_make(struct consumer_group *consumer,
 
 void consumer_entry_release(struct consumer_member *member)
 {
+    ASSERT(member->group->consumer != NULL);
     if (member->changes == 0 && entry_is_void(member)) {
         void *taken = map_take(&member->group->consumer->members, &member->id);
         ASSERT(taken == member);
@@ -251,7 +253,7 @@ struct consumer_member **consumer_members_sorted(const struct consumer_group *co
 const struct consumer_facts *consumer_facts_of(const struct consumer_member *member)
 {
     static const struct consumer_facts nothing = {
-        .client_id = {"", 0}, .client_host = {"", 0}, .rebalance_timeout_ms = -1};
+        .client_id = {"", 0}, .client_host = {"", 0}, .regex = {"", 0}, .rebalance_timeout_ms = -1};
     return member == NULL || member->facts == NULL ? &nothing : member->facts;
 }
 
@@ -472,6 +474,7 @@ struct consumer_expression *consumer_expression_find(const struct consumer_group
 size_t consumer_regex_members(const struct consumer_group *consumer, struct string_view regex)
 {
     const struct consumer_link *link = link_find(&consumer->regexes, regex);
+    ASSERT(link == NULL || link->chain.newer == NULL);
     size_t count = 0;
     for (const struct consumer_chain *at = link == NULL ? NULL : &link->chain; at != NULL;
          at = at->older) {

@@ -86,12 +86,18 @@ void classic_set_state(struct group *group, enum classic_state state)
     ASSERT(*classic_count_of(group) > 0);
 }
 
+void classic_restore_state(struct group *group, enum classic_state state)
+{
+    ASSERT(group->state == CLASSIC_EMPTY && state != CLASSIC_DEAD);
+    --*classic_count_of(group);
+    group->state = group->previous_state = state;
+    ++*classic_count_of(group);
+}
+
 void classic_restore_stable(struct group *group)
 {
-    ASSERT(group->state == CLASSIC_EMPTY && group->by_id.count > 0);
-    --*classic_count_of(group);
-    group->state = group->previous_state = CLASSIC_STABLE;
-    ++*classic_count_of(group);
+    ASSERT(group->by_id.count > 0);
+    classic_restore_state(group, CLASSIC_STABLE);
 }
 
 /* ---- tables ---- */

@@ -56,6 +56,17 @@ void classic_release(struct group *group);
 void classic_set_state(struct group *group, enum classic_state state);
 /* Of a group that was loaded with its members. */
 void classic_restore_stable(struct group *group);
+/* Of an empty one, whatever it was before. */
+void classic_restore_state(struct group *group, enum classic_state state);
+/* Before it is taken out of the table with members in it, and once it is back: timers rest. Nothing
+ * is parked. */
+struct classic_past {
+    enum classic_state state;
+    enum classic_state previous_state;
+    int64_t since_ms;
+};
+void classic_rest(struct group *group, struct classic_past *past);
+void classic_resume(struct group *group, const struct classic_past *past);
 const char *classic_state_name(enum classic_state state);
 void classic_check(const struct group *group);
 int32_t classic_member_count(const struct group *group);
@@ -141,6 +152,8 @@ void classic_write_group(struct group *group, enum classic_assignments assignmen
                          struct classic_write *write);
 /* That there is a group, whatever has happened to it since it was made in this operation. */
 void classic_write_new_group(struct group *group, struct classic_write *write);
+/* The same record alone: its replay makes the group. */
+void classic_write_new_group_record(struct group_coordinator *owner, struct string_view id);
 /* NULL: no memory. */
 struct classic_write *classic_write_make(struct group *group,
                                          void (*done)(struct classic_write *, int16_t));
@@ -149,6 +162,8 @@ void classic_write_free(struct classic_write *write);
 /* ---- join.c, sync.c, leave.c, admin.c ---- */
 
 void classic_join(struct group_coordinator *owner, struct runtime_call *call);
+void classic_join_refuse(struct group_coordinator *owner, struct runtime_call *call,
+                         int16_t error, struct string_view member_id);
 void classic_join_answer(struct classic_member *member, int16_t error);
 void classic_sync(struct group_coordinator *owner, struct runtime_call *call);
 void classic_sync_answer(struct classic_member *member, int16_t error);

@@ -21,8 +21,8 @@ static struct join_group_response *response_make(struct runtime_call *call)
     return response;
 }
 
-static void answer_error(struct group_coordinator *owner, struct runtime_call *call, int16_t error,
-                         struct string_view member_id)
+void classic_join_refuse(struct group_coordinator *owner, struct runtime_call *call,
+                         int16_t error, struct string_view member_id)
 {
     struct join_group_response *response = response_make(call);
     if (response != NULL) {
@@ -99,7 +99,7 @@ void classic_join_answer(struct classic_member *member, int16_t error)
     if (error == 0) {
         answer_current(call, member, member->group->leader == member);
     } else {
-        answer_error(member->group->owner, call, error,
+        classic_join_refuse(member->group->owner, call, error,
                      error == KAFKA_FENCED_INSTANCE_ID ? member->id : string_view_of(""));
     }
 }
@@ -156,7 +156,7 @@ static void add_member(struct group *group, struct runtime_call *call,
     struct classic_member_facts facts = facts_of(call, member_id);
     struct classic_member *member = classic_member_add(group, &facts);
     if (member == NULL) {
-        answer_error(group->owner, call, KAFKA_UNKNOWN_SERVER_ERROR, string_view_of(""));
+        classic_join_refuse(group->owner, call, KAFKA_UNKNOWN_SERVER_ERROR, string_view_of(""));
         return;
     }
     struct classic_pending *pending = classic_pending_find(group, member_id);
@@ -177,7 +177,7 @@ static void update_member(struct classic_member *member, struct runtime_call *ca
 {
     struct classic_member_facts facts = facts_of(call, member->id);
     if (!classic_member_update(member, &facts)) {
-        answer_error(member->group->owner, call, KAFKA_UNKNOWN_SERVER_ERROR, member->id);
+        classic_join_refuse(member->group->owner, call, KAFKA_UNKNOWN_SERVER_ERROR, member->id);
         return;
     }
     park(member, call);
@@ -213,7 +213,7 @@ static void replaced_written(struct classic_write *write, int16_t error)
     struct runtime_call *call = member->joining;
     member->joining = NULL;
     group->joining_count--;
-    answer_error(group->owner, call, error, string_view_of(""));
+    classic_join_refuse(group->owner, call, error, string_view_of(""));
     if (classic_member_find(group, write->old_member_id) == NULL &&
         classic_member_rename(member, write->old_member_id)) {
         mem_free(member->offers.items);
@@ -256,7 +256,7 @@ static void replace_member(struct group *group, struct classic_member *member,
         if (write != NULL) {
             classic_write_free(write);
         }
-        answer_error(group->owner, call, KAFKA_UNKNOWN_SERVER_ERROR, string_view_of(""));
+        classic_join_refuse(group->owner, call, KAFKA_UNKNOWN_SERVER_ERROR, string_view_of(""));
         return;
     }
     classic_heard_of(member);
@@ -279,13 +279,14 @@ static void join_new(struct group *group, struct runtime_call *call)
     const struct join_group_request *asked = call->request;
     struct classic_member_facts facts = facts_of(call, asked->member_id);
     if (!classic_supports(group, &facts)) {
-        answer_error(group->owner, call, KAFKA_INCONSISTENT_GROUP_PROTOCOL, string_view_of(""));
+        classic_join_refuse(group->owner, call, KAFKA_INCONSISTENT_GROUP_PROTOCOL,
+                            string_view_of(""));
         return;
     }
     struct string_view member_id = new_member_id(call);
     if (member_id.data == NULL || classic_member_find(group, member_id) != NULL ||
         classic_pending_find(group, member_id) != NULL) {
-        answer_error(group->owner, call, KAFKA_UNKNOWN_SERVER_ERROR, string_view_of(""));
+        classic_join_refuse(group->owner, call, KAFKA_UNKNOWN_SERVER_ERROR, string_view_of(""));
         return;
     }
     if (asked->group_instance_id.data != NULL) {
@@ -303,11 +304,11 @@ static void join_new(struct group *group, struct runtime_call *call)
     }
     struct classic_pending *pending = classic_pending_add(group, member_id);
     if (pending == NULL) {
-        answer_error(group->owner, call, KAFKA_UNKNOWN_SERVER_ERROR, string_view_of(""));
+        classic_join_refuse(group->owner, call, KAFKA_UNKNOWN_SERVER_ERROR, string_view_of(""));
         return;
     }
     runtime_timer_arm(&pending->timer, asked->session_timeout_ms);
-    answer_error(group->owner, call, KAFKA_MEMBER_ID_REQUIRED, member_id);
+    classic_join_refuse(group->owner, call, KAFKA_MEMBER_ID_REQUIRED, member_id);
 }
 
 /* A member of which something is known. */
@@ -338,7 +339,7 @@ static void join_again(struct classic_member *member, struct runtime_call *call)
         break;
     case CLASSIC_EMPTY:
     case CLASSIC_DEAD:
-        answer_error(member->group->owner, call, KAFKA_UNKNOWN_MEMBER_ID, member->id);
+        classic_join_refuse(member->group->owner, call, KAFKA_UNKNOWN_MEMBER_ID, member->id);
         break;
     }
 }
@@ -348,12 +349,13 @@ static void join_known(struct group *group, struct runtime_call *call)
     const struct join_group_request *asked = call->request;
     struct classic_member_facts facts = facts_of(call, asked->member_id);
     if (!classic_supports(group, &facts)) {
-        answer_error(group->owner, call, KAFKA_INCONSISTENT_GROUP_PROTOCOL, asked->member_id);
+        classic_join_refuse(group->owner, call, KAFKA_INCONSISTENT_GROUP_PROTOCOL,
+                            asked->member_id);
         return;
     }
     if (classic_pending_find(group, asked->member_id) != NULL) {
         if (asked->group_instance_id.data != NULL) {
-            answer_error(group->owner, call, KAFKA_UNKNOWN_SERVER_ERROR, asked->member_id);
+            classic_join_refuse(group->owner, call, KAFKA_UNKNOWN_SERVER_ERROR, asked->member_id);
         } else {
             add_member(group, call, asked->member_id);
         }
@@ -361,7 +363,7 @@ static void join_known(struct group *group, struct runtime_call *call)
     }
     int16_t error = classic_check_member(group, asked->member_id, asked->group_instance_id);
     if (error != 0) {
-        answer_error(group->owner, call, error, asked->member_id);
+        classic_join_refuse(group->owner, call, error, asked->member_id);
     } else {
         join_again(classic_member_find(group, asked->member_id), call);
     }
@@ -395,7 +397,7 @@ static void refuse_for_size(struct group *group, struct runtime_call *call,
     if (pending != NULL) {
         classic_pending_remove(pending);
     }
-    answer_error(group->owner, call, KAFKA_GROUP_MAX_SIZE_REACHED, string_view_of(""));
+    classic_join_refuse(group->owner, call, KAFKA_GROUP_MAX_SIZE_REACHED, string_view_of(""));
     if (group->state == CLASSIC_PREPARING_REBALANCE) {
         classic_maybe_complete_join(group);
     }
@@ -415,6 +417,27 @@ static void created_written(struct classic_write *write, int16_t error)
     }
 }
 
+/* In place of one of the consumer protocol without members. NULL: call was answered. */
+static struct group *classic_group_instead(struct group *group, struct runtime_call *call)
+{
+    struct group_coordinator *owner = group->owner;
+    const struct join_group_request *asked = call->request;
+    ASSERT(group_is_empty(group));
+    if (asked->member_id.size > 0) {
+        classic_join_refuse(owner, call, KAFKA_UNKNOWN_MEMBER_ID, asked->member_id);
+        return NULL;
+    }
+    group_write_end(group);
+    classic_write_new_group_record(owner, asked->group_id);
+    if (!runtime_apply(owner->runtime)) {
+        classic_join_refuse(owner, call, KAFKA_UNKNOWN_SERVER_ERROR, string_view_of(""));
+        return NULL;
+    }
+    group = group_find(owner, asked->group_id);
+    ASSERT(group != NULL && group->kind == GROUP_CLASSIC);
+    return group;
+}
+
 /* The group to join, made when the member is new; NULL: call was answered. */
 static struct group *group_to_join(struct group_coordinator *owner, struct runtime_call *call,
                                    bool *made)
@@ -422,9 +445,12 @@ static struct group *group_to_join(struct group_coordinator *owner, struct runti
     const struct join_group_request *asked = call->request;
     struct group *group = group_find(owner, asked->group_id);
     *made = false;
+    if (group != NULL && group->kind == GROUP_CONSUMER) {
+        return classic_group_instead(group, call);
+    }
     if (group != NULL && group->kind != GROUP_CLASSIC) {
         if (!group_is_empty(group)) {
-            answer_error(owner, call, KAFKA_INCONSISTENT_GROUP_PROTOCOL, asked->member_id);
+            classic_join_refuse(owner, call, KAFKA_INCONSISTENT_GROUP_PROTOCOL, asked->member_id);
             return NULL;
         }
         /* It ends first; the client comes again and finds no group. */
@@ -434,14 +460,14 @@ static struct group *group_to_join(struct group_coordinator *owner, struct runti
         return NULL;
     }
     if (group == NULL && asked->member_id.size > 0) {
-        answer_error(owner, call, KAFKA_UNKNOWN_MEMBER_ID, asked->member_id);
+        classic_join_refuse(owner, call, KAFKA_UNKNOWN_MEMBER_ID, asked->member_id);
         return NULL;
     }
     if (group == NULL) {
         group = group_make(owner, asked->group_id);
         *made = true;
         if (group == NULL) {
-            answer_error(owner, call, KAFKA_UNKNOWN_SERVER_ERROR, string_view_of(""));
+            classic_join_refuse(owner, call, KAFKA_UNKNOWN_SERVER_ERROR, string_view_of(""));
         }
     }
     return group;
@@ -452,15 +478,20 @@ void classic_join(struct group_coordinator *owner, struct runtime_call *call)
     const struct join_group_request *asked = call->request;
     bool made;
     if (asked->group_id.size == 0) {
-        answer_error(owner, call, KAFKA_INVALID_GROUP_ID, asked->member_id);
+        classic_join_refuse(owner, call, KAFKA_INVALID_GROUP_ID, asked->member_id);
         return;
     }
     if (asked->session_timeout_ms < owner->options.min_session_timeout_ms ||
         asked->session_timeout_ms > owner->options.max_session_timeout_ms) {
-        answer_error(owner, call, KAFKA_INVALID_SESSION_TIMEOUT, asked->member_id);
+        classic_join_refuse(owner, call, KAFKA_INVALID_SESSION_TIMEOUT, asked->member_id);
         return;
     }
-    struct group *group = group_to_join(owner, call, &made);
+    struct group *group = group_find(owner, asked->group_id);
+    if (group != NULL && group->kind == GROUP_CONSUMER && !group_is_empty(group)) {
+        consumer_classic_join(group, call);
+        return;
+    }
+    group = group_to_join(owner, call, &made);
     if (group == NULL) {
         return;
     }

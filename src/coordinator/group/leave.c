@@ -95,7 +95,13 @@ void classic_leave(struct group_coordinator *owner, struct runtime_call *call)
     }
     struct group *group = group_find(owner, asked->group_id);
     response->members.items = items;
-    leave_all(group == NULL || group->kind != GROUP_CLASSIC ? NULL : group, &all, response);
+    if (group != NULL && group->kind == GROUP_CONSUMER) {
+        if (!consumer_classic_leave(group, &all, call->arena, response)) {
+            runtime_fail(owner->runtime);
+        }
+    } else {
+        leave_all(group == NULL || group->kind != GROUP_CLASSIC ? NULL : group, &all, response);
+    }
     if (call->api_version < VERSION_WITH_MEMBERS) {
         response->error_code = items[0].error_code;
         response->members.count = 0;

@@ -266,6 +266,44 @@ void classic_maybe_prepare_rebalance(struct group *group, const char *why,
     }
 }
 
+/* ---- groups that leave their place for a while ---- */
+
+void classic_rest(struct group *group, struct classic_past *past)
+{
+    ASSERT(group->joining_count == 0);
+    *past = (struct classic_past){group->state, group->previous_state, group->state_since_ms};
+    runtime_timer_cancel(&group->join_timer);
+    runtime_timer_cancel(&group->sync_timer);
+    LIST_FOR_EACH(node, &group->members)
+    {
+        runtime_timer_cancel(&CONTAINER_OF(node, struct classic_member, node)->timer);
+    }
+    LIST_FOR_EACH(node, &group->pendings)
+    {
+        runtime_timer_cancel(&CONTAINER_OF(node, struct classic_pending, node)->timer);
+    }
+}
+
+void classic_resume(struct group *group, const struct classic_past *past)
+{
+    classic_restore_state(group, past->state);
+    group->previous_state = past->previous_state;
+    group->state_since_ms = past->since_ms;
+    LIST_FOR_EACH(node, &group->members)
+    {
+        classic_heard_of(CONTAINER_OF(node, struct classic_member, node));
+    }
+    while (!list_empty(&group->pendings)) { /* they ask for an id once more */
+        classic_pending_remove(CONTAINER_OF(group->pendings.next, struct classic_pending, node));
+    }
+    if (group->state == CLASSIC_PREPARING_REBALANCE) {
+        wait_again(group);
+    } else if (group->state == CLASSIC_COMPLETING_REBALANCE) {
+        runtime_timer_arm(&group->sync_timer, classic_rebalance_timeout_ms(group));
+    }
+    classic_check(group);
+}
+
 /* ---- members that are not heard of ---- */
 
 /* Those that took their join's answer and then did not send the sync. */

@@ -5,10 +5,11 @@
 
 #define REPLAY_ARENA_BYTES (64u << 20)
 
-/* A group that a tombstone ended. */
+/* A group that a tombstone ended, or that a record made. */
 struct group_change {
     struct runtime_change change;
     struct group *group;
+    struct classic_past past; /* of one that has ended */
 };
 
 static void group_end_settle(struct runtime_change *base, bool keep)
@@ -18,6 +19,19 @@ static void group_end_settle(struct runtime_change *base, bool keep)
         group_free(change->group);
     } else {
         group_put_back(change->group);
+        classic_resume(change->group, &change->past);
+    }
+    mem_free(change);
+}
+
+/* Members that have joined it meanwhile have joined nothing. */
+static void group_made_settle(struct runtime_change *base, bool keep)
+{
+    struct group_change *change = CONTAINER_OF(base, struct group_change, change);
+    if (!keep) {
+        classic_answer_all(change->group, KAFKA_COORDINATOR_NOT_AVAILABLE);
+        group_take(change->group);
+        group_free(change->group);
     }
     mem_free(change);
 }
@@ -34,6 +48,7 @@ static int replay_end(struct group_coordinator *owner, struct string_view id)
         return ERR_NOMEM;
     }
     *change = (struct group_change){.change.settle = group_end_settle, .group = group};
+    classic_rest(group, &change->past);
     group_take(group);
     runtime_note_change(owner->runtime, &change->change);
     return 0;
@@ -120,6 +135,23 @@ static int replay_group(struct group_coordinator *owner, struct string_view id,
     return 0;
 }
 
+/* One that was of another kind until now. */
+static int replay_made(struct group_coordinator *owner, struct string_view id,
+                       const struct group_metadata_value *value)
+{
+    struct group_change *change = mem_calloc(1, sizeof *change);
+    int error = change == NULL ? ERR_NOMEM : replay_group(owner, id, value);
+    if (error != 0) {
+        mem_free(change);
+        return error;
+    }
+    change->change.settle = group_made_settle;
+    change->group = group_find(owner, id);
+    ASSERT(change->group != NULL && change->group->kind == GROUP_CLASSIC);
+    runtime_note_change(owner->runtime, &change->change);
+    return 0;
+}
+
 static int replay_group_record(struct group_coordinator *owner,
                                const struct runtime_record *record, struct arena *arena)
 {
@@ -135,7 +167,7 @@ static int replay_group_record(struct group_coordinator *owner,
     if (record->value.data == NULL) {
         return replay_end(owner, key.group);
     }
-    if (record->offset < 0) {
+    if (record->offset < 0 && group_find(owner, key.group) != NULL) {
         /* Just written: the group is ahead of it already (as in Apache Kafka, which does not replay
          * these), and sees to what happens when the append fails. */
         return 0;
@@ -146,6 +178,9 @@ static int replay_group_record(struct group_coordinator *owner,
                           : group_metadata_value_decode(&reader, version, arena, &value);
     if (error != 0) {
         return error;
+    }
+    if (record->offset < 0) {
+        return replay_made(owner, key.group, &value);
     }
     return group_is_sound(&value) ? replay_group(owner, key.group, &value) : ERR_CORRUPT;
 }

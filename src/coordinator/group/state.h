@@ -5,6 +5,9 @@
 #include "base/map.h"
 #include "coordinator/group/group.h"
 
+/* Of the record of a classic group. */
+#define GROUP_VALUE_VERSION 3
+
 /* Types of records of __consumer_offsets. */
 enum group_record {
     GROUP_RECORD_LEGACY_OFFSET = 0,

@@ -149,13 +149,19 @@ void classic_sync(struct group_coordinator *owner, struct runtime_call *call)
 {
     const struct sync_group_request *asked = call->request;
     struct group *group = group_find(owner, asked->group_id);
+    bool by_consumers = group != NULL && group->kind == GROUP_CONSUMER;
     bool unsaid = call->api_version >= VERSION_WITH_PROTOCOL &&
                   (asked->protocol_type.data == NULL || asked->protocol_name.data == NULL);
     int16_t error = unsaid                      ? KAFKA_INCONSISTENT_GROUP_PROTOCOL
                     : asked->group_id.size == 0 ? KAFKA_INVALID_GROUP_ID
+                    : by_consumers              ? 0
                                                 : check_sync(group, asked);
     if (error != 0) {
         answer_sync(owner, call, error, NULL);
+        return;
+    }
+    if (by_consumers) {
+        consumer_classic_sync(group, call);
         return;
     }
     struct classic_member *member = classic_member_find(group, asked->member_id);
@@ -180,12 +186,16 @@ void classic_sync(struct group_coordinator *owner, struct runtime_call *call)
     classic_check(group);
 }
 
-static int16_t heartbeat(struct group_coordinator *owner, const struct heartbeat_request *asked)
+static int16_t heartbeat(struct group_coordinator *owner, const struct heartbeat_request *asked,
+                         struct arena *arena)
 {
     if (asked->group_id.size == 0) {
         return KAFKA_INVALID_GROUP_ID;
     }
-    const struct group *group = group_find(owner, asked->group_id);
+    struct group *group = group_find(owner, asked->group_id);
+    if (group != NULL && group->kind == GROUP_CONSUMER) {
+        return consumer_classic_heartbeat(group, asked, arena);
+    }
     int16_t error = check_generation(group, asked->member_id, asked->group_instance_id,
                                      asked->generation_id);
     if (error != 0) {
@@ -200,7 +210,7 @@ void classic_heartbeat(struct group_coordinator *owner, struct runtime_call *cal
     struct heartbeat_response *response = arena_alloc(call->arena, sizeof *response);
     if (response != NULL) {
         heartbeat_response_default(response);
-        response->error_code = heartbeat(owner, call->request);
+        response->error_code = heartbeat(owner, call->request, call->arena);
     }
     runtime_reply(owner->runtime, call, response);
 }

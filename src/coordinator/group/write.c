@@ -1,8 +1,6 @@
 /* The record of a classic group, and what hangs on it until it is committed. */
 #include "coordinator/group/internal.h"
 
-#define GROUP_VALUE_VERSION 3
-
 char *text_printable(struct string_view from, char *text, size_t size)
 {
     size_t count = from.size < size - 1 ? from.size : size - 1;
@@ -111,16 +109,21 @@ void classic_write_group(struct group *group, enum classic_assignments assignmen
 }
 
 /* As Apache Kafka writes it before the first rebalance. */
-void classic_write_new_group(struct group *group, struct classic_write *write)
+void classic_write_new_group_record(struct group_coordinator *owner, struct string_view id)
 {
-    struct runtime *runtime = group->owner->runtime;
-    struct group_metadata_key key = {group->id};
+    struct group_metadata_key key = {id};
     struct group_metadata_value value;
+    ASSERT(id.data != NULL);
     group_metadata_value_default(&value);
     value.protocol_type = string_view_of("");
     value.protocol = value.leader = (struct string_view){NULL, 0};
-    value.current_state_timestamp = runtime_now(runtime).wall_ms;
-    runtime_write(runtime, GROUP_RECORD_GROUP, &group_metadata_key_row, &key,
+    value.current_state_timestamp = runtime_now(owner->runtime).wall_ms;
+    runtime_write(owner->runtime, GROUP_RECORD_GROUP, &group_metadata_key_row, &key,
                   &group_metadata_value_row, GROUP_VALUE_VERSION, &value);
-    runtime_wait(runtime, &write->waiter);
+}
+
+void classic_write_new_group(struct group *group, struct classic_write *write)
+{
+    classic_write_new_group_record(group->owner, group->id);
+    runtime_wait(group->owner->runtime, &write->waiter);
 }
