@@ -35,6 +35,8 @@ struct fetch_item {
     int32_t diverging_epoch;
     int64_t diverging_end_offset;
     struct log_read_result read;
+    struct fetch_partition *told; /* in the session that is answered, NULL: in none */
+    bool answered;                /* it is in the response */
     bool copied; /* into the response: its range is given back */
     struct log_aborted *aborted;
     int32_t aborted_count;
@@ -363,19 +365,34 @@ static void fetch_fill_partition(struct broker_request *request, struct fetch_wo
     out->records = records;
 }
 
-/* How many items from i on are of the same topic: what its array must hold. */
+/* Which items are in the response: all, or what is news for the session. */
+static void fetch_choose(struct fetch_work *work, struct fetch_session *session)
+{
+    for (size_t i = 0; i < work->item_count; i++) {
+        struct fetch_item *item = &work->items[i];
+        item->told = session == NULL ? NULL : fetch_session_get(session, &item->asked.key);
+        item->answered = !work->incremental || fetch_item_is_news(item, item->told);
+    }
+}
+
+/* How many items from i on are answered before one of another topic: what the array of the topic
+ * must hold. Those that are not answered part nothing. */
 static size_t fetch_same_topic(const struct fetch_work *work, size_t i)
 {
-    size_t count = 1;
-    while (i + count < work->item_count) {
-        const struct fetch_key *first = &work->items[i].asked.key;
-        const struct fetch_key *next = &work->items[i + count].asked.key;
+    const struct fetch_key *first = &work->items[i].asked.key;
+    size_t count = 0;
+    for (; i < work->item_count; i++) {
+        const struct fetch_key *next = &work->items[i].asked.key;
+        if (!work->items[i].answered) {
+            continue;
+        }
         if (!uuid_equal(first->topic_id, next->topic_id) ||
             !string_view_equal(first->name, next->name)) {
             break;
         }
         count++;
     }
+    ASSERT(count > 0);
     return count;
 }
 
@@ -478,12 +495,11 @@ static void fetch_answer(struct fetch_work *work)
     work->response.responses.items = arena_array(&request->arena, work->item_count,
                                                  sizeof *work->response.responses.items);
     bool usable = work->response.responses.items != NULL && work->response.error_code == 0;
+    fetch_choose(work, session);
     size_t i = 0;
     for (; usable && i < work->item_count; i++) {
         struct fetch_item *item = &work->items[i];
-        struct fetch_partition *told =
-            session == NULL ? NULL : fetch_session_get(session, &item->asked.key);
-        if (work->incremental && !fetch_item_is_news(item, told)) {
+        if (!item->answered) {
             continue;
         }
         struct fetch_response_fetchable_topic_response *topic =
@@ -493,8 +509,8 @@ static void fetch_answer(struct fetch_work *work)
         }
         fetch_fill_partition(request, work, item,
                              &topic->partitions.items[topic->partitions.count++]);
-        if (told != NULL) {
-            fetch_remember(session, told, item);
+        if (item->told != NULL) {
+            fetch_remember(session, item->told, item);
         }
     }
     work->response.session_id = session != NULL ? session->id : 0;

@@ -242,6 +242,23 @@ def keeps_fetch_sessions(broker):
         check(error, SESSION_NOT_FOUND, "a closed session")
 
 
+def keeps_the_order_of_a_session_whose_topics_alternate(broker):
+    """A response is built per topic: partitions that have nothing new lie between those of one topic."""
+    with Connection(broker.port) as connection:
+        first, second = topic_for(connection, 3), topic_for(connection, 3)
+        asked = [(topic, partition, 0) for partition in range(3) for topic in (first, second)]
+        error, session, found = connection.fetch(asked, epoch=0)
+        check((error, len(found)), (0, 6), "full fetch")
+        sent = {(first, partition): batch([b"%d" % partition * 90]) for partition in range(3)}
+        for (topic, partition), records in sent.items():
+            check(connection.produce(topic, records, partition), (0, 0), "produce")
+        error, _, found = connection.fetch([], session=session, epoch=1)
+        check((error, list(found)), (0, list(sent)), "what has changed")
+        for where, (code, high, records) in found.items():
+            # Offset and leader epoch are the broker's.
+            check((code, high, records[16:]), (0, 1, sent[where][16:]), f"records of {where[1]}")
+
+
 def lists_offsets_by_time(broker):
     with Connection(broker.port) as connection:
         topic = topic_for(connection)
@@ -310,7 +327,8 @@ CASES = [answers_a_frame_in_pieces, answers_pipelined_requests_in_order, closes_
          refuses_batches_of_other_shapes, refuses_what_is_too_large,
          answers_duplicates_with_the_first_offset, refuses_a_gap_in_the_sequence,
          wakes_a_fetch_at_the_exact_byte, honours_max_wait, sends_the_first_batch_whole,
-         answers_wrong_positions, keeps_fetch_sessions, lists_offsets_by_time,
+         answers_wrong_positions, keeps_fetch_sessions,
+         keeps_the_order_of_a_session_whose_topics_alternate, lists_offsets_by_time,
          takes_many_connections, survives_garbage]
 
 
