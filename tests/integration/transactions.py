@@ -415,13 +415,13 @@ def fill(connection, topic):
     return wanted
 
 
-def await_progress(broker, count):
+def await_progress(broker, count, topic="out"):
     """Until so many offsets are used of the topic that is copied to."""
     connection = reconnect(broker)
 
     def ends():
         answer = connection.ask("ListOffsets", 5, {"replicaId": -1, "isolationLevel": 0, "topics": [
-            {"name": "out", "partitions": [{"partitionIndex": i, "timestamp": -1,
+            {"name": topic, "partitions": [{"partitionIndex": i, "timestamp": -1,
                                             "currentLeaderEpoch": -1} for i in range(PARTITIONS)]}]})
         return sum(max(item["offset"], 0) for item in answer["topics"][0]["partitions"]) >= count
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Installs the pinned clients of other projects into a cache folder outside the tree.
 
-    install.py [java] [python] [go] [node] [librdkafka]      all of them when none is named
+    install.py [java] [streams] [python] [go] [node] [librdkafka]      all of them when none is named
 
 The cache is $BARNABAS_CACHE, ~/.cache/barnabas without it. Each client gets a folder whose name
 carries a hash of its pins, so that a changed pin installs anew; a folder appears only when it is
@@ -48,6 +48,15 @@ def _java(folder):
           str(folder / "classes"), *sources], folder)
 
 
+def _streams(folder):
+    """lib/: Kafka Streams with its tests; classes/: our program."""
+    _run(["mvn", "-q", "-B", "-f", str(HERE / "streams" / "pom.xml"), "dependency:copy-dependencies",
+          f"-DoutputDirectory={folder / 'lib'}"], folder)
+    sources = [str(path) for path in _sources("streams") if path.suffix == ".java"]
+    _run(["javac", "-nowarn", "-proc:none", "-cp", f"{folder / 'lib'}/*", "-d",
+          str(folder / "classes"), *sources], folder)
+
+
 def _python(folder):
     """bin/python with the clients."""
     _run([sys.executable, "-m", "venv", str(folder)], folder)
@@ -86,12 +95,12 @@ def _librdkafka(folder):
     shutil.rmtree(folder / "package")
 
 
-INSTALLERS = {"java": _java, "python": _python, "go": _go, "node": _node,
+INSTALLERS = {"java": _java, "streams": _streams, "python": _python, "go": _go, "node": _node,
               "librdkafka": _librdkafka}
 
 
 # What a change of makes an install stale; the Python programs run from the tree.
-PINS = {"java": (".xml", ".java"), "python": (".txt",), "go": (".go", ".mod", ".sum"),
+PINS = {"java": (".xml", ".java"), "streams": (".xml", ".java"), "python": (".txt",), "go": (".go", ".mod", ".sum"),
         "node": (".js", ".json"), "librdkafka": (".json",)}
 
 
