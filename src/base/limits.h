@@ -29,9 +29,9 @@
 #define LOOP_STACK_BYTES (1u << 20)
 #define LOOP_EVENTS_MAX LIMIT(256, 2)
 
-/* At the end of a broker so many logs of a directory are synced one by one; more than that with
- * their whole file system, which two flushes of the disk a log would outlast by far. */
-#define CLOSING_SYNC_EACH_MAX LIMIT(32, 1)
+/* So many partitions of a log directory are synced one by one; more than that with their whole file
+ * system, which a flush or two of the disk for each would outlast by far. */
+#define SYNC_EACH_MAX LIMIT(32, 1)
 
 /* ---- connections ---- */
 

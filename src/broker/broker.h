@@ -108,6 +108,7 @@ struct broker_flushes {
     struct flush_round *spare; /* of one part, for when there is no memory */
 };
 
+struct broker_made;
 struct cleaner;
 struct fetch_sessions;
 struct coordinators;
@@ -130,7 +131,8 @@ struct broker_shard {
     struct list marker_works; /* of transactions that were decided (transaction_markers.h) */
     struct writer scratch; /* for unpacking records */
     struct broker_flushes flushes[BROKER_DIRS_MAX];
-    uint64_t unsynced_dirs; /* bits of those in which partitions were made in this turn */
+    uint64_t unsynced_dirs; /* bits of those in which partitions were made in this turn, */
+    struct broker_made *made[BROKER_DIRS_MAX]; /* and which; NULL: none */
     struct list compacted; /* partitions whose policy says compact */
     struct list open; /* partitions with open files, the one used last at the end */
     size_t open_count;

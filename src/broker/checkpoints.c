@@ -314,7 +314,7 @@ static int closing_told(struct log *log)
  * synced one by one. */
 static void closing_sync_together(struct broker_dir *dir, struct broker *broker)
 {
-    if (atomic_load(&dir->offline) || closing_each(broker, dir, NULL) <= CLOSING_SYNC_EACH_MAX) {
+    if (atomic_load(&dir->offline) || closing_each(broker, dir, NULL) <= SYNC_EACH_MAX) {
         return;
     }
     int64_t error = closing_each(broker, dir, log_end_write);

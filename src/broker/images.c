@@ -90,23 +90,6 @@ static void shard_drop_gone(struct broker_shard *shard, const struct image *newe
     }
 }
 
-/* What was made in the log directories stays there. */
-static void shard_sync_dirs(struct broker_shard *shard)
-{
-    struct broker *broker = shard->broker;
-    STATIC_ASSERT(BROKER_DIRS_MAX <= 64, "a bit each");
-    for (int32_t i = 0; shard->unsynced_dirs != 0 && i < broker->options.dir_count; i++) {
-        struct broker_dir *dir = &broker->dirs[i];
-        if ((shard->unsynced_dirs >> i & 1) != 0 && !atomic_load(&dir->offline)) {
-            int error = io_sync_directory(broker->options.fs, dir->dir->path);
-            if (error != 0) {
-                broker_dir_fail(shard, dir, error);
-            }
-        }
-    }
-    shard->unsynced_dirs = 0;
-}
-
 /* every: also the topics that are the same in both. */
 static void shard_take_on(struct broker_shard *shard, const struct image *newer, bool every)
 {
@@ -128,7 +111,7 @@ static void shard_take_on(struct broker_shard *shard, const struct image *newer,
             error = ERR_NOMEM;
         }
     }
-    shard_sync_dirs(shard);
+    partition_new_sync(shard);
     struct image *taken = image_ref(newer); /* newer may be the one that is held */
     image_unref(&shard->image);
     shard->image = taken;

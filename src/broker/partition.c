@@ -368,18 +368,16 @@ static int partition_open_log(struct partition *partition, const struct log_conf
     if (error != 0) {
         return error;
     }
+    if (!found) {
+        return partition_new_write(partition, path);
+    }
     struct uuid known;
     error = log_dir_read_topic_id(broker->options.fs, path, &known);
-    if (error != 0 && error != ERR_NOMEM) {
-        error = log_dir_write_topic_id(broker->options.fs, path, partition->key.topic_id);
-        if (error == 0 && found) {
-            error = io_sync_directory(broker->options.fs, path);
-        }
-        /* A new directory is synced with the first records; the one around it once for all that are
-         * made in this turn, before anybody hears of them. */
-        partition->shard->unsynced_dirs |= UINT64_C(1) << (partition->dir - broker->dirs);
+    if (error == 0 || error == ERR_NOMEM) {
+        return error;
     }
-    return error;
+    error = log_dir_write_topic_id(broker->options.fs, path, partition->key.topic_id);
+    return error == 0 ? io_sync_directory(broker->options.fs, path) : error;
 }
 
 /* Chooses the directory, unless that was done before: 0, or ERR_NOMEM. */

@@ -115,6 +115,9 @@ void partition_forget_files(struct partition *partition);
 void partition_want_flush(struct partition *partition);
 /* flush.ms */
 void partition_flush_if_old(struct partition *partition, int64_t now_ms);
+/* At the end of a turn in which partitions may have been made: what they are found again by is
+ * synced. */
+void partition_new_sync(struct broker_shard *shard);
 /* A partition that goes need not be synced any more. */
 void partition_forget_flush(struct partition *partition);
 /* Starts a sync of all that is due, one job a log directory, unless one is under way there. */

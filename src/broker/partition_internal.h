@@ -4,6 +4,13 @@
 
 #include "broker/partition.h"
 
+/* ---- partition_new.c ---- */
+
+/* Says in the directory at path whose it is: 0 or an error. */
+int partition_new_write(struct partition *partition, const char *path);
+
+/* ---- partition.c ---- */
+
 /* Makes the offsets below offset readable, bytes more than before. */
 void partition_raise_high_watermark(struct partition *partition, int64_t offset, int64_t bytes);
 /* The rest of partition_delete, unless a flush or a cleaning is still running. */

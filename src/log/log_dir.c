@@ -303,8 +303,9 @@ int log_dir_read_topic_id(struct io_fs *fs, const char *partition_directory, str
     return error;
 }
 
-int log_dir_write_topic_id(struct io_fs *fs, const char *partition_directory,
-                           struct uuid topic_id)
+static int topic_id_write(struct io_fs *fs, const char *partition_directory, struct uuid topic_id,
+                          int (*write)(struct io_fs *fs, const char *path, const void *data,
+                                       size_t size))
 {
     char path[DIR_PATH_BYTES];
     char id[UUID_TEXT_BYTES];
@@ -313,7 +314,33 @@ int log_dir_write_topic_id(struct io_fs *fs, const char *partition_directory,
     uuid_format(topic_id, id);
     int size = snprintf(text, sizeof text, "version: 0\ntopic_id: %s", id);
     int error = dir_path(partition_directory, "partition.metadata", path);
-    return error == 0 ? io_write_unnamed(fs, path, text, (size_t)size) : error;
+    return error == 0 ? write(fs, path, text, (size_t)size) : error;
+}
+
+int log_dir_write_topic_id(struct io_fs *fs, const char *partition_directory,
+                           struct uuid topic_id)
+{
+    return topic_id_write(fs, partition_directory, topic_id, io_write_unnamed);
+}
+
+int log_dir_name_topic_id(struct io_fs *fs, const char *partition_directory, struct uuid topic_id)
+{
+    return topic_id_write(fs, partition_directory, topic_id, io_write_unsynced);
+}
+
+int log_dir_sync_topic_id(struct io_fs *fs, const char *partition_directory)
+{
+    char path[DIR_PATH_BYTES];
+    struct io_file file;
+    int error = dir_path(partition_directory, "partition.metadata", path);
+    if (error == 0) {
+        error = io_file_open(fs, path, IO_OPEN_READ | IO_OPEN_WRITE, &file);
+    }
+    if (error == 0) {
+        error = io_file_sync(&file);
+        io_file_close(&file);
+    }
+    return error;
 }
 
 #define NAME_BYTES_MAX 255

@@ -119,8 +119,12 @@ int log_dir_parse_name(const char *name, struct string_view *topic, int32_t *par
                        enum log_dir_kind *kind);
 /* partition.metadata of a partition directory. */
 int log_dir_read_topic_id(struct io_fs *fs, const char *partition_directory, struct uuid *topic_id);
+/* Whole before it has its name; the caller syncs the directory. */
 int log_dir_write_topic_id(struct io_fs *fs, const char *partition_directory,
                            struct uuid topic_id);
+/* Where there is none yet: it is whole on the disk only once it is synced. */
+int log_dir_name_topic_id(struct io_fs *fs, const char *partition_directory, struct uuid topic_id);
+int log_dir_sync_topic_id(struct io_fs *fs, const char *partition_directory);
 /* Renames a partition directory to its -delete name; renamed gets the new path (mem_free). Not
  * synced: a name that comes back is found to be of no topic. */
 int log_dir_rename_deleted(struct log_dir *dir, const char *partition_directory,

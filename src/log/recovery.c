@@ -725,9 +725,10 @@ int log_recover(struct log *log, const struct log_options *options, struct err_m
 {
     struct log_files files = {0};
     int error = io_make_directory(&log->fs, log->directory);
+    bool is_new = error == 0;
     /* The last process may have died before it synced what it made in it. */
-    log->directory_dirty = error == 0 || !options->clean_shutdown;
-    if (error == 0 || error == ERR_EXISTS) {
+    log->directory_dirty = is_new || !options->clean_shutdown;
+    if (error == ERR_EXISTS) {
         error = log_files_list(log, &files);
     }
     if (error == 0 && files.was_cleaned) {
@@ -739,7 +740,7 @@ int log_recover(struct log *log, const struct log_options *options, struct err_m
             break;
         }
     }
-    if (error == 0) {
+    if (error == 0 && !is_new) {
         error = leader_epochs_load(&log->epochs);
     }
     if (error == 0) {
