@@ -102,7 +102,7 @@ def groups(bench):
 
 
 def paced(bench, broker, topic):
-    seconds = 2 if bench.options.quick else 10
+    seconds = 2 if bench.options.quick else 8
     done, cpu = driven(broker, bench.program("transactions"), "paced", broker.bootstrap, topic,
                        TRANSACTION_RATE, seconds)
     done["cpu_ms_each"] = cpu / done.pop("done") * 1000
@@ -111,7 +111,7 @@ def paced(bench, broker, topic):
 
 def streams(bench, broker, topic):
     """Rows of large batches, without and with transactions."""
-    megabytes = 200 if bench.options.quick else 2000
+    megabytes = 200 if bench.options.quick else 1000
     rows, rates = {}, []
     for name, end_ms in (("plain", 0), ("in transactions", END_MS)):
         bench.warm_memory(megabytes * 1000000)

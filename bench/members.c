@@ -298,12 +298,12 @@ static void answered(void *owner)
     }
 }
 
-/* Everybody that waits for nothing asks how things are. */
-static void heartbeat_all(struct run *run)
+/* Everybody that waits for nothing and has no newer epoch asks how things are. */
+static void heartbeat_all(struct run *run, int32_t newest_epoch)
 {
     for (size_t i = 0; i < run->count; i++) {
         struct member *member = &run->members[i];
-        if (member->step == STEP_IDLE) {
+        if (member->step == STEP_IDLE && member->epoch <= newest_epoch) {
             run->heartbeats++;
             if (run->classic) {
                 send_heartbeat(member);
@@ -328,13 +328,16 @@ static bool is_settled(const struct run *run, int32_t after_epoch)
     return owned == run->partitions && epoch > after_epoch;
 }
 
+/* Classic members that have joined a newer generation are done; until there is one, and with the
+ * other protocol, everybody goes on asking. */
 static void settle(struct run *run, int poll, int32_t after_epoch)
 {
+    int32_t asking_epoch = run->classic && after_epoch > 0 ? after_epoch : INT32_MAX;
     int64_t due_ns = now_ns() + TICK_MS * 1000000;
     while (!is_settled(run, after_epoch)) {
         wire_poll(poll, TICK_MS, answered);
         if (now_ns() > due_ns) {
-            heartbeat_all(run);
+            heartbeat_all(run, asking_epoch);
             due_ns = now_ns() + TICK_MS * 1000000;
         }
     }
@@ -366,14 +369,14 @@ static void leave(struct run *run)
 static void measure(struct run *run, int poll)
 {
     sleep_until(now_ns() + (ASSIGNMENT_INTERVAL_MS + 200) * 1000000LL);
-    heartbeat_all(run); /* sessions, and a broker that has just done something */
+    heartbeat_all(run, INT32_MAX); /* sessions, and a broker that has just done something */
     settle(run, poll, 0);
     int32_t epoch = run->members[0].epoch;
     wire_ready();
     run->heartbeats = 0;
     int64_t began_ns = now_ns();
     leave(run);
-    heartbeat_all(run);
+    heartbeat_all(run, INT32_MAX);
     settle(run, poll, epoch);
     printf("{\"settled_ms\": %.2f, \"heartbeats\": %ld}\n", (double)(now_ns() - began_ns) / 1e6,
            run->heartbeats);

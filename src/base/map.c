@@ -4,7 +4,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-#define MAP_CAPACITY_MIN 16
+/* Groups have many tables of one element. */
+#define MAP_CAPACITY_MIN 2
 
 void map_release(struct map *map)
 {

@@ -188,6 +188,8 @@ void classic_release(struct group *group)
     classic_forget_topics(group);
     text_free(&group->protocol_type);
     text_free(&group->protocol_name);
+    mem_free(group->trigger);
+    group->trigger = NULL;
     group->leader = NULL;
 }
 
@@ -419,6 +421,9 @@ void classic_pending_remove(struct classic_pending *pending)
     void *taken = map_take(&pending->group->pending_by_id, &pending->id);
     ASSERT(taken == pending);
     list_remove(&pending->node);
+    if (list_empty(&pending->group->pendings)) {
+        map_release(&pending->group->pending_by_id); /* mostly nobody is on the way */
+    }
     runtime_timer_release(&pending->timer);
     text_free(&pending->id);
     mem_free(pending);

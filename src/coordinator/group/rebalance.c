@@ -19,10 +19,13 @@ static void note_rebalance(struct group *group, int32_t moved)
     runtime_note(group->owner->runtime,
                  "rebalance group=\"%s\" generation=%" PRId32 " trigger=\"%s\" took_ms=%" PRId64
                  " members=%" PRId32 " partitions_moved=%s",
-                 text_printable(group->id, id, sizeof id), group->generation, group->trigger,
+                 text_printable(group->id, id, sizeof id), group->generation,
+                 group->trigger == NULL ? "" : group->trigger,
                  now.monotonic_ms - group->rebalance_since_ms, classic_member_count(group),
                  moved < 0 ? "unknown" : text);
     group->owner->counts.rebalances++;
+    mem_free(group->trigger);
+    group->trigger = NULL;
 }
 
 /* ---- what is parked is answered ---- */
@@ -231,13 +234,17 @@ void classic_join_timer_fire(struct runtime_timer *timer)
 void classic_prepare_rebalance(struct group *group, const char *why, struct string_view member)
 {
     char id[96];
+    char trigger[192];
     ASSERT(group->state != CLASSIC_DEAD && group->state != CLASSIC_PREPARING_REBALANCE);
     if (group->state == CLASSIC_COMPLETING_REBALANCE) {
         classic_fail_sync(group, KAFKA_REBALANCE_IN_PROGRESS);
     }
     runtime_timer_cancel(&group->sync_timer);
-    snprintf(group->trigger, sizeof group->trigger, "%s%s%s", why, member.size > 0 ? ": " : "",
-             member.size > 0 ? text_printable(member, id, sizeof id) : "");
+    int length = snprintf(trigger, sizeof trigger, "%s%s%s", why, member.size > 0 ? ": " : "",
+                          member.size > 0 ? text_printable(member, id, sizeof id) : "");
+    ASSERT(length > 0 && (size_t)length < sizeof trigger);
+    mem_free(group->trigger);
+    group->trigger = mem_strndup(trigger, (size_t)length);
     group->rebalance_since_ms = runtime_now(group->owner->runtime).monotonic_ms;
     bool first = group->state == CLASSIC_EMPTY;
     classic_set_state(group, CLASSIC_PREPARING_REBALANCE);

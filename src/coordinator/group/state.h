@@ -124,7 +124,7 @@ struct group {
     struct runtime_timer sync_timer;
     struct list writes; /* under way */
     int64_t rebalance_since_ms; /* monotonic */
-    char trigger[192]; /* of the rebalance under way */
+    char *trigger; /* of the rebalance under way; NULL: none, or there was no memory for it */
 };
 struct classic_topic {
     struct string_view name;
