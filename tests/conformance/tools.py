@@ -72,10 +72,9 @@ class Listed:
 class Side:
     """A broker, the tools to go with it, and a folder with the files that cases name."""
 
-    def __init__(self, peer, make_runner, files):
+    def __init__(self, peer, make_runner, files, settings=()):
         self.folder = tempfile.mkdtemp(prefix="barnabas-tools-")
-        more = [setting for family in families() for setting in getattr(family, "SETTINGS", [])]
-        self.broker = harness.Broker(overrides=SETTINGS + more)
+        self.broker = harness.Broker(overrides=[*SETTINGS, *settings])
         self.broker.overrides.append("controller.quorum.bootstrap.servers="
                                      f"127.0.0.1:{self.broker.controller_port}")
         self.broker.peer = peer
@@ -122,30 +121,23 @@ class Side:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def families():
-    return [importlib.import_module(name) for name in FAMILIES]
+def families(crossed=False):
+    made = [importlib.import_module(name) for name in FAMILIES]
+    return [family for family in made if hasattr(family, "CROSSED") == crossed]
 
 
-def chosen_cases(words):
-    """The cases of all families, those among them that cross, and files; with words only of these tools,
-    and what they need."""
+def chosen_cases(of, words):
+    """The cases of families and their files; with words only of these tools, and what they need."""
     wanted = set(words)
-    for family in families():
+    for family in of:
         for tool, needed in getattr(family, "NEEDS", {}).items():
             wanted |= set(needed) if tool in words else set()
-    cases, crossed, files = [], [], {}
-    for family in families():
+    cases, files = [], {}
+    for family in of:
         files.update(getattr(family, "FILES", {}))
         cases += getattr(family, "FIXTURES", [])
-        chosen = [case for case in family.CASES if not words or case[0] in wanted]
-        cases += chosen
-        crossed += chosen if hasattr(family, "CROSSED") else []
-    return cases, crossed, files
-
-
-def apache_cases(words):
-    return [case for family in families() for case in getattr(family, "APACHE_CASES", [])
-            if not words or case[0] in words]
+        cases += [case for case in family.CASES if not words or case[0] in wanted]
+    return cases, files
 
 
 def compare(cases, theirs, ours, listed, some, where=""):
@@ -177,39 +169,67 @@ def answers_of(sides):
         return list(pool.map(lambda pair: pair[0].answers(pair[1]), sides))
 
 
-def run(words, sides):
-    cases, crossed, files = chosen_cases(words)
-    alone = apache_cases(words)
-    listed = Listed(LISTED.read_text() if LISTED.exists() else "")
+class Sides:
+    """What is running, to be ended in any case."""
 
-    def side(peer, make_runner):
-        sides.append(Side(peer, make_runner, files))
-        return sides[-1]
-    java, own = runners.Java, lambda _: runners.Ours()
-    theirs, ours = answers_of([(side("apache", java), cases + alone), (side("barnabas", own), cases)])
-    verdicts = []
-    if crossed:
-        first = cases.index(crossed[0])
-        known = theirs[first:first + len(crossed)]
-        sides[0].broker.stop()
-        there, here = answers_of([(side("apache", own), crossed + alone),
-                                  (side("barnabas", java), crossed)])
-        verdicts = [compare(crossed + alone, known + theirs[len(cases):], there, listed, True,
-                            " by ours against Apache Kafka"),
-                    compare(crossed, known, here, listed, True, " by Apache Kafka's against ours")]
-    verdicts.append(compare(cases, theirs[:len(cases)], ours, listed, bool(words)))
-    if all(equal for _, equal in verdicts):
-        print(f"PASS tools: {sum(count for count, _ in verdicts)} command lines compared in all")
-    for one in sides:
-        if one.broker.peer == "barnabas":
-            one.broker.end_in_order()
-    return all(equal for _, equal in verdicts)
+    def __init__(self):
+        self.all = []
+
+    def make(self, peer, files, settings=(), tools=None):
+        make_runner = runners.Java if (tools or peer) == "apache" else lambda _: runners.Ours()
+        self.all.append(Side(peer, make_runner, files, settings))
+        return self.all[-1]
+
+    def end(self):
+        for side in self.all:
+            if side.broker.peer == "barnabas":
+                side.broker.end_in_order()
+        self.remove()
+
+    def remove(self):
+        for side in self.all:
+            side.remove()
+        self.all = []
+
+
+def run_plain(words, sides, listed):
+    """(number of cases, whether all are equal) of each comparison."""
+    cases, files = chosen_cases(families(), words)
+    if not cases or (words and not any(case[0] in words for case in cases)):
+        return []
+    theirs, ours = answers_of([(sides.make("apache", files), cases), (sides.make("barnabas", files), cases)])
+    sides.end()
+    return [compare(cases, theirs, ours, listed, bool(words))]
+
+
+def run_crossed(family, words, sides, listed):
+    """The same of a family whose tools are also run against the other's broker."""
+    cases, files = chosen_cases([family], words)
+    alone = [case for case in family.APACHE_CASES if not words or case[0] in words]
+    if not any(isinstance(case[1], str) for case in cases):
+        return []
+    settings = family.SETTINGS
+    theirs, ours = answers_of([(sides.make("apache", files, settings), cases + alone),
+                               (sides.make("barnabas", files, settings), cases)])
+    sides.end()
+    there, here = answers_of([(sides.make("apache", files, settings, "barnabas"), cases + alone),
+                              (sides.make("barnabas", files, settings, "apache"), cases)])
+    sides.end()
+    return [compare(cases, theirs[:len(cases)], ours, listed, bool(words)),
+            compare(cases + alone, theirs, there, listed, True, " by ours against Apache Kafka"),
+            compare(cases, theirs[:len(cases)], here, listed, True, " by Apache Kafka's against ours")]
 
 
 def main():
-    sides, failed = [], True
+    words, sides, failed = sys.argv[1:], Sides(), True
+    listed = Listed(LISTED.read_text() if LISTED.exists() else "")
     try:
-        failed = not run(sys.argv[1:], sides)
+        verdicts = run_plain(words, sides, listed)
+        for family in families(crossed=True):
+            verdicts += run_crossed(family, words, sides, listed)
+        failed = not all(equal for _, equal in verdicts)
+        if not failed:
+            print(f"PASS tools: {sum(count for count, _ in verdicts)} command lines compared in all")
     except harness.Skip as reason:
         failed = False
         print(f"SKIP tools: {reason}")
@@ -217,8 +237,7 @@ def main():
         traceback.print_exc()
         print("FAIL tools: it ended early")
     finally:
-        for side in sides:
-            side.remove()
+        sides.remove()
     sys.exit(1 if failed else 0)
 
 

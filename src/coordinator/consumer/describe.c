@@ -100,6 +100,8 @@ void consumer_describe(struct group_coordinator *owner, struct runtime_call *cal
     };
     if (group != NULL && group->kind == GROUP_CONSUMER) {
         describe_group(group, call->arena, out);
+    } else if (id->size == 0) {
+        out->error_code = KAFKA_INVALID_GROUP_ID;
     } else {
         out->error_code = KAFKA_GROUP_ID_NOT_FOUND;
         out->error_message = arena_format(call->arena,

@@ -1,5 +1,6 @@
-"""kafka-consumer-groups and kafka-groups, over groups in every state (group_state.py). Groups that only
-Apache Kafka serves so far are looked at there, by both tools."""
+"""kafka-consumer-groups and kafka-groups, over groups in every state (group_state.py). Share and streams
+groups, and groups with members of both protocols, which only Apache Kafka serves so far, are looked at there,
+by both tools."""
 import group_state
 from table import lines
 
@@ -354,11 +355,6 @@ L --bootstrap-server b:1
 S --help --list
 --version --list
 """, S=S, L=L)
-CASES = ([("consumer-groups", line) for line in [L, L + " --state", *MISTAKES[:7], *VALIDATED]]
-         + [("groups", L), ("consumer-groups", group_state.classic)]
-         + [("consumer-groups", line) for line in MISTAKES + LOOKS + RESETS]
-         + [("groups", line) for line in LISTS]
-         + [("consumer-groups", line) for line in DELETIONS])
 NEWER = lines("""
 L --state --type
 L --type consumer
@@ -377,34 +373,46 @@ D new-empty-h
 D new-empty-h --verbose
 D new-empty-h --members
 D new-empty-h --state --verbose
-D mixed-a
-D mixed-a --members
-D mixed-a --members --verbose
-D mixed-a --state --verbose
-D shared-d
-D streaming-j --state
 S --describe --all-groups
 S --describe --all-groups --members --verbose
 S --describe --all-groups --state --verbose
 S --describe --group ''
 R '' --topic g --to-earliest
 R new-e --topic g --to-offset 2
-R mixed-a --topic g --to-offset 2
-R shared-d --topic g --to-offset 2
-X shared-d --topic g --to-offset 2
-R streaming-j --topic g --to-offset 2
-X streaming-j --topic g --to-offset 2
 X new-empty-h --all-topics --to-latest
 D new-empty-h
 S --delete-offsets --group new-e --topic g
 S --delete-offsets --group new-e --topic g-more
 S --delete-offsets --group new-empty-h --topic g
-S --delete-offsets --group shared-d --topic g
 S --delete --group new-e
-S --delete --group shared-d
-S --delete --group streaming-j
 S --delete --group new-empty-h
 """, S=S, L=L, D=D, R=R, X=X)
-APACHE_CASES = ([("consumer-groups", group_state.consumer), ("consumer-groups", group_state.strangers)]
-                + [("consumer-groups", line) for line in NEWER]
+STRANGERS = lines("""
+D mixed-a
+D mixed-a --members
+D mixed-a --members --verbose
+D mixed-a --state --verbose
+R mixed-a --topic g --to-offset 2
+D shared-d
+D streaming-j --state
+R shared-d --topic g --to-offset 2
+X shared-d --topic g --to-offset 2
+R streaming-j --topic g --to-offset 2
+X streaming-j --topic g --to-offset 2
+S --delete-offsets --group shared-d --topic g
+S --delete --group shared-d
+S --delete --group streaming-j
+L --state --type
+S --describe --all-groups --state
+""", S=S, L=L, D=D, R=R, X=X)
+CASES = ([("consumer-groups", line) for line in [L, L + " --state", *MISTAKES[:7], *VALIDATED]]
+         + [("groups", L), ("consumer-groups", group_state.classic)]
+         + [("consumer-groups", line) for line in MISTAKES + LOOKS + RESETS]
+         + [("groups", line) for line in LISTS]
+         + [("consumer-groups", line) for line in DELETIONS]
+         + [("consumer-groups", group_state.consumer)]
+         + [("consumer-groups", line) for line in NEWER]
+         + [("groups", line) for line in LISTS[7:9] + LISTS[11:27]])
+APACHE_CASES = ([("consumer-groups", group_state.strangers)]
+                + [("consumer-groups", line) for line in STRANGERS]
                 + [("groups", line) for line in LISTS[7:9] + LISTS[11:27]])
