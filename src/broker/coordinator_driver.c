@@ -571,10 +571,10 @@ static void coordinator_give_up(struct coordinator *coordinator, const struct im
 }
 
 /* What groups have to hear of, once the image is there. */
-static void coordinators_compare_topics(struct coordinators *coordinators,
-                                        const struct image *newer)
+void coordinators_compare_topics(struct broker_shard *shard, const struct image *newer)
 {
-    const struct image *older = coordinators->shard->image;
+    struct coordinators *coordinators = shard->coordinators;
+    const struct image *older = shard->image;
     size_t same = 0;
     size_t count = image_topic_count(newer);
     for (size_t i = 0; i < count; i++) {
@@ -590,7 +590,6 @@ static void coordinators_compare_topics(struct coordinators *coordinators,
 
 void coordinators_give_up(struct broker_shard *shard, const struct image *newer)
 {
-    coordinators_compare_topics(shard->coordinators, newer);
     coordinators_visit(shard->coordinators, coordinator_give_up, newer);
     coordinators_forget_topics(shard->coordinators, newer);
 }

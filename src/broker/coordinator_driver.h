@@ -39,6 +39,8 @@ void coordinators_destroy(struct coordinators **coordinators);
 /* Before newer comes to this shard: gives up what is not led here any more, and the offsets of
  * topics that are gone. */
 void coordinators_give_up(struct broker_shard *shard, const struct image *newer);
+/* Before newer takes the place of the shard's image: what of its topics groups will hear. */
+void coordinators_compare_topics(struct broker_shard *shard, const struct image *newer);
 /* After image has come: takes on what is led here. */
 void coordinators_take_on(struct broker_shard *shard, const struct image *image);
 /* At the end of a turn: appends, answers, timers. */

@@ -112,6 +112,7 @@ static void shard_take_on(struct broker_shard *shard, const struct image *newer,
         }
     }
     partition_new_sync(shard);
+    coordinators_compare_topics(shard, newer);
     struct image *taken = image_ref(newer); /* newer may be the one that is held */
     image_unref(&shard->image);
     shard->image = taken;

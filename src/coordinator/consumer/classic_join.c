@@ -255,7 +255,8 @@ static void join_classic_group(struct joining *join)
         return;
     }
     generation = consumer_holding_of(join->member).epoch;
-    struct group *classic = consumer_become_classic(join->group, NULL, 0, join->call->arena);
+    struct group *classic =
+        consumer_become_classic(join->group, NULL, 0, rebalance, join->call->arena);
     if (classic == NULL) {
         (void)give_up(join);
         return;

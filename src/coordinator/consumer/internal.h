@@ -157,10 +157,11 @@ bool consumer_may_downgrade(const struct group *group, struct consumer_member *c
 /* Makes it one, without those members and with a rebalance. False: the operation fails. */
 bool consumer_downgrade(struct group *group, struct consumer_member *const *leaving, size_t count,
                         const char *why, struct arena *arena);
-/* The same without a rebalance: the classic group; NULL: the operation fails. */
+/* The same, but the caller begins the rebalance, if there is to be one: the classic group; NULL:
+ * the operation fails. */
 struct group *consumer_become_classic(struct group *group,
                                       struct consumer_member *const *leaving, size_t leaving_count,
-                                      struct arena *arena);
+                                      bool rebalance, struct arena *arena);
 
 /* ---- embedded.c: what classic members say and hear inside their protocol ---- */
 

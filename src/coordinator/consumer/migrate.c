@@ -260,9 +260,11 @@ static bool fill_classic(const struct group *group, const struct consumer_member
     return out->assignment.data != NULL;
 }
 
-/* Record 2 with the members that stay. */
+/* Record 2 with the members that stay. One that is to be rebalanced has no time since when it is
+ * stable: should the broker end before that, the next one finds it so and begins (Apache Kafka
+ * forgets about it, and what the member had that left would be nobody's). */
 static bool write_classic(const struct group *group, struct consumer_member *const *members,
-                          size_t count, struct arena *arena)
+                          size_t count, bool rebalance, struct arena *arena)
 {
     struct runtime *runtime = group->owner->runtime;
     struct group_metadata_key key = {group->id};
@@ -273,7 +275,7 @@ static bool write_classic(const struct group *group, struct consumer_member *con
     value.generation = group->consumer->epoch;
     value.protocol = protocol;
     value.leader = members[0]->id;
-    value.current_state_timestamp = runtime_now(runtime).wall_ms;
+    value.current_state_timestamp = rebalance ? -1 : runtime_now(runtime).wall_ms;
     value.members.items = arena_array(arena, count, sizeof *value.members.items);
     if (protocol.data == NULL || value.members.items == NULL) {
         return false;
@@ -326,7 +328,7 @@ static struct consumer_facts **facts_before(struct consumer_member *const *membe
 
 struct group *consumer_become_classic(struct group *group,
                                       struct consumer_member *const *leaving, size_t leaving_count,
-                                      struct arena *arena)
+                                      bool rebalance, struct arena *arena)
 {
     struct group_coordinator *owner = group->owner;
     struct string_view id = arena_string(arena, group->id);
@@ -342,7 +344,7 @@ struct group *consumer_become_classic(struct group *group,
     struct consumer_facts **facts =
         members == NULL ? NULL : facts_before(members, count, arena);
     group_write_end(group);
-    bool written = facts != NULL && write_classic(group, members, count, arena) &&
+    bool written = facts != NULL && write_classic(group, members, count, rebalance, arena) &&
                    runtime_apply(owner->runtime);
     struct group *classic = written ? group_find(owner, id) : NULL;
     ASSERT(!written || (classic != NULL && classic->kind == GROUP_CLASSIC));
@@ -367,7 +369,7 @@ bool consumer_downgrade(struct group *group, struct consumer_member *const *leav
 {
     struct string_view first = count > 0 ? arena_string(arena, leaving[0]->id)
                                          : string_view_of("");
-    struct group *classic = consumer_become_classic(group, leaving, count, arena);
+    struct group *classic = consumer_become_classic(group, leaving, count, true, arena);
     if (classic != NULL) {
         classic_prepare_rebalance(classic, why, first);
     }

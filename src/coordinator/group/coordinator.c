@@ -185,7 +185,11 @@ static void classic_begin_sessions(struct group *group)
     {
         classic_heard_of(CONTAINER_OF(node, struct classic_member, node));
     }
-    if (classic_member_count(group) > group->owner->options.max_size) {
+    if (group->state == CLASSIC_STABLE && group->state_since_ms < 0) {
+        /* It was to be rebalanced when it had changed its protocol (consumer/migrate.c). */
+        classic_prepare_rebalance(group, "the group has changed its protocol",
+                                  string_view_of(""));
+    } else if (classic_member_count(group) > group->owner->options.max_size) {
         classic_prepare_rebalance(group, "the group is larger than group.max.size",
                                   string_view_of(""));
     }

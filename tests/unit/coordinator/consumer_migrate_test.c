@@ -440,6 +440,8 @@ static void downgrade__the_last_of_the_new_protocol_leaves(void **state)
     assert_shared(old, 2, clients, 1);
     assert_int_equal(client_leave(&new, -1), 0);
     assert_group(&fixture, "classic PreparingRebalance");
+    fixture_restart(&fixture); /* the next broker, too, knows of it */
+    assert_group(&fixture, "classic PreparingRebalance");
     assert_int_equal(old_beat(&one), KAFKA_REBALANCE_IN_PROGRESS);
     old_join_send(&one);
     old_join_send(&two);

@@ -817,6 +817,7 @@ static void add_group_of(struct history *history, int32_t generation, struct str
     value.generation = generation;
     value.protocol = protocol;
     value.leader = members[0].member_id;
+    value.current_state_timestamp = INT64_C(1700000000000);
     value.members.items = members;
     value.members.count = count;
     history_add(history, 2, &group_metadata_key_row, &key, &group_metadata_value_row, 3, &value);

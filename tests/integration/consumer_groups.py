@@ -1,0 +1,368 @@
+#!/usr/bin/env python3
+"""Groups of the consumer protocol (KIP-848) with real clients: Java, librdkafka and franz-go join, leave, come
+back and change their protocol, and the broker is killed in the midst of it. No partition has two owners at
+once, each has one once the group has settled, and every record is read."""
+import functools
+import re
+import subprocess
+import sys
+import threading
+import time
+import uuid
+
+import harness
+
+PARTITIONS = 6
+SETTLE_SECONDS = 60
+QUICK = ("group.consumer.min.heartbeat.interval.ms=100", "group.consumer.heartbeat.interval.ms=300",
+         "group.consumer.min.session.timeout.ms=1000", "group.consumer.session.timeout.ms=6000",
+         "group.min.session.timeout.ms=1000", "group.consumer.assignment.interval.ms=200")
+
+
+def check(got, wanted, what):
+    if got != wanted:
+        raise AssertionError(f"{what}: got {got!r}, expected {wanted!r}")
+
+
+class Group:
+    """Members of all clients, what they own now, and every value that was read."""
+
+    def __init__(self, broker, group="g"):
+        self.broker, self.group = broker, group
+        self.owned, self.values, self.wrong = {}, set(), []
+        self.errors, self.gone, self.processes = [], set(), {}
+        self.lock = threading.Lock()
+        self.java = None
+        self.restarts = 0
+
+    # ---- what members say ----
+
+    def owns(self, name, partitions):
+        with self.lock:
+            for other, theirs in self.owned.items():
+                if other != name and theirs & partitions:
+                    self.wrong.append(f"{name} and {other} both own {sorted(theirs & partitions)}")
+            self.owned[name] = set(partitions)
+
+    def gives_up(self, name, partitions=None):
+        with self.lock:
+            mine = self.owned.get(name, set())
+            self.owned[name] = set() if partitions is None else mine - partitions
+
+    def hear(self, name, what, rest):
+        partitions = {word for word in rest.split(",") if word}
+        if what == "assigned":
+            self.owns(name, self.owned.get(name, set()) | partitions)
+        elif what in ("revoked", "lost"):
+            self.gives_up(name, partitions)
+        elif what == "record":
+            self.values.add(rest.rsplit(" ", 1)[1])
+        elif what in ("left", "closed"):
+            self.gives_up(name)
+            self.gone.add(name)
+        elif what == "error":
+            self.errors.append(f"{name}: {rest}")
+
+    def _listen(self, process, name=None):
+        for line in process.stdout:
+            what, _, rest = line.strip().partition(" ")
+            if name is None:
+                who, _, rest = rest.partition(" ")
+                self.hear(who, what, rest)
+            else:
+                self.hear(name, what, rest)
+
+    def _start(self, command, name=None):
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL, text=True)
+        threading.Thread(target=self._listen, args=(process, name), daemon=True).start()
+        return process
+
+    # ---- members ----
+
+    def join_java(self, name, subscription, protocol="consumer", instance="-", **settings):
+        if self.java is None:
+            folder = harness.peer("java")
+            self.java = self._start(["java", "-XX:TieredStopAtLevel=1", "-cp",
+                                     f"{folder}/classes:{folder}/lib/*", "GroupMember",
+                                     self.broker.bootstrap])
+        words = [f"{key.replace('_', '.')}={value}" for key, value in settings.items()]
+        self._say(" ".join(["join", name, protocol, self.group, instance, subscription, *words]))
+
+    def _say(self, line):
+        self.java.stdin.write(line + "\n")
+        self.java.stdin.flush()
+
+    def leave_java(self, name):
+        self._say(f"leave {name}")
+        harness.wait_for(lambda: name in self.gone, 20, f"{name} to leave")
+        self.gone.discard(name)
+
+    def join_librdkafka(self, name, topic, protocol="consumer", **settings):
+        words = {"bootstrap.servers": self.broker.bootstrap, "group.id": self.group,
+                 "group.protocol": protocol, "auto.offset.reset": "earliest",
+                 "auto.commit.interval.ms": "500", "topic.metadata.refresh.interval.ms": "1000"}
+        words.update({key.replace("_", "."): value for key, value in settings.items()})
+        self.processes[name] = self._start(
+            [str(harness.peer("python") / "bin/python"),
+             str(harness.TESTS / "peers/python/group_member.py"), topic, "600",
+             *(f"{key}={value}" for key, value in words.items())], name)
+
+    def leave_process(self, name):
+        self.processes[name].terminate()
+        harness.wait_for(lambda: name in self.gone, 20, f"{name} to leave")
+        self.gone.discard(name)
+        self.processes.pop(name).wait(10)
+
+    def die(self, name):
+        """Without a word."""
+        self.processes.pop(name).kill()
+        self.gives_up(name)
+
+    def end(self):
+        for process in self.processes.values():
+            process.kill()
+        if self.java is not None:
+            self.java.stdin.close()
+            try:
+                self.java.wait(15)
+            except subprocess.TimeoutExpired:
+                self.java.kill()
+
+    # ---- what must come of it ----
+
+    def settled(self, names, partitions):
+        with self.lock:
+            owned = [self.owned.get(name, set()) for name in names]
+            return set().union(*owned) == partitions and sum(map(len, owned)) == len(partitions)
+
+    def settle(self, names, topic, count=PARTITIONS, least=1):
+        partitions = {f"{topic}-{i}" for i in range(count)}
+        try:
+            harness.wait_for(lambda: self.settled(names, partitions) and
+                             all(len(self.owned.get(name, ())) >= least for name in names),
+                             SETTLE_SECONDS, "the group to settle")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.owned}, errors {self.errors[-3:]}") from error
+        check(self.wrong, [], "partitions with two owners")
+
+    def read(self, values, seconds=40):
+        harness.wait_for(lambda: values <= self.values, seconds,
+                         f"{len(values - self.values)} of {len(values)} values")
+
+
+def create(broker, topic, partitions=PARTITIONS):
+    status, _, text = broker.tool("topics", "--bootstrap-server", broker.bootstrap, "--create",
+                                  "--topic", topic, "--partitions", str(partitions))
+    check(status, 0, f"topics --create: {text}")
+
+
+def write(broker, topic, count, tag):
+    values = {f"{tag}-{i}" for i in range(count)}
+    status, _, text = broker.tool("console-producer", "--bootstrap-server", broker.bootstrap,
+                                  "--topic", topic, "--producer-property", "linger.ms=0",
+                                  "--producer-property", "batch.size=64",
+                                  text="".join(f"{value}\n" for value in sorted(values)))
+    check(status, 0, f"console-producer: {text}")
+    return values
+
+
+def group_type(broker, group):
+    _, text, _ = broker.tool("consumer-groups", "--bootstrap-server", broker.bootstrap, "--list",
+                             "--type")
+    found = re.search(rf"^{group}\s+(\w+)", text, re.M)
+    return found[1].lower() if found else text
+
+
+class Case:
+    def __init__(self, shards, overrides=()):
+        self.broker = harness.own_broker(shards=shards, overrides=[*QUICK, *overrides])
+        self.group = Group(self.broker)
+        self.topic = f"t{uuid.uuid4().hex[:6]}"
+
+    def __enter__(self):
+        self.broker.start()
+        create(self.broker, self.topic)
+        return self
+
+    def __exit__(self, kind, *_):
+        self.group.end()
+        if kind is None:
+            self.broker.end_in_order()
+        self.broker.remove()
+
+    def kill(self):
+        self.broker.kill()
+        self.broker.start()
+
+
+# ---- cases ----
+
+def members_come_and_go(shards):
+    with Case(shards) as case:
+        group, topic = case.group, case.topic
+        values = write(case.broker, topic, 60, "first")
+        group.join_java("one", f"names:{topic}")
+        group.settle(["one"], topic)
+        group.join_java("two", f"names:{topic}")
+        group.settle(["one", "two"], topic, least=3)
+        group.join_librdkafka("three", topic)
+        group.settle(["one", "two", "three"], topic, least=2)
+        values |= write(case.broker, topic, 60, "second")
+        group.read(values)
+        group.leave_java("one")
+        group.settle(["two", "three"], topic, least=3)
+        group.die("three")
+        group.settle(["two"], topic)
+        group.join_librdkafka("four", topic)
+        group.settle(["two", "four"], topic, least=3)
+        group.leave_process("four")
+        values |= write(case.broker, topic, 60, "third")
+        group.settle(["two"], topic)
+        group.read(values)
+        check(group.errors, [], "errors of members")
+
+
+def broker_is_killed_in_the_midst(shards):
+    with Case(shards) as case:
+        group, topic = case.group, case.topic
+        values = write(case.broker, topic, 60, "first")
+        group.join_java("one", f"names:{topic}")
+        group.join_librdkafka("two", topic)
+        group.settle(["one", "two"], topic, least=3)
+        case.kill()
+        values |= write(case.broker, topic, 60, "second")
+        group.settle(["one", "two"], topic, least=3)
+        group.join_java("three", f"names:{topic}")
+        time.sleep(0.4)  # somewhere within the rebalance, wherever that is
+        case.kill()
+        group.settle(["one", "two", "three"], topic, least=2)
+        group.leave_java("one")
+        case.kill()
+        values |= write(case.broker, topic, 60, "third")
+        group.settle(["two", "three"], topic, least=3)
+        group.read(values)
+        check(group.errors, [], "errors of members")
+
+
+def static_member_keeps_its_partitions(shards):
+    with Case(shards) as case:
+        group, topic = case.group, case.topic
+        group.join_java("one", f"names:{topic}", instance="i1")
+        group.join_java("two", f"names:{topic}", instance="i2")
+        group.settle(["one", "two"], topic, least=3)
+        had = set(group.owned["one"])
+        group.leave_java("one")
+        case.kill()
+        group.join_java("again", f"names:{topic}", instance="i1")
+        group.settle(["again", "two"], topic, least=3)
+        check(group.owned["again"], had, "partitions of the static member")
+        # Whoever comes under an instance id that is in use is turned away.
+        group.join_java("false", f"names:{topic}", instance="i2")
+        harness.wait_for(lambda: any("UnreleasedInstanceId" in error for error in group.errors),
+                         20, "the second of an instance to be refused")
+        group.settle(["again", "two"], topic, least=3)
+
+
+def expression_follows_the_topics(shards):
+    with Case(shards) as case:
+        group, topic = case.group, case.topic
+        create(case.broker, f"x{topic}", 2)
+        group.join_java("one", f"regex:{topic}.*")
+        group.settle(["one"], topic)
+        values = write(case.broker, topic, 30, "old")
+        create(case.broker, f"{topic}new", 2)
+        values |= write(case.broker, f"{topic}new", 30, "new")
+        wanted = ({f"{topic}-{i}" for i in range(PARTITIONS)} |
+                  {f"{topic}new-{i}" for i in range(2)})
+        harness.wait_for(lambda: group.owned.get("one") == wanted, 40, "the new topic to come")
+        group.read(values)
+        # The expression of librdkafka, which has another mark for it.
+        group.join_librdkafka("two", f"^{topic}.*")
+        harness.wait_for(lambda: group.settled(["one", "two"], wanted) and group.owned.get("two"),
+                         60, "both to have some")
+        check(group.wrong, [], "partitions with two owners")
+
+
+def group_changes_its_protocol(shards, client, kill):
+    with Case(shards) as case:
+        group, topic = case.group, case.topic
+        old = {"partition_assignment_strategy":
+               "org.apache.kafka.clients.consumer.CooperativeStickyAssignor"}
+        group.join_java("old1", f"names:{topic}", protocol="classic", **old)
+        group.join_java("old2", f"names:{topic}", protocol="classic", **old)
+        group.settle(["old1", "old2"], topic, least=3)
+        check(group_type(case.broker, "g"), "classic", "type of the group")
+        values = write(case.broker, topic, 60, "classic")
+        join = {"java": lambda name: group.join_java(name, f"names:{topic}"),
+                "librdkafka": lambda name: group.join_librdkafka(name, topic)}[client]
+        leave = {"java": group.leave_java, "librdkafka": group.leave_process}[client]
+        join("new1")
+        if kill:
+            time.sleep(0.5)  # in the midst of the change, wherever that is
+            case.kill()
+        group.settle(["old1", "old2", "new1"], topic, least=2)
+        check(group_type(case.broker, "g"), "consumer", "type of the group")
+        group.leave_java("old1")
+        group.settle(["old2", "new1"], topic, least=3)
+        group.leave_java("old2")
+        group.settle(["new1"], topic)
+        values |= write(case.broker, topic, 60, "consumer")
+        group.read(values)
+        # And back.
+        group.join_java("old3", f"names:{topic}", protocol="classic", **old)
+        group.settle(["old3", "new1"], topic, least=3)
+        leave("new1")
+        if kill:
+            case.kill()
+        group.settle(["old3"], topic)
+        harness.wait_for(lambda: group_type(case.broker, "g") == "classic", 20,
+                         "the group to be a classic one again")
+        values |= write(case.broker, topic, 60, "again")
+        group.read(values)
+        check(group.errors, [], "errors of members")
+
+
+def policy_forbids_it(shards):
+    with Case(shards, ["group.consumer.migration.policy=disabled"]) as case:
+        group, topic = case.group, case.topic
+        group.join_java("old", f"names:{topic}", protocol="classic")
+        group.settle(["old"], topic)
+        group.join_java("new", f"names:{topic}")
+        harness.wait_for(lambda: any(error.startswith("new") for error in group.errors), 30,
+                         "the member of the other protocol to be refused")
+        group.settle(["old"], topic)
+        check(group_type(case.broker, "g"), "classic", "type of the group")
+
+
+def rebalances_are_told(shards):
+    if harness.PEER == "apache":
+        raise harness.Skip("its log is another one")
+    with Case(shards) as case:
+        group, topic = case.group, case.topic
+        group.join_java("one", f"names:{topic}")
+        group.settle(["one"], topic)
+        group.join_java("two", f"names:{topic}")
+        group.settle(["one", "two"], topic, least=3)
+        told = re.findall(r'^rebalance group="g" epoch=(\d+) trigger="a member joins: \S+" '
+                          r'took_ms=\d+ members=(\d+) partitions_moved=(\d+)$', case.broker.log(), re.M)
+        check(told[:1], [("2", "1", "6")], "the first rebalance")
+        check(told[-1][1:], ("2", "3"), "members and moves of the last one")
+
+
+def cases():
+    for shards in harness.shard_counts():
+        for function in (members_come_and_go, broker_is_killed_in_the_midst,
+                         static_member_keeps_its_partitions, expression_follows_the_topics,
+                         policy_forbids_it, rebalances_are_told):
+            yield f"consumer_groups__{function.__name__}_{shards}", functools.partial(function, shards)
+        for client in ("java", "librdkafka"):
+            for kill in (False, True):
+                name = f"{client}{'_through_a_kill' if kill else ''}"
+                yield (f"consumer_groups__group_changes_its_protocol_{name}_{shards}",
+                       functools.partial(group_changes_its_protocol, shards, client, kill))
+
+
+if __name__ == "__main__":
+    words = sys.argv[1:]
+    harness.run([case for case in cases() if not words or any(word in case[0] for word in words)])
