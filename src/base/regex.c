@@ -60,6 +60,9 @@ struct parser {
     size_t atom_start; /* the step from which on a repetition repeats */
     int error;
     const char *why; /* with ERR_INVALID */
+    struct string_view *names; /* of groups; they lie in the expression */
+    size_t name_count;
+    size_t name_capacity;
     bool ignore_case;
     bool multi_line;
     bool dot_is_all;
@@ -475,6 +478,22 @@ static bool parse_flags(struct parser *parser)
     return false;
 }
 
+static void add_name(struct parser *parser, struct string_view name)
+{
+    for (size_t i = 0; i < parser->name_count; i++) {
+        if (string_view_equal(parser->names[i], name)) {
+            refuse(parser, "duplicate capture group name");
+            return;
+        }
+    }
+    if (mem_grow((void **)&parser->names, &parser->name_capacity, parser->name_count + 1,
+                 sizeof *parser->names) != 0) {
+        fail(parser, ERR_NOMEM);
+        return;
+    }
+    parser->names[parser->name_count++] = name;
+}
+
 /* Behind the bracket that opens it. Flags that a group sets end with it. */
 static void parse_group(struct parser *parser)
 {
@@ -491,6 +510,7 @@ static void parse_group(struct parser *parser)
             refuse(parser, "invalid named capture");
             return;
         }
+        add_name(parser, (struct string_view){(const char *)name, (size_t)(close - name)});
         parser->at = close + 1;
     } else if (next_is(parser, "?")) {
         parser->at++;
@@ -763,6 +783,7 @@ int regex_create_told(struct string_view expression, struct regex **created, con
     } else if (expression.size > 0) {
         parse_alternation(&parser);
     }
+    mem_free(parser.names);
     if (parser.at != parser.end) {
         refuse(&parser, "regexp/syntax: internal error"); /* a bracket that nothing opens */
     }

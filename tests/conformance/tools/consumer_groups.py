@@ -105,8 +105,8 @@ DEAD --reset-offsets --dry-run --group x --topic g --to-earliest
 """, S=S, L=L, D=D, R=R, DEAD=DEAD)
 REGEXES = ["abc", "", "a(", "a)", "(a", "[a", "[b-a]", "*a", "+", "|*", "a**", "a++", "a{1001}", "a{2,1}",
            "a{,2}", "a{1", "a\\", r"\8", r"\k<a>", r"\xz", r"\x{110000}", r"\x{41}", r"\Z", "(?<n",
-           "(?P<n>a)", "(?P<1 >a)", "(?z)a", "(?=a)", "(?i", "(?i)a", "[[:foo:]]", "[[:alpha:]]", r"[a-\d]",
-           "[]a]", "[^]", "(|a)*", r"\Qa*\Eb", "topic-.*|other"]
+           "(?P<n>a)", "(?P<n>a)(?P<n>b)", "(?P<n>a)(?P<m>b)", "(?P<1 >a)", "(?z)a", "(?=a)", "(?i", "(?i)a", "[[:foo:]]", "[[:alpha:]]", r"[a-\d]",
+           "[]a]", "[^]", "(|a)*", r"\Qa*\Eb", "topic-.*|other", r"\p{Greek}", r"\pX"]
 VALIDATED = [f"--validate-regex '{regex}'" for regex in REGEXES] + lines("""
 --validate-regex
 --validate-regex x --list

@@ -158,6 +158,7 @@ static void regex__says_why_it_refuses(void **state)
         {"\\8", "invalid escape sequence"},
         {"\\x{110000}", "invalid escape sequence"},
         {"(?<n", "invalid named capture"},
+        {"(?P<n>a)(?<n>b)", "duplicate capture group name"},
         {"(?z)a", "invalid or unsupported Perl syntax"},
         {"(?=a)", "invalid or unsupported Perl syntax"},
     };
