@@ -19,13 +19,13 @@ import harness  # noqa: E402
 import codec  # noqa: E402
 import sides  # noqa: E402
 
-FAMILIES = ("topics", "data", "settings", "cluster", "groups", "transactions")
+FAMILIES = ("topics", "data", "settings", "cluster", "groups", "consumers", "transactions")
 CONTROLLER_FAMILIES = ("controller",)  # asked on the listener of controllers
 LISTED = HERE.parent.parent / "docs" / "compatibility.md"
 SHOWN_DIFFERENCES = 6
 # Said to both, since the harness says some of them to Apache Kafka only.
 SETTINGS = ["auto.create.topics.enable=false", "group.initial.rebalance.delay.ms=0",
-            "offsets.topic.num.partitions=3",
+            "offsets.topic.num.partitions=3", "group.consumer.assignment.interval.ms=0",
             "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"]
 
 

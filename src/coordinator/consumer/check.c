@@ -22,7 +22,7 @@ static const char *check_join(const struct consumer_group_heartbeat_request *ask
 }
 
 static const char *check_request(const struct consumer_group_heartbeat_request *asked,
-                                 int16_t version, struct arena *arena)
+                                 int16_t version)
 {
     bool needs_id = version >= VERSION_WITH_MEMBER_ID || asked->member_epoch > 0 ||
                     asked->member_epoch == CONSUMER_LEAVE_EPOCH;
@@ -45,9 +45,7 @@ static const char *check_request(const struct consumer_group_heartbeat_request *
         return "InstanceId can't be null.";
     }
     if (asked->member_epoch < CONSUMER_LEAVE_STATIC_EPOCH) {
-        return arena_format(arena, "MemberEpoch is %d, but must be greater than or equal to -2.",
-                            (int)asked->member_epoch)
-            .data;
+        return "MemberEpoch is invalid.";
     }
     return NULL;
 }
@@ -72,7 +70,7 @@ int16_t group_heartbeat_check(const struct consumer_group_heartbeat_request *ask
                               size_t assignor_count, struct arena *arena,
                               struct string_view *message)
 {
-    const char *wrong = check_request(asked, version, arena);
+    const char *wrong = check_request(asked, version);
     *message = string_view_of(wrong);
     if (wrong != NULL) {
         return KAFKA_INVALID_REQUEST;

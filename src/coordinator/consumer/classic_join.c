@@ -86,7 +86,7 @@ static bool check(struct joining *join)
     }
     if (!embedded_read_subscription(asked->protocols.items[0].metadata, join->call->arena,
                                     &join->subscription)) {
-        return refuse(join, KAFKA_UNKNOWN_SERVER_ERROR, asked->member_id);
+        return refuse(join, KAFKA_UNKNOWN_SERVER_ERROR, string_view_of(""));
     }
     return true;
 }

@@ -423,11 +423,11 @@ static struct group *classic_group_instead(struct group *group, struct runtime_c
     struct group_coordinator *owner = group->owner;
     const struct join_group_request *asked = call->request;
     ASSERT(group_is_empty(group));
+    group_write_end(group);
     if (asked->member_id.size > 0) {
         classic_join_refuse(owner, call, KAFKA_UNKNOWN_MEMBER_ID, asked->member_id);
         return NULL;
     }
-    group_write_end(group);
     classic_write_new_group_record(owner, asked->group_id);
     if (!runtime_apply(owner->runtime)) {
         classic_join_refuse(owner, call, KAFKA_UNKNOWN_SERVER_ERROR, string_view_of(""));

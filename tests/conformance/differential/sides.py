@@ -22,6 +22,10 @@ MASKED = {"host": "HOST", "port": "PORT", "clusterId": "CLUSTER", "logDir": "DIR
 MADE_ID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
 
 
+# Of members of the consumer protocol: a uuid in base64.
+MADE_SHORT_ID = re.compile(r"^[A-Za-z0-9_-]{22}$")
+
+
 class Side:
     """One broker: its connection, and the names that it gave to ids."""
 
@@ -113,7 +117,7 @@ class Side:
         if field in ("topicId", "TopicId") or (isinstance(answer, str) and answer in self.ids):
             return f"id of {self.ids.get(answer, 'a stranger')}" if answer != ZERO_ID else answer
         if field in ("memberId", "leader") and isinstance(answer, str):
-            answer = MADE_ID.sub("UUID", answer)
+            answer = MADE_SHORT_ID.sub("UUID", MADE_ID.sub("UUID", answer))
         mask = MASKED.get(f"{field}@{api}") or MASKED.get(field)
         if mask and answer not in (None, 0, -1, ""):
             return mask
