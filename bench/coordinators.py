@@ -11,9 +11,7 @@ COMMIT_GROUPS = 1000
 SESSION_SECONDS = 1800  # the longest that brokers allow by themselves
 TRANSACTION_RATE = 1000
 END_MS = 100
-PACED_BAR = "CPU Apache / 3, commit Apache / 2"
-TRANSACTION_BARS = {"100 kB batches, plain": "", "100 kB batches, in transactions": "",
-                    "100 kB batches, transactions to plain": "0.95"}
+STREAM_PAIRS = 3
 
 
 class Driven:
@@ -109,23 +107,8 @@ def paced(bench, broker, topic):
     return done
 
 
-def streams(bench, broker, topic):
-    """Rows of large batches, without and with transactions."""
-    megabytes = 200 if bench.options.quick else 1000
-    rows, rates = {}, []
-    for name, end_ms in (("plain", 0), ("in transactions", END_MS)):
-        bench.warm_memory(megabytes * 1000000)
-        done, cpu = driven(broker, bench.program("transactions"), "stream", broker.bootstrap, topic,
-                           megabytes, end_ms)
-        rates.append(done["mb_per_second"])
-        done["cpu_per_gb"] = cpu / megabytes * 1000
-        rows[f"100 kB batches, {name}"] = done
-    rows["100 kB batches, transactions to plain"] = {"ratio": rates[1] / rates[0]}
-    return rows
-
-
 def transactions(bench):
-    """Small transactions at a fixed rate, and large batches with and without transactions."""
+    """Small transactions at a fixed rate."""
     quick_retry = ["add.partitions.to.txn.retry.backoff.ms=1"]
     for name, overrides in (("defaults", []), ("retry after 1 ms", quick_retry)):
         brokers = {peer: bench.make(peer, overrides) for peer in PEERS}
@@ -133,16 +116,41 @@ def transactions(bench):
             for repetition in range(bench.options.repeat + 1):
                 for peer, broker in brokers.items():
                     topic = bench.topic(broker, 1)
-                    rows = {} if overrides else streams(bench, broker, topic)
-                    rows[f"{TRANSACTION_RATE} transactions/s wanted, {name}"] = paced(
-                        bench, broker, topic)
+                    result = paced(bench, broker, topic)
                     broker.delete(topic)
                     if repetition > 0:  # the first one warms both
-                        for row, result in rows.items():
-                            bench.add(row, peer, result, TRANSACTION_BARS.get(row, PACED_BAR))
+                        bench.add(f"{TRANSACTION_RATE} transactions/s wanted, {name}", peer, result,
+                                  "CPU Apache / 3, commit Apache / 2")
         finally:
             for broker in brokers.values():
                 broker.remove()
+
+
+def stream(bench, broker, end_ms):
+    """Large batches, in transactions that end every so often or (0) without."""
+    megabytes = 200 if bench.options.quick else 1000
+    topic = bench.topic(broker, 1)
+    bench.warm_memory(megabytes * 1000000)
+    done, cpu = driven(broker, bench.program("transactions"), "stream", broker.bootstrap, topic,
+                       megabytes, end_ms)
+    broker.delete(topic)
+    return {"mb_per_second": done["mb_per_second"], "cpu_per_gb": cpu / megabytes * 1000,
+            "transactions": done["transactions"]}
+
+
+def streams(bench):
+    """Large batches without and with transactions, in turn."""
+    bench.start()
+    for peer, broker in bench.brokers.items():
+        rates = {0: [], END_MS: []}
+        stream(bench, broker, END_MS)
+        for _ in range(STREAM_PAIRS * bench.options.repeat):
+            for end_ms, name in ((0, "plain"), (END_MS, f"ended every {END_MS} ms")):
+                result = stream(bench, broker, end_ms)
+                rates[end_ms].append(result["mb_per_second"])
+                bench.add(f"100 kB batches, {name}", peer, result)
+        bench.add("100 kB batches, transactions to plain", peer,
+                  {"ratio": statistics.median(rates[END_MS]) / statistics.median(rates[0])}, "0.95")
 
 
 def members_once(bench, peer, protocol, count, leaves):
@@ -177,4 +185,4 @@ def members(bench):
 
 
 PARTS = {"commits": commits, "groups": groups, "transactions": transactions,
-         "members": members}
+         "streams": streams, "members": members}
