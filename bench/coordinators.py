@@ -154,7 +154,8 @@ def streams(bench):
 
 
 def members_once(bench, peer, protocol, count, leaves):
-    broker = bench.make(peer, ["group.initial.rebalance.delay.ms=1000"])
+    broker = bench.make(peer, ["group.initial.rebalance.delay.ms=1000",
+                               "group.consumer.assignment.interval.ms=0"])
     try:
         broker.create("members", count)
         settled, cpu = [], 0
