@@ -502,9 +502,12 @@ static int config_apply(const struct config_row *row, const char *value,
         (void)config_reset_duration(value, &parsed->reset_duration_ms);
         return config_parse_reset(row, value, at, error);
     case CONFIG_PROTOCOL:
-        result = config_parse_word(row, config_protocols, value, &number, error);
+        if (config_parse_word(row, config_protocols, value, &number, NULL) != 0) {
+            return config_invalid(error, row, value,
+                                  "String must be one of (case insensitive): CONSUMER, CLASSIC");
+        }
         parsed->group_protocol_consumer = number != 0;
-        return result;
+        return 0;
     case CONFIG_ASSIGNORS:
         return config_parse_assignors(row, value, parsed, error);
     case CONFIG_ACCEPTED:

@@ -195,6 +195,7 @@ static void hear(struct bnb_consumer *consumer, int64_t now_ms)
     }
     if (group->leave) {
         group->leave = false;
+        pthread_cond_broadcast(&consumer->changed);
         membership_leave(membership);
         if (group->requesting && group->step.api_key == API_JOIN_GROUP) {
             /* Its answer may take long; without the connection it comes at once. */

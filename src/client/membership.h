@@ -101,6 +101,8 @@ struct membership {
     bool assignment_pending; /* target_ids are not in owned, or not known by name */
     struct partition_set target_ids; /* as they came, without names */
     bool ack; /* what it has changed, and the coordinator is to know */
+    bool acked; /* since it joined */
+    bool expression_told; /* the coordinator has one */
     bool tell_all; /* the next heartbeat carries every field */
     /* what the application is to hear; code 0: nothing */
     int code;

@@ -244,7 +244,6 @@ static bool send_leave(struct membership *membership, const char *reason,
     arena_reset(&membership->arena);
     leave_group_request_default(message);
     message->group_id = string_view_of(membership->config->group_id);
-    message->member_id = membership_id(membership);
     message->members.items = arena_array(&membership->arena, 1, sizeof *message->members.items);
     if (message->members.items == NULL) {
         return false;
@@ -254,6 +253,7 @@ static bool send_leave(struct membership *membership, const char *reason,
         membership_id(membership), {NULL, 0}, string_view_of(reason)};
     membership_send(membership, step, API_LEAVE_GROUP, &leave_group_request_row,
                     &leave_group_response_row);
+    step->version_min = 3; /* from which on it names members */
     return true;
 }
 

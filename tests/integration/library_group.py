@@ -20,7 +20,11 @@ HERE = harness.TESTS / "integration" / "library"
 INCLUDE = harness.TESTS.parent / "include"
 EAGER = "org.apache.kafka.clients.consumer.RangeAssignor"
 COOPERATIVE = "org.apache.kafka.clients.consumer.CooperativeStickyAssignor"
-SETTINGS = ["group.min.session.timeout.ms=500", "offsets.topic.num.partitions=4"]
+SETTINGS = ["group.min.session.timeout.ms=500", "offsets.topic.num.partitions=4",
+            "group.consumer.min.session.timeout.ms=1000",
+            "group.consumer.min.heartbeat.interval.ms=100",
+            "group.consumer.session.timeout.ms=6000",
+            "group.consumer.heartbeat.interval.ms=300"]
 REBALANCE_SECONDS = 20
 LIFE_SECONDS = 120
 
@@ -209,7 +213,7 @@ def members_share(name):
         gone = members.pop(1)
         gone.end()
         assert not gone.assigned, gone.said()
-        settle(members)
+        settle(members, seconds=3)  # it has left: nobody waits for its session
         # Eager members give everything back, cooperative ones only what moves.
         revoked = [line for member in members for line in member.lines if "revoked" in line]
         assert (name == "eager") == any(line.count(",") == 5 for line in revoked), revoked
@@ -298,8 +302,12 @@ def an_expression_finds_new_topics(name):
         settle(members, 2, "a-one")
         make_topic(own, "b-no", 2)
         make_topic(own, "a-two", 2)
-        harness.wait_for(lambda: {name for member in members for name in member.assigned} ==
-                         {"a-one-0", "a-one-1", "a-two-0", "a-two-1"}, 30, "the new topic")
+        wanted = {"a-one-0", "a-one-1", "a-two-0", "a-two-1"}
+        try:
+            harness.wait_for(lambda: {part for member in members for part in member.assigned} ==
+                             wanted, 30, "the new topic")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {[member.said() for member in members]}") from error
 
 
 def one_that_does_not_poll_loses_its_partitions(name):
@@ -352,7 +360,7 @@ def mixed(name, kind):
 
 
 CASES = []
-for NAME in ("eager", "cooperative"):
+for NAME in ("eager", "cooperative", "consumer"):
     for function in (members_share, a_member_is_killed, the_broker_starts_again,
                      a_static_member_comes_back, an_expression_finds_new_topics,
                      one_that_does_not_poll_loses_its_partitions):

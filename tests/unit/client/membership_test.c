@@ -1,4 +1,4 @@
-/* The membership of the classic protocol, driven by answers and time. */
+/* The membership by both protocols, driven by answers and time. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -415,6 +415,192 @@ static void classic__random_answers(void **state)
     }
 }
 
+/* ---- KIP-848 ---- */
+
+static struct scene *consumer_create(const char *instance_id)
+{
+    struct scene *scene = calloc(1, sizeof *scene);
+    struct bnb_config *config = bnb_config_create();
+    bnb_config_set(config, "group.id", "g");
+    bnb_config_set(config, "group.protocol", "consumer");
+    if (instance_id != NULL) {
+        bnb_config_set(config, "group.instance.id", instance_id);
+    }
+    assert_int_equal(client_config_parse(config, CLIENT_CONSUMER, &scene->config, NULL), 0);
+    bnb_config_destroy(&config);
+    arena_init(&scene->arena, 1 << 20);
+    topics_init(&scene->topics);
+    membership_init(&scene->membership, &scene->config);
+    membership_name(&scene->membership, "made-up");
+    scene->now_ms = 1000;
+    return scene;
+}
+
+static const struct consumer_group_heartbeat_request *expect_beat(struct scene *scene,
+                                                                  int32_t epoch)
+{
+    expect_send(scene, API_CONSUMER_GROUP_HEARTBEAT);
+    assert_int_equal(scene->membership.message.consumer.member_epoch, epoch);
+    return &scene->membership.message.consumer;
+}
+
+/* count partitions of t from first on; -1: no assignment is said. */
+static bool beat_answer(struct scene *scene, int16_t error_code, int32_t epoch, int32_t first,
+                        int32_t count)
+{
+    struct consumer_group_heartbeat_response response;
+    struct consumer_group_heartbeat_response_assignment assignment = {{NULL, 0}};
+    struct consumer_group_heartbeat_response_topic_partitions topic = {.topic_id = {{9}}};
+    int32_t numbers[16];
+    for (int32_t i = 0; i < count; i++) {
+        numbers[i] = first + i;
+    }
+    consumer_group_heartbeat_response_default(&response);
+    topic.partitions.items = numbers;
+    topic.partitions.count = count;
+    assignment.topic_partitions.items = &topic;
+    assignment.topic_partitions.count = 1;
+    response.error_code = error_code;
+    response.member_epoch = epoch;
+    response.heartbeat_interval_ms = 5000;
+    response.assignment = count >= 0 ? &assignment : NULL;
+    return membership_answered(&scene->membership, scene->now_ms, API_CONSUMER_GROUP_HEARTBEAT, 0,
+                               &response);
+}
+
+static void topic_is_known(struct scene *scene)
+{
+    topics_are(scene, 4);
+    scene->topics.items[0].id = (struct uuid){{9}};
+}
+
+static void consumer_settle(struct scene *scene, int32_t count)
+{
+    topic_is_known(scene);
+    subscribe(scene);
+    (void)expect_beat(scene, 0);
+    assert_false(beat_answer(scene, 0, 2, 0, count));
+    expect_call(scene, MEMBERSHIP_CALL_ASSIGNED, (size_t)count);
+    const struct consumer_group_heartbeat_request *ack = expect_beat(scene, 2);
+    assert_int_equal(ack->topic_partitions.items[0].partitions.count, count);
+    assert_false(beat_answer(scene, 0, 2, 0, -1));
+    assert_int_equal(next(scene), MEMBERSHIP_WAIT);
+}
+
+static void consumer__tells_everything_once(void **state)
+{
+    (void)state;
+    struct scene *scene = consumer_create(NULL);
+    subscribe(scene);
+    const struct consumer_group_heartbeat_request *join = expect_beat(scene, 0);
+    assert_string_equal(join->member_id.data, "made-up");
+    assert_int_equal(join->rebalance_timeout_ms, 300000);
+    assert_int_equal(join->subscribed_topic_names.count, 1);
+    assert_int_equal(join->topic_partitions.count, 0);
+    assert_null(join->subscribed_topic_regex.data);
+    /* The topic of the id is not known yet. */
+    assert_false(beat_answer(scene, 0, 2, 0, 3));
+    assert_int_equal(next(scene), MEMBERSHIP_WAIT);
+    assert_true(scene->step.topics_wanted);
+    topic_is_known(scene);
+    expect_call(scene, MEMBERSHIP_CALL_ASSIGNED, 3);
+    const struct consumer_group_heartbeat_request *ack = expect_beat(scene, 2);
+    assert_int_equal(ack->topic_partitions.count, 1);
+    assert_int_equal(ack->subscribed_topic_names.count, -1);
+    assert_false(beat_answer(scene, 0, 2, 0, -1));
+    scene->now_ms += 5000;
+    assert_int_equal(expect_beat(scene, 2)->topic_partitions.count, -1);
+    /* After a failure all of it again. */
+    assert_true(membership_answered(&scene->membership, scene->now_ms,
+                                    API_CONSUMER_GROUP_HEARTBEAT, ERR_CLOSED, NULL));
+    scene->now_ms += 1000;
+    assert_int_equal(expect_beat(scene, 2)->topic_partitions.count, 1);
+    scene_destroy(scene);
+}
+
+static void consumer__gives_back_before_it_says_so(void **state)
+{
+    (void)state;
+    struct scene *scene = consumer_create(NULL);
+    consumer_settle(scene, 3);
+    scene->now_ms += 5000;
+    (void)expect_beat(scene, 2);
+    assert_false(beat_answer(scene, 0, 2, 0, 1));
+    assert_int_equal(next(scene), MEMBERSHIP_CALL);
+    assert_int_equal(scene->membership.call, MEMBERSHIP_CALL_REVOKED);
+    scene->now_ms += 5000;
+    assert_int_equal(expect_beat(scene, 2)->topic_partitions.count, -1);
+    assert_false(beat_answer(scene, 0, 2, 0, -1));
+    membership_called(&scene->membership);
+    const struct consumer_group_heartbeat_request *ack = expect_beat(scene, 2);
+    assert_int_equal(ack->topic_partitions.items[0].partitions.count, 1);
+    scene_destroy(scene);
+}
+
+static void consumer__one_that_is_fenced_joins_anew(void **state)
+{
+    (void)state;
+    static const int16_t codes[] = {KAFKA_FENCED_MEMBER_EPOCH, KAFKA_UNKNOWN_MEMBER_ID};
+    for (size_t i = 0; i < 2; i++) {
+        struct scene *scene = consumer_create(NULL);
+        consumer_settle(scene, 3);
+        scene->now_ms += 5000;
+        (void)expect_beat(scene, 2);
+        assert_false(beat_answer(scene, codes[i], 0, 0, -1));
+        expect_call(scene, MEMBERSHIP_CALL_LOST, 3);
+        assert_int_equal(expect_beat(scene, 0)->topic_partitions.count, 0);
+        scene_destroy(scene);
+    }
+}
+
+static void consumer__leaves(void **state)
+{
+    (void)state;
+    for (int is_static = 0; is_static < 2; is_static++) {
+        struct scene *scene = consumer_create(is_static ? "i" : NULL);
+        consumer_settle(scene, 3);
+        membership_leave(&scene->membership);
+        expect_call(scene, MEMBERSHIP_CALL_REVOKED, 3);
+        (void)expect_beat(scene, is_static ? -2 : -1);
+        assert_false(beat_answer(scene, 0, -1, 0, -1));
+        assert_int_equal(scene->membership.state, MEMBERSHIP_OUT);
+        scene_destroy(scene);
+    }
+}
+
+static void consumer__one_that_does_not_poll_leaves(void **state)
+{
+    (void)state;
+    struct scene *scene = consumer_create(NULL);
+    consumer_settle(scene, 3);
+    scene->now_ms += 300000;
+    (void)expect_beat(scene, -1);
+    assert_false(beat_answer(scene, 0, -1, 0, -1));
+    expect_call(scene, MEMBERSHIP_CALL_LOST, 3);
+    assert_int_equal(next(scene), MEMBERSHIP_WAIT);
+    membership_polled(&scene->membership, scene->now_ms, true);
+    (void)expect_beat(scene, 0);
+    scene_destroy(scene);
+}
+
+static void consumer__a_new_subscription_is_told_at_once(void **state)
+{
+    (void)state;
+    struct scene *scene = consumer_create(NULL);
+    consumer_settle(scene, 3);
+    membership_subscribe(&scene->membership, NULL, 0, string_view_of("a.*"));
+    const struct consumer_group_heartbeat_request *beat = expect_beat(scene, 2);
+    assert_int_equal(scene->step.version_min, 1);
+    assert_int_equal(beat->subscribed_topic_names.count, 0);
+    assert_string_equal(beat->subscribed_topic_regex.data, "a.*");
+    assert_false(beat_answer(scene, 0, 3, 0, -1));
+    subscribe(scene);
+    beat = expect_beat(scene, 3);
+    assert_string_equal(beat->subscribed_topic_regex.data, "");
+    assert_int_equal(beat->subscribed_topic_names.count, 1);
+    scene_destroy(scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -430,6 +616,12 @@ int main(void)
         cmocka_unit_test(classic__failures_are_told),
         cmocka_unit_test(classic__a_failure_waits_for_the_call),
         cmocka_unit_test(classic__random_answers),
+        cmocka_unit_test(consumer__tells_everything_once),
+        cmocka_unit_test(consumer__gives_back_before_it_says_so),
+        cmocka_unit_test(consumer__one_that_is_fenced_joins_anew),
+        cmocka_unit_test(consumer__leaves),
+        cmocka_unit_test(consumer__one_that_does_not_poll_leaves),
+        cmocka_unit_test(consumer__a_new_subscription_is_told_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
