@@ -189,6 +189,18 @@ bool tools_class_known(const char *class_name, const char *const *names)
     return false;
 }
 
+bool tools_fails_late(const char *text)
+{
+    return strstr(text, "bootstrap") != NULL || strncmp(text, "Heartbeat must", 14) == 0 ||
+           strncmp(text, "The configured group.id", 23) == 0;
+}
+
+uint32_t tools_random(void)
+{
+    uint32_t number = 0;
+    return getentropy(&number, sizeof number) == 0 ? number : (uint32_t)getpid();
+}
+
 bool tools_pattern_init(struct tools_pattern *pattern, const char *text)
 {
     pattern->is_set = false;

@@ -46,6 +46,12 @@ int tools_check_servers(const struct args *args);
  * for the caller to tell. */
 bool tools_class_known(const char *class_name, const char *const *names);
 
+/* Whether Java's consumer finds that fault of its settings while it is being made ("Failed to
+ * construct kafka consumer"), not when it reads them. */
+bool tools_fails_late(const char *text);
+/* For names that nobody else is likely to have. */
+uint32_t tools_random(void);
+
 /* A pattern that must match a whole name; commas separate alternatives. */
 struct tools_pattern {
     regex_t regex;

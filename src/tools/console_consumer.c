@@ -1,5 +1,5 @@
-/* console_consumer.c: kafka-console-consumer: records to standard output. Groups come later: every
- * partition of the topics is assigned here. */
+/* console_consumer.c: kafka-console-consumer: records to standard output, of one partition or as a
+ * member of a group. */
 #include <barnabas/consumer.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -12,12 +12,11 @@
 
 #include "base/mem.h"
 #include "base/reader.h"
+#include "base/regex.h"
 #include "tools/common.h"
 #include "tools/tools.h"
 
 #define CONSUMER_OUTPUT_BYTES (256 * 1024)
-/* How long to wait before a missing topic is looked for again. */
-#define CONSUMER_TOPIC_WAIT_MS 100
 #define STATUS_INTERRUPTED 130
 
 static const struct args_option consumer_options[] = {
@@ -98,7 +97,6 @@ struct formatter {
 struct consumer_run {
     struct args args;
     struct bnb_consumer *consumer;
-    struct bnb_memory *memory;
     struct formatter formatter;
     int64_t max_messages;
     int64_t timeout_ms;
@@ -297,6 +295,19 @@ static void formatter_setup(struct consumer_run *run, const struct bnb_config *p
     };
 }
 
+/* A failure before anything was read. */
+static int consumer_fail(const char *what, const char *why)
+{
+    tools_log("ERROR", "Unknown error when running consumer:  "
+              "(org.apache.kafka.tools.consumer.ConsoleConsumer)");
+    if (*what != '\0') {
+        fprintf(stderr, "org.apache.kafka.common.KafkaException: %s\nCaused by: %s\n", what, why);
+    } else {
+        fprintf(stderr, "org.apache.kafka.common.config.ConfigException: %s\n", why);
+    }
+    return 1;
+}
+
 /* ---- what to read ---- */
 
 /* 0 with the start offset, or 1 after telling the mistake. */
@@ -316,43 +327,29 @@ static int consumer_start_offset(const struct args *args, int64_t *offset)
     return 0;
 }
 
-/* Assigns what the flags name. 1: done; 0: no such topic yet; negative: told on stderr. */
-static int consumer_assign(struct consumer_run *run, const struct tools_pattern *pattern,
-                           int64_t offset)
+/* One partition from where --offset says, or the topics with the group. 0, or 1 after telling. */
+static int consumer_begin(struct consumer_run *run)
 {
     struct bnb_error error;
-    const struct bnb_topic_size *topics;
-    int32_t count;
     int64_t partition;
     const char *name = args_value(&run->args, "topic");
+    const char *include = args_value(&run->args, "include");
     (void)args_number(&run->args, "partition", -1, &partition);
+    int result;
     if (name != NULL && partition >= 0) {
-        struct bnb_assignment one = {name, (int32_t)partition, offset};
-        return bnb_consumer_assign(run->consumer, &one, 1) == 0 ? 1 : -1;
-    }
-    bnb_memory_reset(run->memory);
-    if (bnb_consumer_topics(run->consumer, run->memory, name, &topics, &count, &error) != 0) {
-        tools_log("ERROR", "Error processing message, terminating consumer process: %s",
-                  error.text);
-        return -1;
-    }
-    size_t total = 0;
-    for (int32_t i = 0; i < count; i++) {
-        total += topics[i].partition_count > 0 ? (size_t)topics[i].partition_count : 0;
-    }
-    struct bnb_assignment *all = mem_need((total + 1) * sizeof *all);
-    size_t chosen = 0;
-    for (int32_t i = 0; i < count; i++) {
-        bool wanted = topics[i].code == 0 &&
-                      (name != NULL || (!topics[i].is_internal &&
-                                        tools_pattern_matches(pattern, topics[i].name)));
-        for (int32_t p = 0; wanted && p < topics[i].partition_count; p++) {
-            all[chosen++] = (struct bnb_assignment){topics[i].name, p, offset};
+        int64_t offset;
+        if (consumer_start_offset(&run->args, &offset) != 0) {
+            return 1;
         }
+        struct bnb_assignment one = {name, (int32_t)partition, offset};
+        result = bnb_consumer_assign(run->consumer, &one, 1);
+        snprintf(error.text, sizeof error.text, "%s", bnb_error_name(result));
+    } else if (name != NULL) {
+        result = bnb_consumer_subscribe(run->consumer, &name, 1, NULL, &error);
+    } else {
+        result = bnb_consumer_subscribe_pattern(run->consumer, include, NULL, &error);
     }
-    int result = chosen > 0 && bnb_consumer_assign(run->consumer, all, chosen) == 0 ? 1 : 0;
-    mem_free(all);
-    return result;
+    return result == 0 ? 0 : consumer_fail("", error.text);
 }
 
 /* ---- the loop ---- */
@@ -368,6 +365,16 @@ static void *consumer_signals(void *argument)
     return NULL;
 }
 
+/* What was handed out and not shown is not to be committed. */
+static void consumer_unread(struct consumer_run *run, const struct bnb_consumer_record *records,
+                            size_t count)
+{
+    while (count-- > 0) {
+        (void)bnb_consumer_seek(run->consumer, records[count].topic, records[count].partition,
+                                records[count].offset);
+    }
+}
+
 /* One poll. 0: go on; 1: the end; negative: an error that was told. */
 static int consumer_poll(struct consumer_run *run, int64_t wait_ms, bool times_out)
 {
@@ -377,9 +384,11 @@ static int consumer_poll(struct consumer_run *run, int64_t wait_ms, bool times_o
     int result = bnb_consumer_poll(run->consumer, wait_ms, &records, &count, &error);
     if (result != 0) {
         tools_log("ERROR", "Error processing message, terminating consumer process:  "
-                  "(org.apache.kafka.tools.consumer.ConsoleConsumer)\n%s: %s",
-                  bnb_error_name(result), error.text);
-        return args_has(&run->args, "skip-message-on-error") ? 0 : -1;
+                  "(org.apache.kafka.tools.consumer.ConsoleConsumer)\norg.apache.kafka.%s%s: %s",
+                  result == BNB_ERROR_NO_OFFSET ? "clients.consumer.NoOffsetForPartitionException"
+                                                : "common.errors.",
+                  result == BNB_ERROR_NO_OFFSET ? "" : tools_exception(result), error.text);
+        return 1;
     }
     if (count == 0 && !atomic_load(&run->stopped) && times_out) {
         tools_log("ERROR", "Error processing message, terminating consumer process:  "
@@ -391,6 +400,7 @@ static int consumer_poll(struct consumer_run *run, int64_t wait_ms, bool times_o
         print_record(&run->formatter, &records[i]);
         run->count++;
         if (run->max_messages >= 0 && run->count >= run->max_messages) {
+            consumer_unread(run, records + i + 1, count - i - 1);
             return 1;
         }
     }
@@ -398,49 +408,15 @@ static int consumer_poll(struct consumer_run *run, int64_t wait_ms, bool times_o
     return fflush(stdout) != 0 ? 1 : 0;
 }
 
-/* A failure before anything was read. */
-static int consumer_fail(const char *what, const char *why)
-{
-    tools_log("ERROR", "Unknown error when running consumer:  "
-              "(org.apache.kafka.tools.consumer.ConsoleConsumer)");
-    if (*what != '\0') {
-        fprintf(stderr, "org.apache.kafka.common.KafkaException: %s\nCaused by: %s\n", what, why);
-    } else {
-        fprintf(stderr, "org.apache.kafka.common.config.ConfigException: %s\n", why);
-    }
-    return 1;
-}
-
 static int consumer_loop(struct consumer_run *run)
 {
-    struct tools_pattern pattern;
-    int64_t offset;
-    if (consumer_start_offset(&run->args, &offset) != 0) {
-        return 1;
-    }
-    if (!tools_pattern_init(&pattern, args_value(&run->args, "include"))) {
-        return 1;
-    }
-    int assigned = 0;
-    int state = 0;
-    int64_t waited_ms = 0;
+    bool timed = run->timeout_ms >= 0;
+    int state = consumer_begin(run) != 0 ? -1 : 0;
     while (state == 0 && !atomic_load(&run->stopped)) {
-        if (assigned == 0) {
-            assigned = consumer_assign(run, &pattern, offset);
-            state = assigned < 0 ? -1 : 0;
-        }
-        bool timed = run->timeout_ms >= 0;
-        if (assigned > 0) {
-            state = run->max_messages == 0
-                        ? 1
-                        : consumer_poll(run, timed ? run->timeout_ms : INT32_MAX, timed);
-        } else if (assigned == 0) {
-            waited_ms += CONSUMER_TOPIC_WAIT_MS;
-            state = consumer_poll(run, CONSUMER_TOPIC_WAIT_MS, timed && waited_ms >=
-                                                                            run->timeout_ms);
-        }
+        state = run->max_messages == 0
+                    ? 1
+                    : consumer_poll(run, timed ? run->timeout_ms : INT32_MAX, timed);
     }
-    tools_pattern_release(&pattern);
     fflush(stdout);
     return state < 0 ? 1 : 0;
 }
@@ -460,9 +436,6 @@ static int consumer_check(struct consumer_run *run)
     }
     if (args_has(args, "offset") && !args_has(args, "partition")) {
         return args_usage(args, "The partition is required when offset is specified.");
-    }
-    if (args_has(args, "group") && args_has(args, "partition")) {
-        return args_usage(args, "Options group and partition cannot be specified together.");
     }
     if (args_has(args, "from-beginning") && args_has(args, "offset")) {
         return args_usage(args, "Options from-beginning and offset cannot be specified together.");
@@ -491,6 +464,55 @@ static const struct args_renaming renamed_formatter = {
     "formatter-property", "property", TOOLS_IS_DEPRECATED,
     "Options %o and %n cannot be specified together.", true};
 
+/* ids, each once, "'a', 'b'". */
+static size_t groups_told(const char **ids, size_t count, char *text, size_t size)
+{
+    size_t kept = 0;
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool known = ids[i] == NULL;
+        for (size_t j = 0; j < kept && !known; j++) {
+            known = strcmp(ids[i], ids[j]) == 0;
+        }
+        if (!known) {
+            ids[kept++] = ids[i];
+        }
+    }
+    tools_java_order(ids, (int32_t)kept, sizeof *ids);
+    for (size_t i = 0; i < kept && used < size; i++) {
+        used += (size_t)snprintf(text + used, size - used, "%s'%s'", i > 0 ? ", " : "", ids[i]);
+    }
+    return kept;
+}
+
+/* The group: of the flag, the properties or the file, or one of its own whose offsets nobody needs.
+ * file_group is what the file says. */
+static int consumer_group(struct consumer_run *run, struct bnb_config *config,
+                          const char *file_group)
+{
+    const char *ids[] = {args_value(&run->args, "group"), bnb_config_get(config, "group.id"),
+                         file_group};
+    char told[ARGS_ERROR_BYTES];
+    size_t count = groups_told(ids, 3, told, sizeof told);
+    run->args.mistake_shows_options = true;
+    if (count > 1) {
+        return args_usage(&run->args, "The group ids provided in different places (directly using "
+                          "'--group', via '--consumer-property', or via '--consumer.config') do "
+                          "not match. Detected group ids: %s", told);
+    }
+    if (count == 1 && args_has(&run->args, "partition")) {
+        return args_usage(&run->args, "Options group and partition cannot be specified together.");
+    }
+    run->args.mistake_shows_options = false;
+    char own[64];
+    snprintf(own, sizeof own, "console-consumer-%u", tools_random() % 100000);
+    bnb_config_set(config, "group.id", count == 1 ? ids[0] : own);
+    if (count == 0 && bnb_config_get(config, "enable.auto.commit") == NULL) {
+        bnb_config_set(config, "enable.auto.commit", "false");
+    }
+    return 0;
+}
+
 static int consumer_settings(struct consumer_run *run, struct bnb_config **config,
                              struct bnb_config *properties)
 {
@@ -501,8 +523,12 @@ static int consumer_settings(struct consumer_run *run, struct bnb_config **confi
         return 1;
     }
     *config = tools_config(&run->args, file, NULL);
+    char file_group[256];
+    const char *found = *config != NULL ? bnb_config_get(*config, "group.id") : NULL;
+    snprintf(file_group, sizeof file_group, "%s", found != NULL ? found : "");
     if (*config == NULL ||
         tools_config_pairs(&run->args, &renamed_property, *config) != 0 ||
+        consumer_group(run, *config, found != NULL ? file_group : NULL) != 0 ||
         tools_config_pairs(&run->args, &renamed_formatter, properties) != 0) {
         return 1;
     }
@@ -517,13 +543,28 @@ static int consumer_settings(struct consumer_run *run, struct bnb_config **confi
     if (isolation != NULL) {
         bnb_config_set(*config, "isolation.level", isolation);
     }
+    bool beginning = args_has(&run->args, "from-beginning");
     const char *reset = bnb_config_get(*config, "auto.offset.reset");
-    if (args_has(&run->args, "from-beginning") && reset != NULL && strcmp(reset, "latest") == 0) {
+    if (beginning && reset != NULL && strcmp(reset, "earliest") != 0) {
         fprintf(stderr, "Can't simultaneously specify --from-beginning and "
-                        "'auto.offset.reset=latest', please remove one option\n");
+                        "'auto.offset.reset=%s', please remove one option\n", reset);
         return 1;
     }
+    if (reset == NULL) {
+        bnb_config_set(*config, "auto.offset.reset", beginning ? "earliest" : "latest");
+    }
     return 0;
+}
+
+static void consumer_hint(const struct consumer_run *run, const struct bnb_config *config)
+{
+    const char *protocol = bnb_config_get(config, "group.protocol");
+    if (!args_has(&run->args, "partition") &&
+        (protocol == NULL || strcasecmp(protocol, "classic") == 0)) {
+        fprintf(stderr, "The consumer rebalance protocol (KIP-848) is production-ready! Set "
+                        "group.protocol=consumer to try it out. See "
+                        "https://kafka.apache.org/documentation/#consumer_rebalance_protocol\n");
+    }
 }
 
 static int consumer_run_all(struct consumer_run *run, const struct bnb_config *config)
@@ -537,14 +578,10 @@ static int consumer_run_all(struct consumer_run *run, const struct bnb_config *c
     /* Before the network thread starts, so that it inherits the mask. */
     pthread_sigmask(SIG_BLOCK, &run->signals, NULL);
     if (bnb_consumer_create(config, &run->consumer, &error) != 0) {
-        return consumer_fail(strstr(error.text, "bootstrap") != NULL
-                                 ? "Failed to construct kafka consumer" : "", error.text);
+        return consumer_fail(tools_fails_late(error.text) ? "Failed to construct kafka consumer"
+                                                          : "", error.text);
     }
-    if (args_has(&run->args, "group")) {
-        tools_log("WARN", "groups are not supported yet: every partition is read, and no offsets "
-                          "are committed");
-    }
-    run->memory = bnb_memory_create();
+    consumer_hint(run, config);
     bool watching = pthread_create(&run->signal_thread, NULL, consumer_signals, run) == 0;
     int status = consumer_loop(run);
     fflush(stdout);
@@ -555,7 +592,6 @@ static int consumer_run_all(struct consumer_run *run, const struct bnb_config *c
         pthread_join(run->signal_thread, NULL);
     }
     bnb_consumer_close(&run->consumer);
-    bnb_memory_destroy(&run->memory);
     return interrupted ? STATUS_INTERRUPTED : status;
 }
 
@@ -580,23 +616,26 @@ int tool_console_consumer(int argc, char **argv)
         const char *repeated = args_repeated(
             &run.args, (const char *const[]){"formatter-property", "property", "command-property",
                                              "consumer-property", NULL});
-        struct tools_pattern include;
+        const char *include = args_value(&run.args, "include");
+        struct regex *regex = NULL;
         if (repeated != NULL) {
             char wrong[ARGS_ERROR_BYTES];
+            consumer_hint(&run, config);
             snprintf(wrong, sizeof wrong, ARGS_REPEATED, repeated);
-            include.is_set = false;
             status = consumer_fail("", wrong);
-        } else if (!tools_pattern_init(&include, args_value(&run.args, "include"))) {
+        } else if (include != NULL && regex_create(string_view_of(include), &regex) != 0) {
+            consumer_hint(&run, config);
             status = consumer_fail("", "the value of --include is no regular expression");
         } else if (args_parse_number(max, &run.max_messages)) {
             status = consumer_run_all(&run, config);
         } else {
+            consumer_hint(&run, config);
             fprintf(stderr, "Processed a total of 0 messages\n");
             char wrong[ARGS_ERROR_BYTES];
             snprintf(wrong, sizeof wrong, "Cannot parse argument '%s' of option max-messages", max);
             status = consumer_fail("", wrong);
         }
-        tools_pattern_release(&include);
+        regex_destroy(&regex);
     }
     if (config != NULL) {
         bnb_config_destroy(&config);

@@ -6,12 +6,12 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/mem.h"
 #include "tools/common.h"
 #include "tools/tools.h"
 
 #define MEBIBYTE (1024.0 * 1024.0)
 #define PERF_POLL_MS 100
+#define PERF_TIMEOUT_MS 10000
 
 static const struct args_option perf_options[] = {
     {"bootstrap-server", 0, ARGS_VALUE, "String: server to connect to",
@@ -51,7 +51,9 @@ struct perf_run {
     int64_t timeout_ms;
     int64_t interval_ms;
     int64_t started_ms; /* since the epoch */
-    int64_t joined_ms;
+    int64_t join_began_ms;
+    int64_t joining_ms; /* all of it */
+    int64_t shown_joining_ms; /* of the interval */
     int64_t count;
     int64_t bytes;
     int64_t shown_ms;
@@ -146,15 +148,14 @@ static void perf_print_header(const struct args *args)
 static void perf_print_total(const struct perf_run *run)
 {
     int64_t end_ms = perf_now_ms();
-    int64_t joining_ms = run->joined_ms > 0 ? run->joined_ms - run->started_ms : 0;
-    int64_t fetching_ms = end_ms - run->started_ms - joining_ms;
+    int64_t fetching_ms = end_ms - run->started_ms - run->joining_ms;
     double mebibytes = (double)run->bytes / MEBIBYTE;
     perf_print_time(run, run->started_ms);
     printf(", ");
     perf_print_time(run, end_ms);
     printf(", %.4f, %.4f, %" PRId64 ", %.4f, %" PRId64 ", %" PRId64 ", %.4f, %.4f\n", mebibytes,
            perf_rate(mebibytes, end_ms - run->started_ms), run->count,
-           perf_rate((double)run->count, end_ms - run->started_ms), joining_ms, fetching_ms,
+           perf_rate((double)run->count, end_ms - run->started_ms), run->joining_ms, fetching_ms,
            perf_rate(mebibytes, fetching_ms), perf_rate((double)run->count, fetching_ms));
 }
 
@@ -163,64 +164,71 @@ static void perf_print_interval(struct perf_run *run, int64_t now_ms)
     double mebibytes = (double)(run->bytes - run->shown_bytes) / MEBIBYTE;
     double count = (double)(run->count - run->shown_count);
     int64_t ms = now_ms - run->shown_ms;
+    int64_t fetching_ms = ms - run->shown_joining_ms;
+    double share = fetching_ms > 0 ? 1 : 0; /* of an interval without fetching: nothing a second */
     perf_print_time(run, now_ms);
-    printf(", 0, %.4f, %.4f, %" PRId64 ", %.4f, 0, %" PRId64 ", %.4f, %.4f\n",
+    printf(", 0, %.4f, %.4f, %" PRId64 ", %.4f, %" PRId64 ", %" PRId64 ", %.4f, %.4f\n",
            (double)run->bytes / MEBIBYTE, perf_rate(mebibytes, ms), run->count,
-           perf_rate(count, ms), ms, perf_rate(mebibytes, ms), perf_rate(count, ms));
+           perf_rate(count, ms), run->shown_joining_ms, fetching_ms,
+           share * perf_rate(mebibytes, fetching_ms), share * perf_rate(count, fetching_ms));
     fflush(stdout);
     run->shown_ms = now_ms;
     run->shown_bytes = run->bytes;
     run->shown_count = run->count;
+    run->shown_joining_ms = 0;
 }
 
-static int perf_assign(struct perf_run *run)
+/* The time from when partitions were given back, or from the start, until there are new ones. */
+static void perf_revoked(void *context, struct bnb_consumer *consumer,
+                         const struct bnb_topic_partition *partitions, size_t count)
 {
-    struct bnb_memory *memory = bnb_memory_create();
-    struct tools_pattern pattern;
-    const struct bnb_topic_size *topics;
-    int32_t count;
+    struct perf_run *run = context;
+    (void)consumer;
+    (void)partitions;
+    (void)count;
+    run->join_began_ms = perf_now_ms();
+}
+static void perf_assigned(void *context, struct bnb_consumer *consumer,
+                          const struct bnb_topic_partition *partitions, size_t count)
+{
+    struct perf_run *run = context;
+    (void)consumer;
+    (void)partitions;
+    (void)count;
+    int64_t joining_ms = perf_now_ms() - run->join_began_ms;
+    run->joining_ms += joining_ms;
+    run->shown_joining_ms += joining_ms;
+}
+
+static int perf_subscribe(struct perf_run *run)
+{
     struct bnb_error error;
+    const struct bnb_rebalance_listener listener = {perf_revoked, perf_assigned, NULL, run};
     const char *name = args_value(&run->args, "topic");
-    if (!tools_pattern_init(&pattern, args_value(&run->args, "include")) ||
-        bnb_consumer_topics(run->consumer, memory, name, &topics, &count, &error) != 0) {
-        bnb_memory_destroy(&memory);
-        fprintf(stderr, "the topics cannot be found\n");
+    run->join_began_ms = perf_now_ms();
+    int result = name != NULL
+                     ? bnb_consumer_subscribe(run->consumer, &name, 1, &listener, &error)
+                     : bnb_consumer_subscribe_pattern(
+                           run->consumer, args_value(&run->args, "include"), &listener, &error);
+    if (result != 0) {
+        fprintf(stderr, "%s\n", error.text);
         return 1;
     }
-    size_t total = 1;
-    for (int32_t i = 0; i < count; i++) {
-        total += topics[i].partition_count > 0 ? (size_t)topics[i].partition_count : 0;
-    }
-    struct bnb_assignment *all = mem_need(total * sizeof *all);
-    size_t chosen = 0;
-    int64_t offset = args_has(&run->args, "from-latest") ? BNB_OFFSET_END : BNB_OFFSET_BEGINNING;
-    for (int32_t i = 0; i < count; i++) {
-        bool wanted = topics[i].code == 0 && tools_pattern_matches(&pattern, topics[i].name);
-        for (int32_t p = 0; wanted && p < topics[i].partition_count; p++) {
-            all[chosen++] = (struct bnb_assignment){topics[i].name, p, offset};
-        }
-    }
-    int result = bnb_consumer_assign(run->consumer, all, chosen);
-    mem_free(all);
-    tools_pattern_release(&pattern);
-    bnb_memory_destroy(&memory);
-    return result == 0 ? 0 : 1;
+    return 0;
 }
 
 static int perf_consume(struct perf_run *run)
 {
     int64_t last_ms = perf_now_ms();
-    bool polled = false;
+    const char *timeout = args_value_or(&run->args, "timeout", "");
+    if (!args_parse_number(timeout, &run->timeout_ms)) {
+        run->timeout_ms = PERF_TIMEOUT_MS; /* also for what is no number */
+    }
     run->shown_ms = last_ms;
     while (run->count < run->num_records) {
-        /* The time limit is looked at, and read, once records are missing. */
-        if (polled && args_number(&run->args, "timeout", 10000, &run->timeout_ms) != 0) {
-            return 1;
-        }
-        if (polled && perf_now_ms() - last_ms > run->timeout_ms) {
+        if (perf_now_ms() - last_ms > run->timeout_ms) {
             break;
         }
-        polled = true;
         const struct bnb_consumer_record *records;
         size_t count;
         struct bnb_error error;
@@ -230,9 +238,6 @@ static int perf_consume(struct perf_run *run)
         }
         int64_t now_ms = perf_now_ms();
         last_ms = count > 0 ? now_ms : last_ms;
-        if (count > 0 && run->joined_ms == 0) {
-            run->joined_ms = run->started_ms; /* nothing is joined without a group */
-        }
         for (size_t i = 0; i < count; i++) {
             run->bytes += (int64_t)(records[i].key_size + records[i].value_size);
         }
@@ -267,6 +272,11 @@ static struct bnb_config *perf_config(struct perf_run *run)
                    args_value_or(args, "socket-buffer-size", "2097152"));
     bnb_config_set(config, "max.partition.fetch.bytes",
                    args_value_or(args, "fetch-size", "1048576"));
+    char own[64];
+    snprintf(own, sizeof own, "perf-consumer-%u", tools_random() % 100000);
+    bnb_config_set(config, "group.id", args_value_or(args, "group", own));
+    bnb_config_set(config, "auto.offset.reset",
+                   args_has(args, "from-latest") ? "latest" : "earliest");
     bnb_config_set(config, "check.crcs", "false");
     if (bnb_config_get(config, "client.id") == NULL) {
         bnb_config_set(config, "client.id", "perf-consumer-client");
@@ -349,10 +359,11 @@ int tool_consumer_perf_test(int argc, char **argv)
     }
     run.started_ms = perf_now_ms();
     if (bnb_consumer_create(config, &run.consumer, &error) != 0) {
-        fprintf(stderr, "%s\n", error.text);
+        fprintf(stderr, "%s\n", tools_fails_late(error.text) ? "Failed to construct kafka consumer"
+                                                             : error.text);
         status = 1;
     } else {
-        status = perf_assign(&run) != 0 ? 1 : perf_consume(&run);
+        status = perf_subscribe(&run) != 0 ? 1 : perf_consume(&run);
         if (status == 0 && !args_has(&run.args, "show-detailed-stats")) {
             perf_print_total(&run);
         }

@@ -40,6 +40,12 @@ CONSUMER = ["", "--help", "--version", "--bogus", S, S + "--topic perf", S + M, 
             S + M + "--command-config {dir}/missing.properties", S + M + "--command-property bogus",
             S + M + "--command-property client.id=x", S + M + "--from-latest --timeout 300",
             S + M + "--socket-buffer-size x", S + "--include 'per.*' --num-records 10", "--topic perf --num-records 1",
-            S + M + "--threads 2", S + M + "--topic perf", S + M + "extra", S + M + "--group g", S + M + "--show-detailed-stats"]
+            S + M + "--threads 2", S + M + "--topic perf", S + M + "extra", S + M + "--group g", S + M + "--show-detailed-stats",
+            S + M + "--group g2 --hide-header", S + M + "--group g2 --timeout 1000",
+            S + M + "--group g3 --command-property group.protocol=consumer",
+            S + M + "--command-property group.protocol=bogus",
+            S + M + "--command-property group.id=other --command-property enable.auto.commit=false",
+            S + "--include 'perf|nothing' --num-records 10 --group g4", S + M + "--group ''",
+            S + "--topic nothing --num-records 1 --timeout 500"]
 CASES = ([("producer-perf-test", line) for line in PRODUCER]
          + [("consumer-perf-test", line) for line in CONSUMER])

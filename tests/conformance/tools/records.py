@@ -16,6 +16,7 @@ FILES = {
     "delete-bad.json": "{nonsense",
     "delete-nothing.json": "",
     "reader.properties": "parse.key=true\nkey.separator=:\n",
+    "group.properties": "group.id=of-file\n",
     "formatter.properties": "print.key=true\nkey.separator=-\n",
     "deadline.properties": "default.api.timeout.ms=1500\nrequest.timeout.ms=1000\n",
 }
@@ -66,6 +67,7 @@ PRODUCER = [
     ("--bootstrap-server bad --topic rec", "x\n"),
 ]
 C = P + "--from-beginning --timeout-ms 4000 "
+G = P + "--timeout-ms 4000 "
 CONSUMER = [
     "", "--help", "--version", "--bogus", S, "--topic rec", P + "--include rec",
     C + "--max-messages 3", C + "--max-messages 0",
@@ -105,6 +107,37 @@ CONSUMER = [
     S + "--include '[' --from-beginning --max-messages 1",
     P + "--topic rec3", P + "--partition 0 --partition 1 --max-messages 1",
     "--bootstrap-server bad --topic rec", P + "--skip-message-on-error --from-beginning --max-messages 1",
+    # Groups: from where the group was, and what is shown is what is committed.
+    C + "--group g1 --max-messages 3", G + "--group g1 --max-messages 2 --formatter-property print.offset=true",
+    G + "--command-property group.id=g1 --max-messages 2 --formatter-property print.offset=true",
+    P + "--group a --command-property group.id=b", P + "--group a --command-config {dir}/group.properties",
+    P + "--group a --command-property group.id=b --command-config {dir}/group.properties",
+    P + "--group of-file --command-config {dir}/group.properties --from-beginning --max-messages 1",
+    P + "--command-property group.id=a --partition 0", P + "--command-config {dir}/group.properties --partition 0",
+    C + "--command-property group.protocol=consumer --max-messages 2",
+    C + "--command-property group.protocol=consumer --group g2 --max-messages 3",
+    # (Within a second of the last assignment a member gets its partitions with its second heartbeat.)
+    P + "--timeout-ms 9000 --command-property group.protocol=Consumer --group g2 --max-messages 2 "
+        "--formatter-property print.offset=true",
+    C + "--command-property group.protocol=bogus --max-messages 1",
+    C + "--command-property group.protocol=consumer --command-property session.timeout.ms=10000",
+    C + "--command-property group.protocol=consumer --command-property heartbeat.interval.ms=1000",
+    C + "--command-property session.timeout.ms=3100 --max-messages 1",
+    C + "--command-property heartbeat.interval.ms=50000 --max-messages 1",
+    C + "--command-property enable.auto.commit=true --max-messages 1",
+    C + "--command-property enable.auto.commit=true --group g3 --max-messages 1",
+    P + "--command-property group.id= --max-messages 1",
+    P + "--command-property group.instance.id=i --from-beginning --max-messages 1 --timeout-ms 4000",
+    P + "--from-beginning --command-property auto.offset.reset=none",
+    P + "--group g4 --command-property auto.offset.reset=none --timeout-ms 4000",
+    G + "--command-property auto.offset.reset=by_duration:PT24H --max-messages 2",
+    G + "--command-property auto.offset.reset=by_duration:bogus --max-messages 2",
+    G + "--command-property auto.offset.reset=by_duration:-PT1H --max-messages 2",
+    S + "--include 'rec|nothing' --from-beginning --max-messages 3 --timeout-ms 4000",
+    S + "--include 'rec|nothing' --from-beginning --max-messages 3 --timeout-ms 8000 "
+        "--command-property group.protocol=consumer",
+    S + "--include 'nothing.*' --from-beginning --timeout-ms 500",
+    S + "--topic nothing --from-beginning --timeout-ms 500",
 ]
 OFFSETS = [
     "", "--help", "--version", "--bogus", S, "--topic rec", P, S + "--topic 'rec.*'",
