@@ -23,10 +23,17 @@ static int flush_add_path(struct log *log, struct log_flush *flush, int64_t numb
     return 0;
 }
 
+/* It has no file, and needs none. */
+static bool log_is_untouched(const struct log *log)
+{
+    return log->log_end_offset == 0 && log->segment_count == 1 &&
+           !log_active(log)->record_file_made;
+}
+
 int log_make_indexes(struct log *log)
 {
     int error = 0;
-    for (size_t i = 0; error == 0 && i < log->segment_count; i++) {
+    for (size_t i = 0; error == 0 && !log_is_untouched(log) && i < log->segment_count; i++) {
         log->directory_dirty |= !log->segments[i]->indexes_made;
         error = segment_make_indexes(log->segments[i]);
     }
@@ -191,6 +198,9 @@ int log_seal(struct log *log, bool sync)
 
 bool log_is_synced(const struct log *log)
 {
+    if (log_is_untouched(log)) {
+        return true;
+    }
     size_t first = log_first_unsynced(log, log->recovery_point);
     bool made = true;
     for (size_t i = first; i < log->segment_count; i++) {
@@ -203,7 +213,7 @@ bool log_is_synced(const struct log *log)
 
 int log_end(struct log *log)
 {
-    int error = log_seal(log, true);
+    int error = log_is_untouched(log) ? 0 : log_seal(log, true);
     return error == 0 && !log_is_synced(log) ? log_flush(log) : error;
 }
 

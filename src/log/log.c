@@ -206,6 +206,10 @@ static uint64_t log_random(struct log *log)
 int log_add_segment(struct log *log, int64_t base_offset, struct segment **added)
 {
     ASSERT(log->segment_count == 0 || log_active(log)->base_offset < base_offset);
+    if (log->segment_capacity == 0) { /* most logs never have a second one */
+        log->segments = mem_alloc(sizeof *log->segments);
+        log->segment_capacity = log->segments != NULL ? 1 : 0;
+    }
     int error = mem_grow((void **)&log->segments, &log->segment_capacity, log->segment_count + 1,
                          sizeof *log->segments);
     struct segment *segment =

@@ -231,6 +231,20 @@ static bool log_files_have(const struct log_files *files, int64_t number, enum l
     return false;
 }
 
+/* Whether the segment whose record file is items[at] has both indexes; they follow it. */
+static bool log_files_have_indexes(const struct log_files *files, size_t at)
+{
+    int there = 0;
+    for (size_t i = at + 1; i < files->count && files->items[i].number == files->items[at].number;
+         i++) {
+        const struct log_file *file = &files->items[i];
+        bool index = file->kind == LOG_FILE_INDEX || file->kind == LOG_FILE_TIMEINDEX;
+        there += index && file->state == LOG_FILE_FINAL ? 1 : 0;
+    }
+    ASSERT(there <= 2);
+    return there == 2;
+}
+
 static int log_load_segments(struct log *log, struct log_files *files)
 {
     int error = 0;
@@ -251,6 +265,7 @@ static int log_load_segments(struct log *log, struct log_files *files)
         }
         if (error == 0) {
             log->size_bytes += segment->size_bytes;
+            segment->indexes_made = log_files_have_indexes(files, i);
             error = segment_idle(segment);
         }
     }
@@ -671,8 +686,9 @@ static int recovery_first_segment(struct log *log, int64_t log_start_offset)
     if (error == 0) {
         added->timestamps_known = true;
         log->log_start_offset = log->log_end_offset = log_start_offset;
-        log->directory_dirty = true;
-        error = segment_open(added, true);
+        /* Where an empty log begins at 0 needs no file to say so. */
+        log->directory_dirty |= log_start_offset > 0;
+        error = log_start_offset > 0 ? segment_open(added, true) : 0;
     }
     return error;
 }

@@ -130,6 +130,7 @@ int segment_open(struct segment *segment, bool create)
     }
     atomic_init(&file->references, 1);
     segment->file = file;
+    segment->record_file_made = true;
     return 0;
 }
 

@@ -46,7 +46,8 @@ struct segment {
     int64_t max_timestamp_offset;
     bool timestamps_known;
     bool first_timestamp_known;
-    bool indexes_made; /* both files are there */
+    bool record_file_made; /* it is there, maybe empty */
+    bool indexes_made;     /* both files are there */
     bool preallocated; /* it may have taken room ahead, however small it is */
     int64_t first_timestamp_ms; /* max timestamp of the first batch; -1: none */
     int64_t created_ms;
