@@ -19,6 +19,7 @@ import codec  # noqa: E402
 import dumps  # noqa: E402
 import groups  # noqa: E402
 import harness  # noqa: E402
+import members  # noqa: E402
 import nodes  # noqa: E402
 import producers  # noqa: E402
 import sides  # noqa: E402
@@ -58,6 +59,7 @@ class Journey:
         self.state = self.reading = self.facts = self.epochs = self.groups = None
         self.producers, self.open, self.torn, self.round = [], None, torn.Torn(), 0
         self.commits = 0
+        self.members = members.Members()
         self.broken = False
 
     def step(self, function, is_needed):
@@ -129,6 +131,15 @@ class Journey:
             fail_if([str(answer) for topic in answer["topics"] for partition in topic["partitions"]
                      if partition["errorCode"] != 0], "offsets that are not committed")
         groups.left(self.side, f"had-a-member-{self.commits}")
+
+    def members_go_on(self):
+        groups.find(self.side)
+        self.members.go_on(self.side, f"static-{len(self.members.known)}" if self.commits % 2
+                           else f"member-{len(self.members.known)}")
+
+    def finds_the_members(self):
+        groups.find(self.side)
+        self.members.find(self.side)
 
     def open_transaction(self):
         """Begun by whoever has the directory now; the next one finds it open, and ends it."""
@@ -209,6 +220,7 @@ class Journey:
                      if RECOVERY.search(line) and "__cluster_metadata-0" not in line], "repairs")
 
     def ends(self):
+        self.members_go_on()
         self.epochs = state.epochs_of(self.side)
         self.state = state.capture(self.side, self.epochs)
         self.reading = self.read()
@@ -266,6 +278,7 @@ def steps_of(journey, origin):
             yield f"{name}_holds_what_was_left", journey.holds_what_was_left, False
             yield f"{name}_reads_as_before", journey.reads_as_before, False
             yield f"{name}_holds_the_groups", journey.holds_the_groups, False
+            yield f"{name}_finds_the_members", journey.finds_the_members, False
         if peer == APACHE and visits[peer] > 1:
             yield f"{name}_knows_groups_users_acls_and_quotas", journey.knows_the_facts, False
         for step in work:
