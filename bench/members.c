@@ -10,7 +10,7 @@
 #define GROUP "members"
 #define SESSION_MS 45000 /* the least and the most that both protocols allow by themselves */
 #define REBALANCE_MS 60000
-#define TICK_MS 20
+#define TICK_MS 50
 #define ID_BYTES 96
 #define RANGE "range"
 
@@ -251,6 +251,7 @@ static void consumer_own(struct member *member,
         member->owned_count = count;
     }
     member->new_assignment = true;
+    member->assigned = false;
 }
 
 /* A member that was told something new says at once that it has it. */
@@ -319,7 +320,7 @@ static bool is_settled(const struct run *run, int32_t after_epoch)
     int32_t epoch = run->members[0].epoch;
     for (size_t i = 0; i < run->count; i++) {
         const struct member *member = &run->members[i];
-        if (!member->assigned || member->step != STEP_IDLE || member->epoch != epoch) {
+        if (!member->assigned || member->epoch != epoch) {
             return false;
         }
         owned += member->owned_count;
@@ -338,6 +339,18 @@ static void settle(struct run *run, int poll, int32_t after_epoch)
         if (now_ns() > due_ns) {
             heartbeat_all(run, asking_epoch);
             due_ns = now_ns() + TICK_MS * 1000000;
+        }
+    }
+}
+
+/* Until every answer has come. */
+static void drain(struct run *run, int poll)
+{
+    for (size_t i = 0; i < run->count;) {
+        if (run->members[i].step == STEP_IDLE) {
+            i++;
+        } else {
+            wire_poll(poll, -1, answered);
         }
     }
 }
@@ -367,8 +380,11 @@ static void leave(struct run *run)
 
 static void measure(struct run *run, int poll)
 {
+    drain(run, poll);
     heartbeat_all(run, INT32_MAX); /* nothing is left to be heard of */
+    drain(run, poll);
     settle(run, poll, 0);
+    drain(run, poll);
     int32_t epoch = run->members[0].epoch;
     wire_ready();
     run->heartbeats = 0;
