@@ -64,14 +64,17 @@ void classic_check(const struct group *group)
     }
 #ifdef BNB_SLOW_ASSERTS
     int32_t joining = 0;
+    int32_t owing = 0;
     LIST_FOR_EACH(node, &group->members)
     {
         const struct classic_member *member = CONTAINER_OF(node, struct classic_member, node);
         joining += member->joining != NULL;
+        owing += member->owes_sync;
         ASSERT(member->syncing == NULL || group->state == CLASSIC_COMPLETING_REBALANCE);
         ASSERT(classic_member_find(group, member->id) == member);
     }
     ASSERT(joining == group->joining_count);
+    ASSERT(owing == group->owing_count);
 #endif
 }
 
@@ -347,6 +350,8 @@ void classic_member_remove(struct classic_member *member)
         ASSERT(taken == member);
     }
     list_remove(&member->node);
+    group->owing_count -= member->owes_sync;
+    ASSERT(group->owing_count >= 0);
     if (group->leader == member) {
         group->leader = list_empty(&group->members)
                             ? NULL

@@ -34,6 +34,12 @@ bool classic_supports(const struct group *group, const struct classic_member_fac
         !string_view_equal(group->protocol_type, facts->protocol_type)) {
         return false;
     }
+    /* What a member offers had something in common with all others when it came, and nobody is let
+     * in without that: only news are compared with everybody. */
+    const struct classic_member *known = classic_member_find(group, facts->id);
+    if (known != NULL && classic_member_has_protocols(known, facts)) {
+        return true;
+    }
     for (int32_t i = 0; i < facts->protocol_count; i++) {
         if (all_offer(group, facts->protocols[i].name)) {
             return true;

@@ -178,6 +178,7 @@ static void begin_generation(struct group *group)
         bytes_free(&member->next_assignment);
     }
     ASSERT(group->joining_count == 0);
+    group->owing_count = classic_member_count(group);
     runtime_timer_arm(&group->sync_timer, classic_rebalance_timeout_ms(group));
     classic_check(group);
 }

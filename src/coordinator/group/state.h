@@ -115,6 +115,7 @@ struct group {
     struct list pendings;
     struct map pending_by_id;
     int32_t joining_count; /* members whose join is parked */
+    int32_t owing_count;   /* members that owe a sync */
     bool member_added; /* while the first rebalance waits for more */
     bool topics_known; /* what members of a "consumer" group subscribe to */
     struct map topics; /* of struct classic_topic */

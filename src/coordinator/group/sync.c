@@ -93,23 +93,14 @@ static void sync_completing(struct classic_member *member, struct runtime_call *
     classic_write_group(group, CLASSIC_ASSIGNMENTS_NEXT, write);
 }
 
-static bool all_have_synced(const struct group *group)
-{
-    LIST_FOR_EACH(node, &group->members)
-    {
-        if (CONTAINER_OF(node, struct classic_member, node)->owes_sync) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static void no_sync_owed(struct classic_member *member)
 {
+    struct group *group = member->group;
     if (member->owes_sync) {
         member->owes_sync = false;
-        if (all_have_synced(member->group)) {
-            runtime_timer_cancel(&member->group->sync_timer);
+        ASSERT(group->owing_count > 0);
+        if (--group->owing_count == 0) {
+            runtime_timer_cancel(&group->sync_timer);
         }
     }
 }
