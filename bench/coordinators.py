@@ -1,9 +1,13 @@
 """The parts of bench/run that measure coordinators: commits, groups, transactions, members."""
 import contextlib
 import json
+import pathlib
 import re
+import socket
 import statistics
+import struct
 import subprocess
+import time
 
 PEERS = ("barnabas", "apache")
 CONNECTIONS = 50
@@ -12,6 +16,8 @@ SESSION_SECONDS = 1800  # the longest that brokers allow by themselves
 TRANSACTION_RATE = 1000
 END_MS = 100
 STREAM_PAIRS = 3
+LOADED_GROUPS = 100
+OFFSET_FETCH, NOT_AVAILABLE, LOAD_IN_PROGRESS, NOT_COORDINATOR = 9, 15, 14, 16
 
 
 class Driven:
@@ -185,5 +191,54 @@ def members(bench):
             bench.add(f"one of {count:,} members leaves, {protocol} protocol", peer, result, "1 s")
 
 
+def wait_loaded(broker):
+    """Asks for a committed offset, as a consumer that starts, until the coordinator has it."""
+    def text(value):
+        return struct.pack(">h", len(value)) + value
+    request = (struct.pack(">hhi", OFFSET_FETCH, 2, 1) + text(b"bench") + text(b"group-0") +
+               struct.pack(">i", 1) + text(b"topic") + struct.pack(">ii", 1, 0))
+    with socket.create_connection(("127.0.0.1", broker.port)) as connection:
+        file = connection.makefile("rb")
+        error = None
+        while error != 0:
+            connection.sendall(struct.pack(">i", len(request)) + request)
+            answer = file.read(struct.unpack(">i", file.read(4))[0])
+            error = struct.unpack(">h", answer[-2:])[0]
+            if error not in (0, NOT_COORDINATOR, LOAD_IN_PROGRESS, NOT_AVAILABLE):
+                raise RuntimeError(f"OffsetFetch: {error}")
+            time.sleep(0.002 if error else 0)
+
+
+def start_loaded(broker):
+    began, cpu = time.monotonic(), 0
+    broker.start()
+    wait_loaded(broker)
+    return time.monotonic() - began, broker.cpu_seconds() - cpu
+
+
+def loading(bench):
+    """How much longer a start takes until its coordinator of groups has read its log."""
+    millions = 1.7 if bench.options.quick else 17  # of 60 bytes
+    for peer in PEERS:
+        broker = bench.make(peer, ["offsets.topic.num.partitions=1", "log.cleaner.enable=false"])
+        try:
+            broker.create("first", 1)
+            broker.command("consumer-groups", "--describe", "--group", "group-0")
+            broker.stop()
+            without = start_loaded(broker)
+            subprocess.run([str(bench.program("offsets")), broker.bootstrap, str(millions),
+                            str(LOADED_GROUPS)], check=True)
+            broker.stop()
+            log = pathlib.Path(broker.directory) / "data" / "__consumer_offsets-0"
+            size = sum(path.stat().st_size for path in log.glob("*.log"))
+            with_it = start_loaded(broker)
+            bench.add("offsets partition loaded", peer,
+                      {"MB": size / 1e6, "load_s": with_it[0] - without[0],
+                       "load_cpu_s": with_it[1] - without[1],
+                       "RSS_MB": broker.memory_mb()["VmRSS"]}, "Apache / 5")
+        finally:
+            broker.remove()
+
+
 PARTS = {"commits": commits, "groups": groups, "transactions": transactions,
-         "streams": streams, "members": members}
+         "streams": streams, "members": members, "loading": loading}

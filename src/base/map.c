@@ -14,17 +14,30 @@ void map_release(struct map *map)
     map->capacity = map->count = 0;
 }
 
+/* Both halves of the product: every bit of a reaches every bit of the result, where the lower half
+ * alone would leave those below it as they are. */
+static uint64_t map_mix(uint64_t a, uint64_t b)
+{
+    unsigned __int128 product = (unsigned __int128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
 uint64_t map_hash_bytes(const void *data, size_t size, uint64_t seed)
 {
     const uint8_t *bytes = data;
-    uint64_t hash = seed ^ (size * 0x9e3779b97f4a7c15u);
-    for (size_t i = 0; i < size; i += 8) {
-        uint64_t word = 0;
-        memcpy(&word, bytes + i, size - i < 8 ? size - i : 8);
-        hash = (hash ^ word) * 0xff51afd7ed558ccdu;
-        hash ^= hash >> 32;
+    uint64_t hash = map_mix(seed ^ size, 0x9e3779b97f4a7c15u);
+    size_t i = 0;
+    for (; i + 8 <= size; i += 8) {
+        uint64_t word;
+        memcpy(&word, bytes + i, 8);
+        hash = map_mix(hash ^ word, 0xff51afd7ed558ccdu);
     }
-    return hash;
+    if (i < size) {
+        uint64_t word = 0;
+        memcpy(&word, bytes + i, size - i);
+        hash = map_mix(hash ^ word, 0xff51afd7ed558ccdu);
+    }
+    return map_mix(hash, 0xc4ceb9fe1a85ec53u);
 }
 
 static size_t map_home(const struct map *map, const void *key)
