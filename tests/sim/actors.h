@@ -8,6 +8,7 @@
 
 #include "group_facts.h"
 #include "model.h"
+#include "owner_facts.h"
 #include "peer.h"
 #include "transact_facts.h"
 
@@ -103,6 +104,31 @@ void member_init(struct member *member, struct net *net, struct model *model,
 void member_release(struct member *member);
 void member_start(struct member *member);
 void member_stop(struct member *member);
+
+/* One of the group that uses the consumer protocol; the first is static. */
+struct owner {
+    struct peer peer;
+    struct model *model;
+    struct owner_facts *facts;
+    int32_t index;
+    bool found; /* the coordinator is there */
+    bool in;
+    char id[MEMBER_ID_BYTES];
+    int32_t lives; /* ids that it had */
+    int32_t epoch;
+    int64_t asked;       /* facts->moment of what is under way, */
+    int32_t newest;      /* facts->epoch then, */
+    int32_t asked_epoch; /* and the epoch that it said */
+    bool resting;        /* stays in */
+    bool rested;         /* and is in */
+    struct sim_event think;
+    bool think_set;
+};
+void owner_init(struct owner *owner, struct net *net, struct model *model,
+                struct owner_facts *facts, int32_t index);
+void owner_release(struct owner *owner);
+void owner_start(struct owner *owner);
+void owner_stop(struct owner *owner);
 
 #define TRANSACT_TOPIC "transacted"
 #define WRITER_ID_BYTES 32

@@ -38,6 +38,8 @@ struct world {
     struct producer producers[MODEL_PRODUCERS];
     struct consumer consumers[WORLD_CONSUMERS];
     struct member members[GROUP_MEMBERS];
+    struct owner_facts owned;
+    struct owner owners[GROUP_OWNERS];
     struct writer_actor writers[TRANSACT_WRITERS];
     struct committed committed;
     struct admin admin;
@@ -67,6 +69,9 @@ static void world_start_clients(struct world *world)
     for (int32_t i = 0; i < GROUP_MEMBERS; i++) {
         member_start(&world->members[i]);
     }
+    for (int32_t i = 0; i < GROUP_OWNERS; i++) {
+        owner_start(&world->owners[i]);
+    }
     for (int32_t i = 0; i < TRANSACT_WRITERS; i++) {
         writer_actor_start(&world->writers[i]);
     }
@@ -85,6 +90,9 @@ static void world_stop_clients(struct world *world)
     }
     for (int32_t i = 0; i < GROUP_MEMBERS; i++) {
         member_stop(&world->members[i]);
+    }
+    for (int32_t i = 0; i < GROUP_OWNERS; i++) {
+        owner_stop(&world->owners[i]);
     }
     for (int32_t i = 0; i < TRANSACT_WRITERS; i++) {
         writer_actor_stop(&world->writers[i]);
@@ -133,6 +141,15 @@ static void world_jump(struct sim_event *event)
     sim_schedule(sim, event, (int64_t)sim_below(sim, WORLD_LIFE_MAX_MS));
 }
 
+static size_t world_permanent_partitions(const struct world *world)
+{
+    size_t topics = 0;
+    for (int32_t i = 0; i < MODEL_TOPICS_PERMANENT; i++) {
+        topics += world->model.topics[i].state == TOPIC_EXISTS;
+    }
+    return topics * MODEL_PARTITIONS;
+}
+
 static bool world_is_quiet(const struct world *world)
 {
     for (int32_t i = 0; i < MODEL_PRODUCERS; i++) {
@@ -149,6 +166,14 @@ static bool world_is_quiet(const struct world *world)
         if (!world->members[i].rested) {
             return false;
         }
+    }
+    for (int32_t i = 0; i < GROUP_OWNERS; i++) {
+        if (!world->owners[i].rested) {
+            return false;
+        }
+    }
+    if (!owner_facts_shared(&world->owned, world_permanent_partitions(world))) {
+        return false;
     }
     for (int32_t i = 0; i < TRANSACT_WRITERS; i++) {
         if (!world->writers[i].rested) {
@@ -176,6 +201,9 @@ static void world_time_is_up(struct sim_event *event)
         }
         for (int32_t i = 0; i < GROUP_MEMBERS; i++) {
             world->members[i].resting = true;
+        }
+        for (int32_t i = 0; i < GROUP_OWNERS; i++) {
+            world->owners[i].resting = true;
         }
         bool writers_rest = true;
         for (int32_t i = 0; i < TRANSACT_WRITERS; i++) {
@@ -271,6 +299,7 @@ static void world_live(struct world *world)
     if (power_lost || sim->sync_failed) {
         model_lose(&world->model);
         group_facts_lose(&world->group);
+        owner_facts_lose(&world->owned);
         transact_facts_lose(&world->transact);
         for (int32_t i = 0; i < MODEL_PRODUCERS; i++) {
             world->producers[i].gap_allowed = true;
@@ -319,6 +348,11 @@ static void world_configure(struct world *world)
         /* An audit may take minutes: a group that is empty then begins anew, and may. */
         "offsets.retention.check.interval.ms=864000000",
         "group.min.session.timeout.ms=100",
+        "group.consumer.min.session.timeout.ms=100",
+        "group.consumer.session.timeout.ms=1200",
+        "group.consumer.min.heartbeat.interval.ms=50",
+        "group.consumer.heartbeat.interval.ms=100",
+        "group.consumer.assignment.interval.ms=50",
         world->short_delay ? "group.initial.rebalance.delay.ms=0"
                            : "group.initial.rebalance.delay.ms=300",
         "log.cleaner.backoff.ms=200",
@@ -376,6 +410,10 @@ static void world_init(struct world *world, uint64_t seed, bool verbose)
     for (int32_t i = 0; i < GROUP_MEMBERS; i++) {
         member_init(&world->members[i], world->net, &world->model, &world->group, i);
     }
+    owner_facts_init(&world->owned, sim);
+    for (int32_t i = 0; i < GROUP_OWNERS; i++) {
+        owner_init(&world->owners[i], world->net, &world->model, &world->owned, i);
+    }
     transact_facts_init(&world->transact, sim);
     for (int32_t i = 0; i < TRANSACT_WRITERS; i++) {
         writer_actor_init(&world->writers[i], world->net, &world->transact, i);
@@ -411,6 +449,9 @@ static void world_release(struct world *world)
     }
     for (int32_t i = 0; i < GROUP_MEMBERS; i++) {
         member_release(&world->members[i]);
+    }
+    for (int32_t i = 0; i < GROUP_OWNERS; i++) {
+        owner_release(&world->owners[i]);
     }
     for (int32_t i = 0; i < TRANSACT_WRITERS; i++) {
         writer_actor_release(&world->writers[i]);
