@@ -150,41 +150,42 @@ static size_t world_permanent_partitions(const struct world *world)
     return topics * MODEL_PARTITIONS;
 }
 
-static bool world_is_quiet(const struct world *world)
+/* Who does not rest yet, or NULL. */
+static const char *world_restless(const struct world *world)
 {
     for (int32_t i = 0; i < MODEL_PRODUCERS; i++) {
         if (world->producers[i].batch_count > 0) {
-            return false;
+            return world->producers[i].peer.name;
         }
     }
     for (int32_t i = 0; i < MODEL_TOPICS; i++) {
         if (world->model.topics[i].state == TOPIC_UNSURE) {
-            return false;
+            return world->model.topics[i].name;
         }
     }
     for (int32_t i = 0; i < GROUP_MEMBERS; i++) {
         if (!world->members[i].rested) {
-            return false;
+            return world->members[i].peer.name;
         }
     }
     for (int32_t i = 0; i < GROUP_OWNERS; i++) {
         if (!world->owners[i].rested) {
-            return false;
+            return world->owners[i].peer.name;
         }
     }
     if (!owner_facts_shared(&world->owned, world_permanent_partitions(world))) {
-        return false;
+        return "some partition, which does not have one owner,";
     }
     for (int32_t i = 0; i < TRANSACT_WRITERS; i++) {
         if (!world->writers[i].rested) {
-            return false;
+            return world->writers[i].peer.name;
         }
     }
     /* After a loss what is open may have lost the coordinator that would end it. */
     if (world->transact.generation == 0 && !committed_has_rested(&world->committed)) {
-        return false;
+        return world->committed.peer.name;
     }
-    return world->admin.peer.asked_count == 0;
+    return world->admin.peer.asked_count > 0 ? world->admin.peer.name : NULL;
 }
 
 /* The end of a life by its time: the last one first comes to rest, others just stop. */
@@ -212,10 +213,11 @@ static void world_time_is_up(struct sim_event *event)
         }
         world->committed.resting = writers_rest;
         world->admin.resting = true;
-        if (++world->rests > WORLD_RESTS_MAX) {
-            sim_fail(&world->sim, "the clients do not come to rest");
+        const char *restless = world_restless(world);
+        if (++world->rests > WORLD_RESTS_MAX && restless != NULL) {
+            sim_fail(&world->sim, "the clients do not come to rest: %s", restless);
         }
-        if (world_is_quiet(world)) {
+        if (restless == NULL) {
             world_stop_clients(world);
             world->resting = true;
             audit_start(&world->audit);
