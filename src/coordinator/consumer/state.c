@@ -106,6 +106,7 @@ struct consumer_group *consumer_group_make(struct group *group)
                                     .hash_key = claim_hash,
                                     .key_of = claim_key_of,
                                     .equal = claim_has_key};
+    consumer->settings_version = -1;
     consumer->refresh_wanted = true; /* what it was made of may be old */
     return consumer;
 }

@@ -115,6 +115,8 @@ struct consumer_group {
     size_t classic_count; /* of them */
     size_t changes;       /* that are not committed yet */
     /* Not in the log: */
+    struct cluster_group_settings settings; /* as the cluster told them */
+    int64_t settings_version;               /* when it had this one; -1: it was not asked yet */
     bool refresh_wanted; /* topics have changed: the hash is computed anew */
     struct consumer_resolution *resolution; /* of expressions, under way; NULL: none */
     int64_t rebalance_since_ms;             /* monotonic; of the rebalance under way, */

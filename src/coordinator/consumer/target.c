@@ -296,8 +296,14 @@ bool consumer_assignment_is_due(const struct consumer_group *consumer)
 struct cluster_group_settings consumer_settings(const struct group *group)
 {
     const struct cluster *cluster = group->owner->options.cluster;
-    struct cluster_group_settings settings;
-    cluster->group_settings(cluster->context, group->id, &settings);
-    ASSERT(settings.session_timeout_ms > 0 && settings.heartbeat_interval_ms > 0);
-    return settings;
+    struct consumer_group *consumer = group->consumer;
+    int64_t version = cluster->version(cluster->context);
+    ASSERT(version >= 0);
+    if (consumer->settings_version != version) {
+        cluster->group_settings(cluster->context, group->id, &consumer->settings);
+        consumer->settings_version = version;
+    }
+    ASSERT(consumer->settings.session_timeout_ms > 0);
+    ASSERT(consumer->settings.heartbeat_interval_ms > 0);
+    return consumer->settings;
 }
