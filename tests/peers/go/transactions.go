@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -111,13 +112,31 @@ func (c *client) fencesAZombie() {
 	check(c.readAll(topic, kgo.ReadCommitted()), []string{"kept"}, "what is committed")
 }
 
+var stopsAt = os.Getenv("COPIER_STOPS_AT")
+
+/* Where a copier waits until somebody says a line, and then at each transaction's end. */
+func step(session *kgo.GroupTransactSession, name string) {
+	if name == stopsAt {
+		stopsAt = "commit"
+		ctx, cancel := deadline()
+		defer cancel()
+		must(session.Client().Flush(ctx))
+		fmt.Println("stopped")
+		bufio.NewReader(os.Stdin).ReadString('\n')
+	}
+}
+
 func (c *client) session(source, name string) *kgo.GroupTransactSession {
-	session, err := kgo.NewGroupTransactSession(kgo.SeedBrokers(c.bootstrap), kgo.TransactionalID(name),
+	var static []kgo.Opt
+	if os.Getenv("COPIER_STOPS_AT") != "" { // one that comes back does not wait for the session of the one before
+		static = append(static, kgo.InstanceID("copier"))
+	}
+	session, err := kgo.NewGroupTransactSession(append(static, kgo.SeedBrokers(c.bootstrap), kgo.TransactionalID(name),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.RequireStableFetchOffsets(),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ConsumerGroup(name+"s"),
 		kgo.ProducerBatchCompression(kgo.NoCompression()),
 		kgo.ConsumeTopics(source), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.SessionTimeout(6*time.Second), kgo.TransactionTimeout(30*time.Second))
+		kgo.SessionTimeout(6*time.Second), kgo.TransactionTimeout(30*time.Second))...)
 	must(err)
 	return session
 }
@@ -148,11 +167,14 @@ func (c *client) pass(session *kgo.GroupTransactSession, target string, max int,
 	long, stop := deadline()
 	defer stop()
 	must(session.Begin())
+	step(session, "begin")
 	fetches.EachRecord(func(r *kgo.Record) {
 		session.Produce(long, &kgo.Record{Topic: target, Partition: r.Partition, Value: r.Value}, nil)
 	})
+	step(session, "produce")
 	committed, err := session.End(long, kgo.TransactionEndTry(commit))
 	must(err)
+	step(session, "commit")
 	if committed != commit && commit {
 		return 0
 	}
@@ -189,6 +211,7 @@ func (c *client) copyUntil(source, target string, count int64) (err error) {
 	}()
 	session := c.session(source, source+"-copier")
 	defer session.Close()
+	step(session, "init")
 	for c.used(source+"-copiers", source) < count {
 		c.pass(session, target, 40, true)
 	}

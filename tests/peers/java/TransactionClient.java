@@ -37,6 +37,7 @@ public final class TransactionClient {
     }
 
     private final String bootstrap;
+    private static String stopsAt = System.getenv("COPIER_STOPS_AT");
     private int failed;
 
     private TransactionClient(String bootstrap) {
@@ -71,6 +72,9 @@ public final class TransactionClient {
         settings.put("session.timeout.ms", "6000");
         settings.put("heartbeat.interval.ms", "1000");
         settings.put("max.poll.records", "40");
+        if (stopsAt != null) { // one that comes back does not wait for the session of the one before
+            settings.put("group.instance.id", "copier");
+        }
         return new KafkaConsumer<>(settings, new ByteArrayDeserializer(), new ByteArrayDeserializer());
     }
 
@@ -210,10 +214,25 @@ public final class TransactionClient {
         check(readAll(target, "read_committed"), words, "what is committed");
     }
 
+    /** Where a copier waits until somebody says a line, and then at each transaction's end. */
+    private static void step(KafkaProducer<byte[], byte[]> writer, String name) {
+        if (name.equals(stopsAt)) {
+            stopsAt = "commit";
+            writer.flush();
+            System.out.println("stopped");
+            try {
+                System.in.read();
+            } catch (java.io.IOException error) {
+                throw new java.io.UncheckedIOException(error);
+            }
+        }
+    }
+
     private void copy(String source, String target, int count) {
         try (KafkaProducer<byte[], byte[]> writer = producer(source + "-copier");
              KafkaConsumer<byte[], byte[]> reader = consumer(source + "-copiers", "read_committed")) {
             reader.subscribe(List.of(source));
+            step(writer, "init");
             Set<TopicPartition> all = new HashSet<>(partitions(source));
             while (reader.committed(all).values().stream()
                 .mapToLong(offset -> offset == null ? 0 : offset.offset()).sum() < count) {
@@ -222,11 +241,15 @@ public final class TransactionClient {
                     continue;
                 }
                 writer.beginTransaction();
+                step(writer, "begin");
                 for (ConsumerRecord<byte[], byte[]> record : records) {
                     writer.send(new ProducerRecord<>(target, record.partition(), null, record.value()));
                 }
+                step(writer, "produce");
                 writer.sendOffsetsToTransaction(positions(reader), reader.groupMetadata());
+                step(writer, "offsets");
                 writer.commitTransaction();
+                step(writer, "commit");
             }
         }
     }

@@ -12,6 +12,7 @@ from scenario import check
 
 SECONDS = 30
 MODE, BOOTSTRAP = sys.argv[1:3]
+STOPS_AT = os.environ.get("COPIER_STOPS_AT")
 
 
 def producer(name, **settings):
@@ -128,6 +129,16 @@ def copied_so_far(reader, source):
     return sum(max(found.offset, 0) for found in offsets)
 
 
+def step(writer, name):
+    """Where a copier waits until somebody says a line, and then at each transaction's end."""
+    global STOPS_AT
+    if name == STOPS_AT:
+        STOPS_AT = "commit"
+        writer.flush(SECONDS)
+        print("stopped", flush=True)
+        sys.stdin.readline()
+
+
 def copy_some(writer, reader, target):
     """One transaction; an error that is no end of it all aborts it."""
     messages = [m for m in reader.consume(40, 0.2) if m.error() is None]
@@ -135,11 +146,15 @@ def copy_some(writer, reader, target):
         return
     writer.begin_transaction()
     try:
+        step(writer, "begin")
         for message in messages:
             writer.produce(target, message.value(), partition=message.partition())
+        step(writer, "produce")
         writer.send_offsets_to_transaction(reader.position(reader.assignment()),
                                            reader.consumer_group_metadata(), SECONDS)
+        step(writer, "offsets")
         writer.commit_transaction(SECONDS)
+        step(writer, "commit")
     except KafkaException as error:
         if error.args[0].fatal():
             raise
@@ -160,11 +175,14 @@ def copy_some(writer, reader, target):
 def copy():
     """Whatever happens to it, it begins anew with the same transactional id."""
     source, target, count = sys.argv[3], sys.argv[4], int(sys.argv[5])
+    # One that comes back does not wait for the session of the one before.
+    static = {"group.instance.id": "copier"} if STOPS_AT else {}
     while True:
         try:
             writer = producer(f"{source}-copier")
-            reader = consumer(f"{source}-copiers", **{"enable.partition.eof": False})
+            reader = consumer(f"{source}-copiers", **{"enable.partition.eof": False, **static})
             reader.subscribe([source])
+            step(writer, "init")
             while copied_so_far(reader, source) < count:
                 copy_some(writer, reader, target)
             reader.close()
