@@ -1,3 +1,9 @@
-# Tests of Apache Kafka's clients that one node can serve (read by the Java suite's runner).
+# Tests of Apache Kafka's clients that one node can serve (read by the Java suite's runner): a choice for
+# every day. suites.java-more has the rest.
 org.apache.kafka.clients.producer.ProducerCompressionTest 120
+org.apache.kafka.clients.producer.ProducerIntegrationTest 120
 org.apache.kafka.clients.admin.AdminFenceProducersTest 120
+org.apache.kafka.clients.admin.ConcurrentListOffsetsRequestTest 120
+org.apache.kafka.clients.consumer.PlaintextConsumerAssignTest 240
+org.apache.kafka.clients.consumer.PlaintextConsumerCloseTest 120
+org.apache.kafka.clients.consumer.PlaintextConsumerSubscriptionTest 240

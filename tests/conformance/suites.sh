@@ -2,13 +2,14 @@
 # Runs the tests of other projects, unchanged, against one node of ours.
 #
 # usage: suites.sh [SUITE]...
-#   SUITE   rskafka, java, librdkafka, franz-go, node-rdkafka, or all; without one the choice that
-#           `make test` runs, which takes a few minutes once the suites are built
+#   SUITE   rskafka, java, java-more, librdkafka, franz-go, node-rdkafka, or all; without one the choice
+#           that `make test` runs, which takes a few minutes once the suites are built
 #
 # The scripts that bring and run the suites are looked for in $BARNABAS_SUITES, else in
 # ../shared/suites beside the project. What is known to be missing stands in suites.missing, a test
 # a line with the feature that it waits for: any other failure is one, and so is a test of that list
-# that passes, since the list may only shrink. Of librdkafka the number names a test.
+# that passes, since the list may only shrink. Of librdkafka the number names a test. Java's tests that
+# ask for several nodes get one (java/one_node.py); suites.java-exclude has those that need the others.
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -16,7 +17,7 @@ scripts=${BARNABAS_SUITES:-$root/../shared/suites}
 binary=${BARNABAS_BIN:-$root/build/barnabas}
 missing=$here/suites.missing
 usual='rskafka java'
-every='rskafka java librdkafka franz-go node-rdkafka'
+every='rskafka java java-more librdkafka franz-go node-rdkafka'
 
 case ${1-} in -h|--help) sed -n '2,/^[^#]/{s/^# \{0,1\}//p;}' "${BASH_SOURCE[0]}"; exit 0 ;; esac
 if [ ! -d "$scripts" ]; then
@@ -53,9 +54,19 @@ start_broker() {
   read -r -t 30 line <&3 && [[ $line == *ready* ]]
 }
 
+# The classes of a list, against clusters of one node.
+run_java() {
+  local cache=${SUITES_CACHE:-$HOME/.cache/barnabas-suites}
+  mkdir -p "$cache/java/lib" "$cache/java-one-node"
+  ln -sfn ../java/lib "$cache/java-one-node/lib"
+  [ -d "$work/java-suite" ] || "$here/java/one_node.py" "$scripts/java" "$work/java-suite" || return 2
+  CLUSTER_LAYOUT=combined BUILD="$cache/java-one-node" EXCLUDE="$here/suites.java-exclude" WORK_DIR="$work" \
+    RESULTS="$work/$1" "$work/java-suite/run.sh" --impl "$binary" "$here/suites.$1"
+}
+
 run_suite() {
   case $1 in
-    java) CLUSTER_LAYOUT=combined RESULTS="$work/java" "$scripts/java/run.sh" --impl "$binary" "$here/suites.java" ;;
+    java|java-more) run_java "$1" ;;
     franz-go) "$scripts/franz-go.sh" --logs "$work/$1" --time-limit 10 ;;
     librdkafka) "$scripts/librdkafka.sh" --logs "$work/$1" --time-limit 60 ;;
     *) "$scripts/$1.sh" --logs "$work/$1" --time-limit 20 ;;
