@@ -113,9 +113,11 @@ static void handle(void *context, struct runtime_call *call)
 
 /* ---- timers ---- */
 
+/* One of two phases waits for somebody else's decision, however long (KIP-939). */
 static bool takes_too_long(const struct transaction *transaction, int64_t now_ms)
 {
     return transaction->now.status == TRANSACTION_ONGOING && !transaction->writing &&
+           transaction->now.timeout_ms != TRANSACTION_TIMEOUT_NEVER &&
            transaction->now.started_ms < now_ms - transaction->now.timeout_ms;
 }
 

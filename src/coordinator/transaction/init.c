@@ -55,7 +55,8 @@ static int16_t next_facts(const struct transaction *transaction, struct runtime_
     *next = *now;
     next->status = TRANSACTION_EMPTY;
     next->partitions = (struct transaction_set){NULL, 0};
-    next->timeout_ms = asked->enable2_pc ? INT32_MAX : asked->transaction_timeout_ms;
+    next->timeout_ms =
+        asked->enable2_pc ? TRANSACTION_TIMEOUT_NEVER : asked->transaction_timeout_ms;
     next->started_ms = -1;
     next->updated_ms = runtime_now(transaction->owner->runtime).wall_ms;
     bool is_last = now->producer_epoch >= EPOCH_EXHAUSTED;

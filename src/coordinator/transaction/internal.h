@@ -29,6 +29,8 @@ struct transaction_set {
     int32_t count;
 };
 
+#define TRANSACTION_TIMEOUT_NEVER INT32_MAX
+
 /* What a record says of a transactional id. */
 struct transaction_facts {
     int64_t producer_id;
@@ -37,7 +39,7 @@ struct transaction_facts {
     int16_t producer_epoch;       /* -1: the id is new */
     int16_t last_producer_epoch;  /* -1: none, or not known; not in the log */
     int16_t version;              /* of transactions, that its client follows */
-    int32_t timeout_ms;
+    int32_t timeout_ms; /* TRANSACTION_TIMEOUT_NEVER: it is one of two phases */
     enum transaction_status status;
     int64_t updated_ms; /* wall */
     int64_t started_ms; /* wall; -1: not */

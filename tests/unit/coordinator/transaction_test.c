@@ -29,6 +29,7 @@ struct fixture {
     int16_t append_error; /* of the next append */
     int64_t next_producer_id;
     int16_t version;
+    bool two_phase_commit;
     struct transaction_markers markers; /* that were told last */
     char id[32];
     int32_t told;
@@ -41,7 +42,8 @@ static void fixture_open(struct fixture *fixture)
                                           .max_timeout_ms = MAX_TIMEOUT_MS,
                                           .id_expiration_ms = EXPIRATION_MS,
                                           .abort_interval_ms = 10000,
-                                          .remove_interval_ms = 3600000};
+                                          .remove_interval_ms = 3600000,
+                                          .two_phase_commit = fixture->two_phase_commit};
     assert_int_equal(transaction_coordinator_create(&options, &fixture->transactions), 0);
     fixture->runtime = transaction_coordinator_runtime(fixture->transactions);
     transaction_coordinator_set_version(fixture->transactions, fixture->version);
@@ -398,6 +400,35 @@ static void transaction__timeout_aborts(void **state)
     assert_int_equal(end_as(fixture, 1000, 0, true, 4).error_code, KAFKA_PRODUCER_FENCED);
 }
 
+/* Goal: a transaction of two phases stays open for as long as its decision takes, and longer than
+ * 31 bits of milliseconds; whoever comes without the switch ends it. */
+static void transaction__two_phases_have_no_timeout(void **state)
+{
+    struct fixture *fixture = *state;
+    struct init_producer_id_request request;
+    fixture->two_phase_commit = true;
+    restart(fixture, 0);
+    init_producer_id_request_default(&request);
+    request.transactional_id = string_view_of("t");
+    request.producer_id = -1;
+    request.producer_epoch = -1;
+    request.enable2_pc = true;
+    const struct init_producer_id_response *response =
+        ask(fixture, API_INIT_PRODUCER_ID, 6, &request);
+    assert_int_equal(response->error_code, 0);
+    (void)add(fixture, 1000, 0);
+    for (int day = 0; day < 30; day++) {
+        pass(fixture, 24 * 3600 * 1000);
+    }
+    expect_state(fixture, "Ongoing");
+    assert_int_equal(describe(fixture).transaction_timeout_ms, INT32_MAX);
+    request.keep_prepared_txn = true;
+    response = ask(fixture, API_INIT_PRODUCER_ID, 6, &request);
+    assert_int_equal(response->error_code, KAFKA_UNSUPPORTED_VERSION);
+    expect_state(fixture, "Ongoing");
+    assert_int_equal(end_as(fixture, 1000, 0, true, 5).error_code, 0);
+}
+
 /* Goal: verifying tells each partition, and changes nothing. */
 static void transaction__verify_tells_each_partition(void **state)
 {
@@ -705,6 +736,7 @@ int main(void)
         TEST(older_client_keeps_its_epoch),
         TEST(init_aborts_what_is_open),
         TEST(timeout_aborts),
+        TEST(two_phases_have_no_timeout),
         TEST(verify_tells_each_partition),
         TEST(uncommitted_change_holds_others_off),
         TEST(failed_append_is_taken_back),
