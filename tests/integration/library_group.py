@@ -118,6 +118,8 @@ class Member:
         self.process.wait(seconds)
         self.reader.join(10)
         assert self.lines and self.lines[-1] == "closed", self.said()
+        assert self.kind != "ours" or (self.process.returncode == 0 and
+                                       not harness.SANITIZER.search(self.said())), self.said()
 
     def remove(self):
         if self.process.poll() is None:
