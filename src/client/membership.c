@@ -51,6 +51,7 @@ void membership_init(struct membership *membership, const struct client_config *
     partition_set_init(&membership->owned);
     partition_set_init(&membership->target);
     partition_set_init(&membership->moving);
+    partition_set_init(&membership->after);
     partition_set_init(&membership->target_ids);
 }
 
@@ -62,6 +63,7 @@ void membership_release(struct membership *membership)
     partition_set_release(&membership->owned);
     partition_set_release(&membership->target);
     partition_set_release(&membership->moving);
+    partition_set_release(&membership->after);
     partition_set_release(&membership->target_ids);
     mem_free(membership->member_id);
     membership->member_id = NULL;
@@ -194,33 +196,38 @@ void membership_polled(struct membership *membership, int64_t now_ms, bool begin
     }
 }
 
-void membership_begin_call(struct membership *membership, enum membership_call call)
+bool membership_begin_call(struct membership *membership, enum membership_call call)
 {
     ASSERT(membership->call == MEMBERSHIP_CALL_NONE);
+    /* Now, so that nothing can fail once the application has been called. */
+    int error = call == MEMBERSHIP_CALL_ASSIGNED
+                    ? partition_set_unite(&membership->after, &membership->owned,
+                                          &membership->moving)
+                    : partition_set_subtract(&membership->after, &membership->owned,
+                                             &membership->moving);
+    if (error != 0) {
+        membership_fail(membership, BNB_ERROR_NO_MEMORY, "out of memory");
+        return false;
+    }
     membership->call = call;
     membership->call_told = false;
+    return true;
 }
 
 void membership_called(struct membership *membership)
 {
-    struct partition_set changed;
     ASSERT(membership->call != MEMBERSHIP_CALL_NONE && membership->call_told);
-    partition_set_init(&changed);
-    int error = membership->call == MEMBERSHIP_CALL_ASSIGNED
-                    ? partition_set_unite(&changed, &membership->owned, &membership->moving)
-                    : partition_set_subtract(&changed, &membership->owned, &membership->moving);
     membership->call = MEMBERSHIP_CALL_NONE;
     partition_set_release(&membership->owned);
     partition_set_release(&membership->moving);
-    membership->owned = changed;
-    membership->lost = membership->lost && changed.count > 0;
-    if (error != 0) {
-        membership_fail(membership, BNB_ERROR_NO_MEMORY, "out of memory");
-    } else if (membership->failing) {
+    membership->owned = membership->after;
+    partition_set_init(&membership->after);
+    membership->lost = membership->lost && membership->owned.count > 0;
+    if (membership->failing) {
+        membership->failing = false;
         membership_move(membership, membership->state == MEMBERSHIP_LEAVING ? MEMBERSHIP_OUT
                                                                             : MEMBERSHIP_FAILED);
     }
-    membership->failing = false;
 }
 
 void membership_send(struct membership *membership, struct membership_step *step, int16_t api_key,

@@ -66,6 +66,7 @@ struct membership {
     enum membership_call call;
     bool call_told;
     struct partition_set moving;
+    struct partition_set after; /* owned, once the call is over */
     int taken; /* steps of TAKING that are done */
     /* the request under way */
     bool asking;
@@ -161,8 +162,8 @@ const struct string_view *membership_topics(const struct membership *membership,
 void membership_move(struct membership *membership, enum membership_state state);
 void membership_fail(struct membership *membership, int code, const char *text);
 void membership_retry(struct membership *membership, int64_t now_ms);
-/* Begins a call about partitions. */
-void membership_begin_call(struct membership *membership, enum membership_call call);
+/* Begins a call about those in moving. False: no memory, it has failed. */
+bool membership_begin_call(struct membership *membership, enum membership_call call);
 /* It is no member any more: what it has is lost. */
 void membership_forget(struct membership *membership, bool also_its_id);
 void membership_classic_next(struct membership *membership, int64_t now_ms,

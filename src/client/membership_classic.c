@@ -35,9 +35,8 @@ static bool give_up(struct membership *membership, const struct partition_set *t
         membership->lost = false;
         return false;
     }
-    membership_begin_call(membership, membership->lost ? MEMBERSHIP_CALL_LOST
-                                                       : MEMBERSHIP_CALL_REVOKED);
-    return true;
+    return membership_begin_call(membership, membership->lost ? MEMBERSHIP_CALL_LOST
+                                                              : MEMBERSHIP_CALL_REVOKED);
 }
 
 /* Those that it has of topics that it subscribes to. */
@@ -84,14 +83,15 @@ static void take(struct membership *membership)
 {
     int step = membership->taken++;
     if (step == 0) {
-        membership->rejoin = give_up(membership, &membership->target) || membership->rejoin;
+        bool moves = give_up(membership, &membership->target);
+        membership->rejoin = moves || membership->rejoin;
     } else if (step == 1) {
         if (partition_set_subtract(&membership->moving, &membership->target,
                                    &membership->owned) != 0) {
             membership_fail(membership, BNB_ERROR_NO_MEMORY, "out of memory");
             return;
         }
-        membership_begin_call(membership, MEMBERSHIP_CALL_ASSIGNED);
+        (void)membership_begin_call(membership, MEMBERSHIP_CALL_ASSIGNED);
     } else {
         membership_move(membership, MEMBERSHIP_STABLE);
     }
@@ -287,7 +287,7 @@ static bool watched_changed(struct membership *membership, const struct topics *
 
 static void leave_next(struct membership *membership, struct membership_step *step)
 {
-    if (give_up(membership, NULL)) {
+    if (give_up(membership, NULL) || membership->state != MEMBERSHIP_LEAVING) {
         return;
     }
     if (!send_leave(membership, "the consumer unsubscribed from all topics", step)) {

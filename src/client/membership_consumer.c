@@ -32,8 +32,7 @@ static bool call_about(struct membership *membership, enum membership_call call,
     if (membership->moving.count == 0) {
         return false;
     }
-    membership_begin_call(membership, call);
-    return true;
+    return membership_begin_call(membership, call);
 }
 
 /* The topic of an id: as the metadata has it, or as it was when the member got it. */
@@ -270,8 +269,8 @@ static bool take(struct membership *membership, const struct topics *topics,
 
 static void join_next(struct membership *membership, int64_t now_ms, struct membership_step *step)
 {
-    if (membership->owned.count > 0 &&
-        call_about(membership, MEMBERSHIP_CALL_LOST, &membership->owned, &nothing)) {
+    if (call_about(membership, MEMBERSHIP_CALL_LOST, &membership->owned, &nothing) ||
+        membership->state != MEMBERSHIP_JOINING) {
         return;
     }
     membership->lost = false;
@@ -288,7 +287,7 @@ static void leave_next(struct membership *membership, struct membership_step *st
     enum membership_call call =
         membership->lost ? MEMBERSHIP_CALL_LOST : MEMBERSHIP_CALL_REVOKED;
     if (call_about(membership, call, &membership->owned, &nothing) ||
-        send_leave(membership, step)) {
+        membership->state != MEMBERSHIP_LEAVING || send_leave(membership, step)) {
         return;
     }
     membership_move(membership, MEMBERSHIP_OUT);

@@ -11,6 +11,7 @@
 #include <barnabas/consumer.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "client/membership.h"
 #include "protocol/api.h"
 #include "protocol/error.h"
@@ -415,6 +416,49 @@ static void classic__random_answers(void **state)
     }
 }
 
+/* Every allocation of the machine fails now and then: it says so, and comes back with a later poll;
+ * what the application has is what the machine believes. */
+static void classic__memory_that_is_out(void **state)
+{
+    (void)state;
+    for (unsigned seed = 1; seed <= 400; seed++) {
+        struct scene *scene = scene_create(seed % 2 == 0 ? "range" : "cooperative-sticky", NULL);
+        struct partition_set has;
+        partition_set_init(&has);
+        srand(seed);
+        topics_are(scene, 5);
+        subscribe(scene);
+        for (int i = 0; i < 150; i++) {
+            mem_fail_after(i < 100 && rand() % 2 == 0 ? 1 + rand() % 8 : 0);
+            enum membership_action action = next(scene);
+            mem_fail_after(0);
+            assert_true(partition_set_equal(&has, &scene->membership.owned));
+            if (action == MEMBERSHIP_CALL) {
+                partition_set_release(&has);
+                assert_int_equal(partition_set_copy(&has, &scene->membership.after), 0);
+                membership_called(&scene->membership);
+            } else if (action == MEMBERSHIP_WAIT) {
+                scene->now_ms += 3000;
+                if (scene->membership.code != 0) {
+                    assert_int_equal(scene->membership.code, BNB_ERROR_NO_MEMORY);
+                    scene->membership.code = 0;
+                }
+                membership_polled(&scene->membership, scene->now_ms, true);
+            } else if (scene->step.api_key == API_JOIN_GROUP) {
+                (void)join_answer(scene, 0, false);
+            } else if (scene->step.api_key == API_SYNC_GROUP) {
+                sync_answer(scene, 0, rand() % 3, rand() % 3);
+            } else {
+                (void)heartbeat_answer(scene, i % 4 == 0 ? KAFKA_REBALANCE_IN_PROGRESS : 0);
+            }
+        }
+        assert_int_not_equal(scene->membership.state, MEMBERSHIP_FAILED);
+        assert_true(scene->membership.generation > 0);
+        partition_set_release(&has);
+        scene_destroy(scene);
+    }
+}
+
 /* ---- KIP-848 ---- */
 
 static struct scene *consumer_create(const char *instance_id)
@@ -616,6 +660,7 @@ int main(void)
         cmocka_unit_test(classic__failures_are_told),
         cmocka_unit_test(classic__a_failure_waits_for_the_call),
         cmocka_unit_test(classic__random_answers),
+        cmocka_unit_test(classic__memory_that_is_out),
         cmocka_unit_test(consumer__tells_everything_once),
         cmocka_unit_test(consumer__gives_back_before_it_says_so),
         cmocka_unit_test(consumer__one_that_is_fenced_joins_anew),
