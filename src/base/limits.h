@@ -146,6 +146,10 @@
 #define MOVE_BYTES LIMIT(1u << 20, 8u << 10)
 #define MOVE_REST_BYTES LIMIT(256 << 10, 4 << 10)
 #define MOVE_REST_OFFSETS 65536
+/* Of a move that is throttled, until it looks at the rate again. */
+#define MOVE_THROTTLE_WAIT_MS 500
+/* Partitions that are not there yet and whose log directory is known already. */
+#define PREFERRED_DIRS_MAX LIMIT(4096, 2)
 /* log.cleaner.threads: cleanings at once. */
 #define CLEANERS_MAX 16
 /* Of the memory there is, the least part that the tables of all cleanings may take: what

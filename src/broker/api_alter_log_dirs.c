@@ -2,6 +2,7 @@
 #include "broker/fanout.h"
 #include "broker/handlers_data.h"
 #include "broker/partition_move.h"
+#include "metadata/topic_name.h"
 
 struct alter_item {
     struct fanout_item base;
@@ -73,8 +74,14 @@ static void alter_add(struct alter_work *work, struct broker_dir *to, struct str
         item->error = KAFKA_LOG_DIR_NOT_FOUND;
     } else if (atomic_load(&to->offline)) {
         item->error = KAFKA_KAFKA_STORAGE_ERROR;
+    } else if (atomic_load(&to->cordoned)) {
+        item->error = KAFKA_INVALID_REPLICA_ASSIGNMENT;
     } else if (topic == NULL || partition < 0 || partition >= topic->partition_count) {
         item->error = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+        struct err_message message;
+        if (partition >= 0 && topic_name_check(name, &message) == 0) {
+            preferred_dirs_note(&request->shard->broker->preferred_dirs, name, partition, to);
+        }
     } else {
         item->base.topic_id = topic->id;
         fanout_add(&work->fanout, &item->base);

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "broker/config_internal.h"
+#include "broker/cordon.h"
 #include "broker/handlers.h"
 #include "broker/request.h"
 #include "broker/resource.h"
@@ -103,7 +104,8 @@ static int16_t check_form(struct arena *arena, struct alteration *alteration, bo
 }
 
 /* Names that a running broker cannot take over, as lists in one error each, in Kafka's order. */
-static int16_t check_broker_names(struct arena *arena, struct alteration *alteration)
+static int16_t check_broker_names(struct arena *arena, struct alteration *alteration,
+                                  bool at_controller)
 {
     struct name_list fixed = {.size = 0};
     struct name_list security = {.size = 0};
@@ -131,7 +133,7 @@ static int16_t check_broker_names(struct arena *arena, struct alteration *altera
                       "the listener prefix: [",
                       string_view_of(security.text), "]");
     }
-    if (own_only.size > 0 && alteration->resource_name.size == 0) {
+    if (own_only.size > 0 && alteration->resource_name.size == 0 && !at_controller) {
         return refuse(arena, alteration, KAFKA_INVALID_REQUEST,
                       "Cannot update these configs at default cluster level, broker id must be "
                       "specified: [",
@@ -160,8 +162,42 @@ static const char *broken_rule(const struct config_row *row, struct string_view 
     return NULL;
 }
 
-static int16_t check_broker_values(struct arena *arena, struct alteration *alteration)
+static bool is_at_controller(const struct broker_request *request)
 {
+    return config_listener_at(broker_config(request), request->listener)->is_controller;
+}
+
+/* cordoned.log.dirs as it would be. A broker knows its directories; at a controller directories can
+ * only be taken out, since a broker may not be there to say what it has. */
+static int16_t check_cordoned(struct broker_request *request, struct alteration *alteration,
+                              const struct change *change)
+{
+    struct string_view name = string_view_of(CORDON_SETTING);
+    struct string_view current = {NULL, 0};
+    struct err_message message;
+    bool stored = image_setting(broker_image(request), RESOURCE_BROKER, alteration->resource_name,
+                                name, &current);
+    bool at_controller = is_at_controller(request);
+    if (!stored && !at_controller) {
+        current = config_string(broker_config(request), CORDON_SETTING);
+    }
+    struct string_view value =
+        cordon_changed(current, change->value, change->operation, &request->arena);
+    if (at_controller && !cordon_is_narrower(value, current)) {
+        return refuse(&request->arena, alteration, KAFKA_INVALID_CONFIG,
+                      "When updating cordoned.log.dirs via controllers,  the new value must be a "
+                      "subset of the current configuration value.", string_view_of(""), "");
+    }
+    if (!at_controller && config_check_cordoned(broker_config(request), value, &message) != 0) {
+        return refuse(&request->arena, alteration, KAFKA_INVALID_REQUEST, "requirement failed: ",
+                      string_view_of(message.text), "");
+    }
+    return 0;
+}
+
+static int16_t check_broker_values(struct broker_request *request, struct alteration *alteration)
+{
+    struct arena *arena = &request->arena;
     for (int32_t i = 0; i < alteration->change_count; i++) {
         const struct change *change = &alteration->changes[i];
         const struct config_row *row = config_row_find(CONFIG_SCOPE_BROKER, change->name);
@@ -184,6 +220,10 @@ static int16_t check_broker_values(struct arena *arena, struct alteration *alter
         const char *rule = broken_rule(row, change->value);
         if (rule != NULL) {
             return refuse(arena, alteration, KAFKA_INVALID_REQUEST, rule, string_view_of(""), "");
+        }
+        if (strcmp(row->name, CORDON_SETTING) == 0 &&
+            check_cordoned(request, alteration, change) != 0) {
+            return alteration->error_code;
         }
     }
     return 0;
@@ -208,16 +248,18 @@ static int16_t check_own_id(struct arena *arena, struct alteration *alteration, 
     return 0;
 }
 
-static int16_t check_broker(struct arena *arena, struct alteration *alteration, int32_t own_id)
+static int16_t check_broker(struct broker_request *request, struct alteration *alteration,
+                            int32_t own_id)
 {
     int16_t error = 0;
-    if (alteration->resource_name.size > 0) {
-        error = check_own_id(arena, alteration, own_id);
+    bool at_controller = is_at_controller(request);
+    if (alteration->resource_name.size > 0 && !at_controller) {
+        error = check_own_id(&request->arena, alteration, own_id);
     }
     if (error == 0) {
-        error = check_broker_names(arena, alteration);
+        error = check_broker_names(&request->arena, alteration, at_controller);
     }
-    return error != 0 ? error : check_broker_values(arena, alteration);
+    return error != 0 ? error : check_broker_values(request, alteration);
 }
 
 /* Levels of loggers are not settings here; nothing of it is for the controller. */
@@ -252,7 +294,7 @@ static void check_one(struct broker_request *request, struct alter_work *work, i
     }
     switch (alteration->resource_type) {
     case RESOURCE_BROKER:
-        (void)check_broker(&request->arena, alteration, own_id);
+        (void)check_broker(request, alteration, own_id);
         return;
     case RESOURCE_BROKER_LOGGER:
         (void)check_loggers(&request->arena, alteration, own_id);

@@ -1,4 +1,5 @@
 #include "base/mem.h"
+#include "broker/cordon.h"
 #include "broker/fanout.h"
 #include "broker/handlers_data.h"
 #include "broker/partition_move.h"
@@ -74,6 +75,8 @@ static void log_dirs_done(struct fanout *fanout)
     struct broker_request *request = fanout->request;
     struct broker *broker = request->shard->broker;
     size_t count = (size_t)broker->options.dir_count;
+    bool known = image_feature_level(broker_image(request), "metadata.version") >=
+                 CORDON_METADATA_VERSION;
     struct describe_log_dirs_response *response = &work->response;
     response->results.items = arena_array(&request->arena, count, sizeof *response->results.items);
     for (size_t i = 0; response->results.items != NULL && i < count; i++) {
@@ -82,6 +85,7 @@ static void log_dirs_done(struct fanout *fanout)
         const struct broker_dir *dir = &broker->dirs[i];
         out->log_dir = string_view_of(dir->dir->path);
         out->total_bytes = out->usable_bytes = -1;
+        out->is_cordoned = known && atomic_load(&dir->cordoned);
         if (atomic_load(&dir->offline)) {
             out->error_code = KAFKA_KAFKA_STORAGE_ERROR;
             continue;

@@ -377,6 +377,7 @@ int broker_create(const struct broker_options *options, struct broker **created,
         return ERR_NOMEM;
     }
     broker->options = *options;
+    preferred_dirs_init(&broker->preferred_dirs);
     broker->unstable_apis = config_boolean(options->config, "unstable.api.versions.enable");
     atomic_init(&broker->epoch, -1);
     int32_t slots = config_int(options->config, "max.incremental.fetch.session.cache.slots");
@@ -479,6 +480,7 @@ void broker_destroy(struct broker **destroyed, bool clean)
         mem_free(broker->moving[i].name);
     }
     mem_free(broker->moving);
+    preferred_dirs_release(&broker->preferred_dirs);
     for (int32_t i = 0; i < broker->options.dir_count; i++) {
         if (atomic_load(&broker->dirs[i].offline) && !broker->options.dirs[i]->offline) {
             log_dir_fail(broker->options.dirs[i]); /* while it was closed */

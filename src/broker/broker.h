@@ -16,6 +16,8 @@
 #include "base/map.h"
 #include "base/pool.h"
 #include "broker/config.h"
+#include "broker/move_throttle.h"
+#include "broker/preferred_dirs.h"
 #include "io/loop.h"
 #include "log/log_dir.h"
 #include "metadata/image.h"
@@ -85,6 +87,7 @@ struct broker_dir {
     struct log_dir *dir;
     atomic_int partition_count;
     atomic_bool offline;
+    atomic_bool cordoned; /* gets no new partitions (cordon.h) */
 };
 /* A partition directory that was there at the start. */
 struct broker_found {
@@ -159,6 +162,8 @@ struct broker {
     struct broker_options options;
     struct broker_shard shards[BROKER_SHARDS_MAX];
     struct broker_dir dirs[BROKER_DIRS_MAX];
+    struct preferred_dirs preferred_dirs;
+    struct move_throttle move_throttle; /* of moves between dirs */
     struct broker_found *found; /* sorted by name */
     size_t found_count;
     struct broker_moving *moving; /* moves that were under way at the end of the last process */

@@ -13,6 +13,9 @@
 
 /* config_check.c. Blanks are what Java's trim takes away: everything up to ' '. */
 struct string_view config_trim(struct string_view text);
+/* Whether a value of cordoned.log.dirs names log directories: 0, or ERR_INVALID. */
+int config_check_cordoned(const struct config *config, struct string_view value,
+                          struct err_message *message);
 /* Elements of a list value: rest = config_list_start(value), then config_list_next until false.
  * Elements are trimmed and may be empty; an empty value has none. */
 struct string_view config_list_start(struct string_view value);

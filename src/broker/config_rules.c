@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "base/assert.h"
 #include "broker/config_internal.h"
 
@@ -261,28 +263,37 @@ static int check_codecs(const struct config *config, struct err_message *message
     return 0;
 }
 
-static int check_cordoned(const struct config *config, struct arena *arena,
+int config_check_cordoned(const struct config *config, struct string_view value,
                           struct err_message *message)
 {
+    char missing[ERR_MESSAGE_BYTES / 2] = "";
+    size_t used = 0;
     int32_t count = 0;
-    struct string_view *cordoned = config_list(config, "cordoned.log.dirs", arena, &count);
-    for (int32_t i = 0; cordoned != NULL && i < count; i++) {
-        bool known = string_view_is(cordoned[i], "*");
-        if (known && count > 1) {
-            return err_set(message, ERR_INVALID, "When cordoned.log.dirs is set to *, it must not "
-                                                 "contain other values");
-        }
+    bool all = false;
+    for (size_t at = 0; value.data != NULL && at < value.size;) {
+        const char *comma = memchr(value.data + at, ',', value.size - at);
+        size_t end = comma != NULL ? (size_t)(comma - value.data) : value.size;
+        struct string_view entry = config_trim((struct string_view){value.data + at, end - at});
+        bool known = entry.size == 0 || string_view_is(entry, "*");
+        at = end + 1;
+        count += entry.size > 0 ? 1 : 0;
+        all = all || string_view_is(entry, "*");
         for (int32_t j = 0; j < config->log_directory_count; j++) {
-            known = known || string_view_is(cordoned[i], config->log_directories[j]);
+            known = known || string_view_is(entry, config->log_directories[j]);
         }
-        if (!known) {
-            return err_set(message, ERR_INVALID,
-                           "All entries in cordoned.log.dirs must be present in log.dirs or "
-                           "log.dir. Missing entries : %.*s",
-                           cordoned[i].size < 200 ? (int)cordoned[i].size : 200, cordoned[i].data);
+        if (!known && used < sizeof missing) {
+            used += (size_t)snprintf(missing + used, sizeof missing - used, "%s%.*s",
+                                     used > 0 ? ", " : "", (int)entry.size, entry.data);
         }
     }
-    return 0;
+    if (all && count > 1) {
+        return err_set(message, ERR_INVALID, "When cordoned.log.dirs is set to *, it must not "
+                                             "contain other values");
+    }
+    return used == 0 ? 0
+                     : err_set(message, ERR_INVALID,
+                               "All entries in cordoned.log.dirs must be present in log.dirs or "
+                               "log.dir. Missing entries : %s", missing);
 }
 
 int config_rules_check(struct config *config, struct err_message *message)
@@ -303,5 +314,7 @@ int config_rules_check(struct config *config, struct err_message *message)
     if (code == 0) {
         code = check_codecs(config, message);
     }
-    return code != 0 ? code : check_cordoned(config, &config->arena, message);
+    return code != 0 ? code
+                     : config_check_cordoned(config, config_string(config, "cordoned.log.dirs"),
+                                             message);
 }

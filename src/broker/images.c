@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "broker/connections.h"
 #include "broker/coordinator_driver.h"
+#include "broker/cordon.h"
 #include "broker/partition.h"
 
 struct image_part {
@@ -229,6 +230,7 @@ static bool image_lacks_a_topic(const struct image *older, const struct image *n
 
 static void image_round_begin(struct broker *broker, const struct image *image)
 {
+    cordon_apply(broker, image);
     struct image_round *round = broker->image_round_memory;
     round->broker = broker;
     round->image = image_ref(image);

@@ -217,19 +217,25 @@ static struct broker_dir *partition_offline_dir(struct broker *broker)
     return NULL;
 }
 
-/* The directory that new partitions go to: the one with the fewest that works. */
+/* The directory that new partitions go to: of those that work and are not cordoned the one with the
+ * fewest, else the first that works. */
 static struct broker_dir *partition_emptiest_dir(struct broker *broker)
 {
+    struct broker_dir *first = NULL;
     struct broker_dir *best = NULL;
     for (int32_t i = 0; i < broker->options.dir_count; i++) {
         struct broker_dir *dir = &broker->dirs[i];
-        if (!atomic_load(&dir->offline) &&
+        if (atomic_load(&dir->offline)) {
+            continue;
+        }
+        first = first == NULL ? dir : first;
+        if (!atomic_load(&dir->cordoned) &&
             (best == NULL ||
              atomic_load(&dir->partition_count) < atomic_load(&best->partition_count))) {
             best = dir;
         }
     }
-    return best;
+    return best != NULL ? best : first;
 }
 
 /* What the checkpoint files say counts for a directory that was there when they were read; for a
@@ -397,7 +403,11 @@ static int partition_choose_dir(struct partition *partition, const char *name)
          * empty log in another one would pass for it (Apache Kafka's LogManager.getOrCreateLog). */
         dir = partition_offline_dir(broker);
     }
-    dir = dir != NULL ? dir : partition_emptiest_dir(broker);
+    if (dir == NULL) {
+        dir = preferred_dirs_take(&broker->preferred_dirs, partition_topic(partition),
+                                  partition->key.partition);
+        dir = dir != NULL && !atomic_load(&dir->offline) ? dir : partition_emptiest_dir(broker);
+    }
     partition->dir = dir != NULL ? dir : &broker->dirs[0];
     partition->dir_chosen = true;
     return 0;

@@ -9,11 +9,13 @@
 #include "broker/checkpoints.h"
 #include "broker/cleaner.h"
 #include "broker/partition_internal.h"
+#include "broker/topic_config.h"
 #include "protocol/error.h"
 
 #define MOVE_PATH_BYTES 1024
 #define MOVE_RETRY_MS 10
 #define MOVE_LOADS_MAX 12
+#define MOVE_RATE "replica.alter.log.dirs.io.max.bytes.per.second"
 
 enum move_job { MOVE_OPEN, MOVE_LOAD, MOVE_COPY, MOVE_SYNC, MOVE_DISCARD };
 struct partition_move {
@@ -308,6 +310,15 @@ static int move_keep_up(struct partition_move *move, struct log *log)
     return error;
 }
 
+static int64_t move_wait_ms(struct partition_move *move)
+{
+    struct broker_shard *shard = move->shard;
+    int64_t rate =
+        broker_setting_long(shard->broker->options.config, shard->image, string_view_of(MOVE_RATE));
+    return move_throttle_wait_ms(&shard->broker->move_throttle, rate < 0 ? INT64_MAX : rate,
+                                 loop_monotonic_ms(shard->loop) * 1000);
+}
+
 static void move_step(struct partition_move *move)
 {
     struct partition *partition = move->partition;
@@ -343,6 +354,11 @@ static void move_step(struct partition_move *move)
         return;
     }
     move->synced = false;
+    int64_t wait_ms = move_wait_ms(move);
+    if (wait_ms > 0) {
+        loop_timer_arm(move->shard->loop, &move->timer, wait_ms);
+        return;
+    }
     bool may_wait = move->loads >= MOVE_LOADS_MAX;
     if (!may_wait) {
         log_read_begin(log, loop_wall_ms(move->shard->loop));
@@ -364,6 +380,7 @@ static void move_step(struct partition_move *move)
     }
     move->loads = 0;
     move->range = result.range;
+    move_throttle_add(&move->shard->broker->move_throttle, result.range.size);
     move_submit(move, MOVE_COPY);
 }
 

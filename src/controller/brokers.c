@@ -267,6 +267,33 @@ static void add_fencing(struct controller *controller, struct controller_call *c
                            &broker_registration_change_record_row, &record);
 }
 
+/* What a broker says of its cordoned directories, when it is something new. */
+static void add_cordoned(struct controller *controller, struct controller_call *call,
+                         const struct image_broker *broker,
+                         const struct broker_heartbeat_request *asked)
+{
+    struct broker_registration_change_record record;
+    int32_t count = asked->cordoned_log_dirs.count;
+    bool same = count == broker->cordoned_count;
+    for (int32_t i = 0; i < count && same; i++) {
+        same = false;
+        for (int32_t j = 0; j < broker->cordoned_count && !same; j++) {
+            same = uuid_equal(asked->cordoned_log_dirs.items[i], broker->cordoned[j]);
+        }
+    }
+    if (count < 0 || same || controller_metadata_version(controller) < CORDON_METADATA_VERSION) {
+        return;
+    }
+    broker_registration_change_record_default(&record);
+    ASSERT(asked->broker_id == broker->id);
+    record.broker_id = broker->id;
+    record.broker_epoch = broker->epoch;
+    record.cordoned_log_dirs.items = asked->cordoned_log_dirs.items;
+    record.cordoned_log_dirs.count = count;
+    controller_records_add(call->records, BROKER_REGISTRATION_CHANGE_RECORD_KEY, 3,
+                           &broker_registration_change_record_row, &record);
+}
+
 void controller_heartbeat(struct controller *controller, struct controller_call *call)
 {
     const struct broker_heartbeat_request *asked = call->request;
@@ -287,6 +314,7 @@ void controller_heartbeat(struct controller *controller, struct controller_call 
     }
     response->is_caught_up = asked->current_metadata_offset >= broker->epoch;
     response->is_fenced = broker->fenced;
+    add_cordoned(controller, call, broker, asked);
     if (asked->want_shut_down) {
         /* Nobody else could take its partitions over. */
         response->should_shut_down = true;

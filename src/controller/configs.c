@@ -177,11 +177,24 @@ static bool alteration_may_remove(struct alteration *alteration, struct string_v
                                     "is enabled.");
 }
 
+/* A setting that the cluster does not know yet is not even taken away. */
+static bool alteration_is_known(struct alteration *alteration, struct string_view name)
+{
+    return alteration->type != BROKER_RESOURCE || !string_view_is(name, "cordoned.log.dirs") ||
+           controller_metadata_version(alteration->controller) >= CORDON_METADATA_VERSION ||
+           alteration_fail(alteration, KAFKA_INVALID_CONFIG,
+                           "The cordoned.log.dirs configuration value cannot be set because it "
+                           "requires metadata.version >= 4.3-IV0");
+}
+
 static bool alter_one(struct alteration *alteration,
                       const struct incremental_alter_configs_request_alterable_config *config)
 {
     struct string_view value = config->value;
     struct string_view current = alteration_current(alteration, config->name);
+    if (!alteration_is_known(alteration, config->name)) {
+        return false;
+    }
     switch (config->config_operation) {
     case ALTER_SET:
         break;
@@ -297,7 +310,8 @@ static bool alter_all(struct alteration *alteration,
         if (config->value.data == NULL) {
             return alteration_fail(alteration, KAFKA_INVALID_REQUEST, "Null value not supported.");
         }
-        if (!alteration_check_value(alteration, config->name, config->value)) {
+        if (!alteration_is_known(alteration, config->name) ||
+            !alteration_check_value(alteration, config->name, config->value)) {
             return false;
         }
         if (!string_view_equal(alteration_current(alteration, config->name), config->value)) {

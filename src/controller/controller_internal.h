@@ -77,6 +77,9 @@ void controller_add_config(struct controller_records *records, int8_t type,
                            struct string_view resource, struct string_view name,
                            struct string_view value);
 
+/* From this level on the cluster knows which log directories of a broker are cordoned. */
+#define CORDON_METADATA_VERSION 30
+
 /* Replicas for one partition after the other, spread over the unfenced brokers (placement.c). */
 struct placement {
     int32_t *brokers;

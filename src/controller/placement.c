@@ -1,9 +1,23 @@
 /* Which brokers get the replicas of a new partition: one after the other through the unfenced
- * brokers, each partition starting one further, from a random start. */
+ * brokers with a directory that is not cordoned, each partition starting one further, from a random
+ * start. */
 #include <stdio.h>
 
 #include "base/assert.h"
 #include "controller/controller_internal.h"
+
+static bool has_room(const struct image_broker *broker)
+{
+    bool room = broker->directory_count == 0 || broker->cordoned_count < 0;
+    for (int32_t i = 0; i < broker->directory_count && !room; i++) {
+        bool cordoned = false;
+        for (int32_t j = 0; j < broker->cordoned_count && !cordoned; j++) {
+            cordoned = uuid_equal(broker->directories[i], broker->cordoned[j]);
+        }
+        room = !cordoned;
+    }
+    return room;
+}
 
 int16_t placement_init(struct placement *placement, const struct controller *controller,
                        const struct controller_call *call, int16_t replication_factor,
@@ -17,7 +31,7 @@ int16_t placement_init(struct placement *placement, const struct controller *con
     }
     for (size_t i = 0; i < all; i++) {
         const struct image_broker *broker = image_broker_at(controller->image, i);
-        if (!broker->fenced && !broker->in_controlled_shutdown) {
+        if (!broker->fenced && !broker->in_controlled_shutdown && has_room(broker)) {
             placement->brokers[placement->count++] = broker->id;
         }
     }
@@ -27,27 +41,23 @@ int16_t placement_init(struct placement *placement, const struct controller *con
         return KAFKA_INVALID_REPLICATION_FACTOR;
     }
     if (placement->count == 0) {
-        *error_message = arena_format(call->arena,
-                                      "Unable to replicate the partition %d time(s): All brokers "
-                                      "are currently fenced.",
-                                      replication_factor);
+        *error_message = string_view_of("All brokers are currently fenced, or have all their log "
+                                        "directories cordoned.");
         return KAFKA_INVALID_REPLICATION_FACTOR;
     }
     if (replication_factor > (int64_t)all) {
         *error_message = arena_format(call->arena,
-                                      "Unable to replicate the partition %d time(s): The target "
-                                      "replication factor of %d cannot be reached because only "
-                                      "%zu broker(s) are registered or some brokers have all "
-                                      "their log directories cordoned.",
-                                      replication_factor, replication_factor, all);
+                                      "The target replication factor of %d cannot be reached "
+                                      "because only %zu broker(s) are registered or some brokers "
+                                      "have all their log directories cordoned.",
+                                      replication_factor, all);
         return KAFKA_INVALID_REPLICATION_FACTOR;
     }
     if (replication_factor > placement->count) {
         *error_message = arena_format(call->arena,
-                                      "Unable to replicate the partition %d time(s): The target "
-                                      "replication factor of %d cannot be reached because only "
-                                      "%d broker(s) are available.",
-                                      replication_factor, replication_factor, placement->count);
+                                      "The target replication factor of %d cannot be reached "
+                                      "because only %d broker(s) are available.",
+                                      replication_factor, placement->count);
         return KAFKA_INVALID_REPLICATION_FACTOR;
     }
     ASSERT(placement->count > 0 && (size_t)placement->count <= all);

@@ -186,6 +186,12 @@ static int16_t make_assignment(struct creation *creation)
     int16_t error = placement_init(&placement, creation->controller, creation->call,
                                    creation->replication_factor,
                                    &creation->result->error_message);
+    if (error != 0 && creation->replication_factor > 0) {
+        creation->result->error_message = arena_format(
+            creation->call->arena, "Unable to replicate the partition %d time(s): %.*s",
+            creation->replication_factor, (int)creation->result->error_message.size,
+            creation->result->error_message.data);
+    }
     if (error != 0) {
         creation->result->error_code = error;
         return error;

@@ -51,6 +51,8 @@ struct image_broker {
     const struct image_endpoint *endpoints;
     int32_t directory_count;
     const struct uuid *directories;
+    int32_t cordoned_count; /* of its directories, that get no new partitions; -1: not said */
+    const struct uuid *cordoned;
 };
 struct image_setting {
     struct string_view name;

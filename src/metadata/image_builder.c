@@ -326,7 +326,6 @@ static struct broker_object *broker_object_create(const struct register_broker_r
     for (size_t i = 0; i < cordoned; i++) {
         broker->cordoned[i] = record->cordoned_log_dirs.items[i];
     }
-    broker->cordoned_count = record->cordoned_log_dirs.count < 0 ? -1 : (int32_t)cordoned;
     broker->broker = (struct image_broker){
         .id = record->broker_id,
         .epoch = record->broker_epoch,
@@ -338,6 +337,8 @@ static struct broker_object *broker_object_create(const struct register_broker_r
         .endpoints = broker->endpoints,
         .directory_count = (int32_t)directories,
         .directories = broker->directories,
+        .cordoned_count = record->cordoned_log_dirs.count < 0 ? -1 : (int32_t)cordoned,
+        .cordoned = broker->cordoned,
     };
     return broker;
 }
@@ -406,7 +407,7 @@ static int change_broker(struct image_builder *builder, int32_t id, int64_t epoc
         record.log_dirs.count = change->log_dirs.count;
     }
     record.cordoned_log_dirs.items = known->cordoned;
-    record.cordoned_log_dirs.count = known->cordoned_count;
+    record.cordoned_log_dirs.count = known->broker.cordoned_count;
     if (change->cordoned_log_dirs.count >= 0) {
         record.cordoned_log_dirs.items = change->cordoned_log_dirs.items;
         record.cordoned_log_dirs.count = change->cordoned_log_dirs.count;

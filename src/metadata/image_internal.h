@@ -29,7 +29,6 @@ struct broker_object {
     uint8_t *text;            /* behind the strings */
     struct image_endpoint *endpoints;
     struct uuid *directories;
-    int32_t cordoned_count; /* -1: not said */
     struct uuid *cordoned;
 };
 struct settings_object {

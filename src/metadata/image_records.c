@@ -99,7 +99,7 @@ static int visit_broker(struct record_visit *visit, const struct broker_object *
     record.log_dirs.items = broker->directories;
     record.log_dirs.count = broker->broker.directory_count;
     record.cordoned_log_dirs.items = broker->cordoned;
-    record.cordoned_log_dirs.count = broker->cordoned_count;
+    record.cordoned_log_dirs.count = broker->broker.cordoned_count;
     version = metadata_version >= 30   ? 4
               : metadata_version >= 17 ? 3
               : metadata_version >= 8  ? 2

@@ -4,12 +4,13 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "broker/cordon.h"
 #include "protocol/error.h"
 #include "protocol/feature.h"
 #include "protocol/messages.h"
 
 #define REGISTRATION_VERSION 4
-#define HEARTBEAT_VERSION 1
+#define HEARTBEAT_VERSION 2
 #define RETRY_MS 100
 #define LIFECYCLE_LISTENERS_MAX 16
 
@@ -20,11 +21,16 @@ struct lifecycle {
     bool under_way;
     bool registered;
     bool unfenced;
+    bool caught_up;  /* the controller said so: from then on it is told what is cordoned */
+    bool tell_again; /* of that something changed while a beat was under way */
     int64_t broker_epoch;
     int64_t metadata_offset;
     struct broker_registration_request registration;
     struct broker_registration_request_listener listeners[LIFECYCLE_LISTENERS_MAX];
     struct uuid directories[BROKER_DIRS_MAX];
+    struct uuid cordoned[BROKER_DIRS_MAX];
+    struct uuid told[BROKER_DIRS_MAX]; /* those of the beat under way */
+    int32_t cordoned_count; /* -1: the cluster's metadata.version knows of none */
     struct broker_registration_request_feature features[FEATURE_COUNT];
     struct broker_heartbeat_request heartbeat;
 };
@@ -71,6 +77,7 @@ static void lifecycle_registered(struct broker_submission *submission, int16_t e
         return;
     }
     lifecycle->registered = true;
+    lifecycle->caught_up = false;
     lifecycle->broker_epoch = answer->broker_epoch;
     lifecycle->under_way = false;
     lifecycle_step(lifecycle);
@@ -94,6 +101,13 @@ static void lifecycle_beaten(struct broker_submission *submission, int16_t error
     if (error == 0 && answer->is_fenced) {
         next_ms = 10;
     }
+    if (error == 0 && answer->is_caught_up && !lifecycle->caught_up) {
+        lifecycle->caught_up = true;
+        lifecycle->tell_again = lifecycle->cordoned_count >= 0;
+    }
+    if (error == 0 && lifecycle->tell_again) {
+        next_ms = 0;
+    }
     lifecycle_again(lifecycle, next_ms);
 }
 
@@ -109,16 +123,49 @@ static void lifecycle_step(struct lifecycle *lifecycle)
     }
     lifecycle->heartbeat.broker_epoch = lifecycle->broker_epoch;
     lifecycle->heartbeat.current_metadata_offset = lifecycle->metadata_offset;
+    lifecycle->heartbeat.cordoned_log_dirs.items = lifecycle->told;
+    lifecycle->heartbeat.cordoned_log_dirs.count =
+        lifecycle->caught_up ? lifecycle->cordoned_count : -1;
+    memcpy(lifecycle->told, lifecycle->cordoned, sizeof lifecycle->told);
+    lifecycle->tell_again = false;
     lifecycle_submit(lifecycle, API_BROKER_HEARTBEAT, HEARTBEAT_VERSION, &lifecycle->heartbeat,
                      lifecycle_beaten);
+}
+
+/* What is cordoned by the settings of an image; whether it is not what it was. */
+static bool lifecycle_cordon(struct lifecycle *lifecycle, const struct image *image)
+{
+    struct uuid now[BROKER_DIRS_MAX];
+    int32_t count = 0;
+    bool known = image_feature_level(image, "metadata.version") >= CORDON_METADATA_VERSION;
+    for (int32_t i = 0; known && i < lifecycle->options.dir_count; i++) {
+        const struct log_dir *dir = lifecycle->options.dirs[i];
+        if (!dir->offline && cordon_covers(lifecycle->options.config, image, dir->path)) {
+            now[count++] = dir->properties.directory_id;
+        }
+    }
+    count = known ? count : -1;
+    bool changed = count != lifecycle->cordoned_count ||
+                   (count > 0 && memcmp(now, lifecycle->cordoned, (size_t)count * sizeof now[0]));
+    if (count > 0) {
+        memcpy(lifecycle->cordoned, now, (size_t)count * sizeof now[0]);
+    }
+    lifecycle->cordoned_count = count;
+    return changed;
 }
 
 void lifecycle_on_image(struct lifecycle *lifecycle, const struct image *image)
 {
     bool first = lifecycle->metadata_offset < 0;
+    bool changed = lifecycle_cordon(lifecycle, image);
     lifecycle->metadata_offset = image_offset(image);
     if (first) {
         lifecycle_step(lifecycle);
+    } else if (changed && lifecycle->registered && lifecycle->caught_up) {
+        lifecycle->tell_again = true;
+        if (!lifecycle->under_way) {
+            loop_timer_arm(lifecycle->options.loop, &lifecycle->timer, 0);
+        }
     }
 }
 
@@ -184,6 +231,7 @@ int lifecycle_create(const struct lifecycle_options *options, struct lifecycle *
     lifecycle->options = *options;
     lifecycle->metadata_offset = -1;
     lifecycle->broker_epoch = -1;
+    lifecycle->cordoned_count = -1;
     timer_init(&lifecycle->timer, lifecycle_fire);
     lifecycle_fill(lifecycle);
     return 0;

@@ -16,6 +16,7 @@ static int set_up(void **state)
         "foo.bar=1",
         "super.users=User:a",
         "barnabas.shards=2",
+        "log.dirs=/d/one,/d/two",
     };
     struct err_message message = {""};
     (void)state;
@@ -157,6 +158,24 @@ static const struct alter_case alter_cases[] = {
     {4, "1", "log.cleanup.policy", "compact", 3, NULL},
     {4, "1", "log.retention.ms", "5", 2,
      "Config value append is not allowed for config key: log.retention.ms"},
+    {4, "1", "cordoned.log.dirs", "/d/one", 0, NULL},
+    {4, "1", "cordoned.log.dirs", " /d/one , /d/two", 0, NULL},
+    {4, "1", "cordoned.log.dirs", "*", 0, NULL},
+    {4, "1", "cordoned.log.dirs", "", 0, NULL},
+    {4, "1", "cordoned.log.dirs", NULL, 1, NULL},
+    {4, "1", "cordoned.log.dirs", "/d/one", 2, NULL},
+    {4, "1", "cordoned.log.dirs", "/d/three", 3, NULL},
+    {4, "1", "cordoned.log.dirs", "*,/d/one", 0,
+     "requirement failed: When cordoned.log.dirs is set to *, it must not contain other values"},
+    {4, "1", "cordoned.log.dirs", "/d/three,/d/one,/d/four", 0,
+     "requirement failed: All entries in cordoned.log.dirs must be present in log.dirs or log.dir. "
+     "Missing entries : /d/three, /d/four"},
+    {4, "1", "cordoned.log.dirs", "/d/three", 2,
+     "requirement failed: All entries in cordoned.log.dirs must be present in log.dirs or log.dir. "
+     "Missing entries : /d/three"},
+    {4, "", "cordoned.log.dirs", "/d/one", 0,
+     "Cannot update these configs at default cluster level, broker id must be specified: "
+     "[cordoned.log.dirs]"},
     {8, "1", "kafka.foo", "x", 0, "Logger kafka.foo does not exist!"},
     {0, "2", "a", "b", 0, "Unknown resource type 0"},
 };

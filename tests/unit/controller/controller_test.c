@@ -724,6 +724,70 @@ static void assign_replicas__takes_the_directory_of_a_broker_for_its_replicas(vo
     cleanup(&bench);
 }
 
+/* A beat that says what is cordoned: count directories of the two, -1: nothing. */
+static void beat_cordoned(struct bench *bench, int64_t epoch, int32_t count)
+{
+    struct broker_heartbeat_request beat;
+    struct uuid directories[] = {{{9, 1}}, {{7, 1}}};
+    broker_heartbeat_request_default(&beat);
+    beat.broker_id = 1;
+    beat.broker_epoch = epoch;
+    beat.current_metadata_offset = epoch;
+    beat.cordoned_log_dirs.items = directories;
+    beat.cordoned_log_dirs.count = count;
+    const struct broker_heartbeat_response *response = ask(bench, API_BROKER_HEARTBEAT, 2, &beat);
+    assert_int_equal(response->error_code, 0);
+}
+
+/* What is cordoned is written when it is new, and gone with the next registration; a broker without
+ * a directory left gets no replicas but those given by hand. */
+static void cordoned__brokers_get_no_replicas_once_no_directory_is_left(void **state)
+{
+    (void)state;
+    struct bench bench;
+    setup(&bench, 1);
+    int64_t epoch = register_with(&bench, 1, 77, 2);
+    unfence(&bench, 1, epoch);
+    assert_int_equal(image_broker_by_id(bench.image, 1)->cordoned_count, -1);
+    beat_cordoned(&bench, epoch, -1);
+    assert_int_equal(bench.record_count, 0);
+    beat_cordoned(&bench, epoch, 0);
+    assert_int_equal(bench.record_count, 1);
+    beat_cordoned(&bench, epoch, 1);
+    assert_int_equal(bench.record_count, 1);
+    assert_int_equal(image_broker_by_id(bench.image, 1)->cordoned_count, 1);
+    beat_cordoned(&bench, epoch, 1);
+    assert_int_equal(bench.record_count, 0);
+    assert_int_equal(create_one(&bench, "a", 1, 1), 0);
+    beat_cordoned(&bench, epoch, 2);
+    assert_int_equal(bench.record_count, 1);
+    assert_int_equal(create_one(&bench, "b", 1, 1), KAFKA_INVALID_REPLICATION_FACTOR);
+    struct create_partitions_request_create_partitions_topic more = {
+        .name = string_view_of("a"), .count = 2, .assignments = {NULL, -1}};
+    struct create_partitions_request request;
+    create_partitions_request_default(&request);
+    request.topics.items = &more;
+    request.topics.count = 1;
+    const struct create_partitions_response *response =
+        ask(&bench, API_CREATE_PARTITIONS, 3, &request);
+    assert_int_equal(response->results.items[0].error_code, KAFKA_INVALID_REPLICATION_FACTOR);
+    assert_true(string_view_is(response->results.items[0].error_message,
+                               "All brokers are currently fenced, or have all their log "
+                               "directories cordoned."));
+    int32_t replicas[] = {1};
+    struct create_topics_request_creatable_replica_assignment assignment = {0, {replicas, 1}};
+    struct create_topics_request_creatable_topic topic = {.name = string_view_of("c"),
+                                                          .num_partitions = -1,
+                                                          .replication_factor = -1,
+                                                          .assignments = {&assignment, 1}};
+    assert_int_equal(create(&bench, &topic, 1, false)->error_code, 0);
+    epoch = register_with(&bench, 1, 78, 2);
+    assert_int_equal(image_broker_by_id(bench.image, 1)->cordoned_count, -1);
+    unfence(&bench, 1, epoch);
+    assert_int_equal(create_one(&bench, "b", 1, 1), 0);
+    cleanup(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -742,6 +806,7 @@ int main(void)
         cmocka_unit_test(alter_partition__shrinks_and_grows_the_isr_for_its_leader),
         cmocka_unit_test(elect_leaders__says_when_an_election_is_not_needed),
         cmocka_unit_test(reassignments__need_registered_brokers_and_one_to_cancel),
+        cmocka_unit_test(cordoned__brokers_get_no_replicas_once_no_directory_is_left),
         cmocka_unit_test(assign_replicas__takes_the_directory_of_a_broker_for_its_replicas),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

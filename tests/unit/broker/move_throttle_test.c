@@ -1,0 +1,83 @@
+/* The rate of moves between log directories, and where partitions go that are not there yet. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/limits.h"
+#include "broker/broker.h"
+
+#define SECOND_US INT64_C(1000000)
+
+/* Pieces of a megabyte at four a second, for ten seconds: forty, and one at once. */
+static void throttle__keeps_to_the_rate(void **state)
+{
+    (void)state;
+    struct move_throttle throttle = {0, 0};
+    int64_t now_us = 100 * SECOND_US;
+    int pieces = 0;
+    for (int64_t end_us = now_us + 10 * SECOND_US; now_us < end_us;) {
+        int64_t wait_ms = move_throttle_wait_ms(&throttle, 4 << 20, now_us);
+        assert_in_range(wait_ms, 0, MOVE_THROTTLE_WAIT_MS);
+        if (wait_ms == 0) {
+            move_throttle_add(&throttle, 1 << 20);
+            pieces++;
+        } else {
+            now_us += wait_ms * 1000;
+        }
+    }
+    assert_in_range(pieces, 38, 41);
+}
+
+/* A rate that is raised or lifted counts at once, whatever was moved before. */
+static void throttle__takes_a_new_rate_over_at_once(void **state)
+{
+    (void)state;
+    struct move_throttle throttle = {0, 0};
+    assert_int_equal(move_throttle_wait_ms(&throttle, 1, SECOND_US), 0);
+    move_throttle_add(&throttle, 100 << 20);
+    assert_int_equal(move_throttle_wait_ms(&throttle, 1, SECOND_US), MOVE_THROTTLE_WAIT_MS);
+    assert_int_equal(move_throttle_wait_ms(&throttle, INT64_MAX, SECOND_US), 0);
+    assert_int_equal(move_throttle_wait_ms(&throttle, 1, 2 * SECOND_US), 0); /* paid off */
+    move_throttle_add(&throttle, 100 << 20);
+    assert_int_equal(move_throttle_wait_ms(&throttle, 100 << 20, 2 * SECOND_US),
+                     MOVE_THROTTLE_WAIT_MS);
+    assert_int_equal(move_throttle_wait_ms(&throttle, 100 << 20, 3 * SECOND_US), 0);
+    assert_int_equal(move_throttle_wait_ms(&throttle, 0, 4 * SECOND_US), MOVE_THROTTLE_WAIT_MS);
+}
+
+static void preferred__directories_are_taken_once_and_bounded(void **state)
+{
+    (void)state;
+    struct preferred_dirs dirs;
+    struct broker_dir one;
+    struct broker_dir two;
+    struct string_view topic = string_view_of("t");
+    preferred_dirs_init(&dirs);
+    assert_null(preferred_dirs_take(&dirs, topic, 0));
+    preferred_dirs_note(&dirs, topic, 0, &one);
+    preferred_dirs_note(&dirs, topic, 1, &one);
+    preferred_dirs_note(&dirs, topic, 0, &two);
+    assert_null(preferred_dirs_take(&dirs, string_view_of("u"), 0));
+    assert_ptr_equal(preferred_dirs_take(&dirs, topic, 0), &two);
+    assert_null(preferred_dirs_take(&dirs, topic, 0));
+    for (int32_t i = 1; i <= PREFERRED_DIRS_MAX + 5; i++) {
+        preferred_dirs_note(&dirs, topic, i, &two);
+    }
+    assert_int_equal(atomic_load(&dirs.count), PREFERRED_DIRS_MAX);
+    assert_ptr_equal(preferred_dirs_take(&dirs, topic, 1), &two);
+    assert_null(preferred_dirs_take(&dirs, topic, PREFERRED_DIRS_MAX + 1));
+    preferred_dirs_release(&dirs);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(throttle__keeps_to_the_rate),
+        cmocka_unit_test(throttle__takes_a_new_rate_over_at_once),
+        cmocka_unit_test(preferred__directories_are_taken_once_and_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
