@@ -30,6 +30,7 @@ const struct fuzz_target fuzz_targets[] = {
     {"bootstrap", fuzz_bootstrap},
     {"quorum_state", fuzz_quorum_state},
     {"group_records", fuzz_group_records},
+    {"group_calls", fuzz_group_calls},
     {"transaction_records", fuzz_transaction_records},
     {"regex", fuzz_regex},
     {"subscription", fuzz_subscription},

@@ -75,6 +75,8 @@ void fuzz_quorum_state(const uint8_t *data, size_t size);
  * say of themselves. */
 /* Kind (a byte), key and value (an int16 for the size of each, -1: null), repeated. */
 void fuzz_group_records(const uint8_t *data, size_t size);
+/* Heartbeats of four members of the consumer protocol, four bytes each: when, who, how, what. */
+void fuzz_group_calls(const uint8_t *data, size_t size);
 void fuzz_transaction_records(const uint8_t *data, size_t size);
 void fuzz_regex(const uint8_t *data, size_t size);
 /* A consumer's subscription and its assignment, each with its size in front. */

@@ -110,6 +110,35 @@ static void coordinator_close(struct coordinator *coordinator)
     group_coordinator_destroy(&coordinator->groups);
 }
 
+/* Joins by the consumer protocol, stays once, and leaves: whatever the log says of the group. */
+static void visit_group(struct coordinator *coordinator, struct string_view id)
+{
+    struct asked asked;
+    struct string_view names[] = {string_view_of("a"), string_view_of("t")};
+    struct consumer_group_heartbeat_request request;
+    consumer_group_heartbeat_request_default(&request);
+    request.group_id = id;
+    request.member_id = string_view_of("visitor");
+    request.rebalance_timeout_ms = 1000;
+    request.subscribed_topic_names.items = names;
+    request.subscribed_topic_names.count = 2;
+    request.topic_partitions.count = 0;
+    for (int i = 0; i < 3; i++) {
+        const struct consumer_group_heartbeat_response *response =
+            coordinator_ask(coordinator, &asked, API_CONSUMER_GROUP_HEARTBEAT, 1, &request);
+        fuzz_require(asked.answered, "a heartbeat does not wait");
+        bool in = response != NULL && response->error_code == 0;
+        request.member_epoch = in ? i == 0 ? response->member_epoch : -1 : -1;
+        arena_release(&asked.arena);
+        if (!in) {
+            break;
+        }
+    }
+    (void)coordinator_ask(coordinator, &asked, API_CONSUMER_GROUP_DESCRIBE, 1, &id);
+    fuzz_require(asked.answered, "neither does this description");
+    arena_release(&asked.arena);
+}
+
 /* Everything that can be asked of a group. */
 static void ask_group(struct coordinator *coordinator, struct string_view id, bool remove)
 {
@@ -123,6 +152,9 @@ static void ask_group(struct coordinator *coordinator, struct string_view id, bo
     answer = coordinator_ask(coordinator, &asked, API_OFFSET_FETCH, 9, &fetch);
     fuzz_require(asked.answered && answer != NULL, "neither does a fetch of offsets");
     arena_release(&asked.arena);
+    if (remove && id.size > 0) {
+        visit_group(coordinator, id);
+    }
     if (remove) {
         (void)coordinator_ask(coordinator, &asked, API_DELETE_GROUPS, 2, &id);
         fuzz_require(asked.answered, "nor does the end of a group");
@@ -277,5 +309,137 @@ void fuzz_subscription(const uint8_t *data, size_t size)
     arena_release(&asked.arena);
     ask_all_groups(&coordinator, false);
     coordinator_pass(&coordinator, HOUR_MS);
+    coordinator_close(&coordinator);
+}
+
+/* ---- members of the consumer protocol ---- */
+
+#define CALLERS 4
+#define CALLS_MAX 200
+
+/* A caller, with what it last heard. */
+struct caller {
+    int32_t epoch;
+    int32_t owned[8]; /* numbers of the table's partitions: topic * 4 + partition */
+    int32_t owned_count;
+};
+
+static void caller_hear(const struct coordinator *coordinator, struct caller *caller,
+                        const struct consumer_group_heartbeat_response *response)
+{
+    if (response->error_code != 0) {
+        return;
+    }
+    caller->epoch = response->member_epoch;
+    if (response->assignment == NULL) {
+        return;
+    }
+    caller->owned_count = 0;
+    for (int32_t i = 0; i < response->assignment->topic_partitions.count; i++) {
+        const struct consumer_group_heartbeat_response_topic_partitions *topic =
+            &response->assignment->topic_partitions.items[i];
+        bool first = uuid_equal(topic->topic_id, coordinator->table.topics[0].id);
+        for (int32_t j = 0; j < topic->partitions.count; j++) {
+            fuzz_require(caller->owned_count < 8, "there are fewer partitions");
+            caller->owned[caller->owned_count++] =
+                (first ? 0 : 4) + topic->partitions.items[j];
+        }
+    }
+}
+
+/* What it says depends on the bytes: its epoch or another one, what it owns or less, whom it is. */
+static void caller_ask(struct coordinator *coordinator, struct caller *callers,
+                       struct reader *reader)
+{
+    static const char *const ids[CALLERS] = {"one", "two", "three", "four"};
+    static const char *const regexes[] = {"", "a|t", "t.*", "("};
+    struct string_view names[] = {string_view_of("t"), string_view_of("a")};
+    struct consumer_group_heartbeat_request_topic_partitions topics[8];
+    int32_t numbers[8];
+    struct consumer_group_heartbeat_request request;
+    struct asked asked;
+    uint8_t who = (uint8_t)reader_i8(reader);
+    uint8_t how = (uint8_t)reader_i8(reader);
+    uint8_t what = (uint8_t)reader_i8(reader);
+    struct caller *caller = &callers[who % CALLERS];
+    consumer_group_heartbeat_request_default(&request);
+    request.group_id = string_view_of("g");
+    request.member_id = string_view_of(ids[(who >> 4) % 8 == 7 ? 0 : who % CALLERS]);
+    request.instance_id = (who >> 2) % 4 == 3 ? string_view_of("instance")
+                                              : (struct string_view){NULL, 0};
+    request.member_epoch = how % 16 < 10   ? caller->epoch
+                           : how % 16 < 13 ? 0
+                                           : how % 16 - 15; /* -2, -1, 0 */
+    if (how >> 4 < 12) {
+        request.topic_partitions.items = topics;
+        request.topic_partitions.count =
+            request.member_epoch == 0 ? 0 : caller->owned_count - (how >> 6 == 1 ? 1 : 0);
+        request.topic_partitions.count =
+            request.topic_partitions.count < 0 ? 0 : request.topic_partitions.count;
+    }
+    for (int32_t i = 0; i < request.topic_partitions.count; i++) {
+        numbers[i] = caller->owned[i] % 4;
+        topics[i].topic_id = coordinator->table.topics[caller->owned[i] / 4].id;
+        topics[i].partitions.items = &numbers[i];
+        topics[i].partitions.count = 1;
+    }
+    if (request.member_epoch == 0 || what % 8 == 0) {
+        request.rebalance_timeout_ms = 30000;
+        request.subscribed_topic_names.items = names;
+        request.subscribed_topic_names.count = (what >> 3) % 3;
+        request.subscribed_topic_regex = string_view_of(regexes[(what >> 5) % 4]);
+    }
+    const struct consumer_group_heartbeat_response *response =
+        coordinator_ask(coordinator, &asked, API_CONSUMER_GROUP_HEARTBEAT, 1, &request);
+    fuzz_require(asked.answered, "a heartbeat does not wait");
+    if (response != NULL) {
+        caller_hear(coordinator, caller, response);
+    }
+    arena_release(&asked.arena);
+}
+
+/* As the broker tells it: a partition is one member's, to keep or to give up. */
+static void require_one_owner(struct coordinator *coordinator)
+{
+    struct string_view id = string_view_of("g");
+    struct asked asked;
+    uint8_t owners[8] = {0};
+    const struct consumer_group_describe_response_described_group *told =
+        coordinator_ask(coordinator, &asked, API_CONSUMER_GROUP_DESCRIBE, 1, &id);
+    for (int32_t i = 0; told != NULL && i < told->members.count; i++) {
+        const struct consumer_group_describe_response_assignment *has =
+            &told->members.items[i].assignment;
+        for (int32_t j = 0; j < has->topic_partitions.count; j++) {
+            bool first = uuid_equal(has->topic_partitions.items[j].topic_id,
+                                    coordinator->table.topics[0].id);
+            for (int32_t k = 0; k < has->topic_partitions.items[j].partitions.count; k++) {
+                int32_t number = has->topic_partitions.items[j].partitions.items[k];
+                fuzz_require(owners[(first ? 0 : 4) + number]++ == 0,
+                             "a partition has one owner");
+            }
+        }
+    }
+    arena_release(&asked.arena);
+}
+
+void fuzz_group_calls(const uint8_t *data, size_t size)
+{
+    struct coordinator coordinator;
+    struct caller callers[CALLERS] = {{0}};
+    struct reader reader;
+    if (!coordinator_open(&coordinator)) {
+        return;
+    }
+    runtime_loaded(coordinator.runtime, coordinator.now);
+    coordinator_settle(&coordinator);
+    reader_init(&reader, data, size);
+    for (int i = 0; i < CALLS_MAX && reader_left(&reader) >= 4; i++) {
+        uint8_t time = (uint8_t)reader_i8(&reader);
+        caller_ask(&coordinator, callers, &reader);
+        require_one_owner(&coordinator);
+        coordinator_pass(&coordinator, time < 200 ? time * 10 : (time - 200) * 2000);
+    }
+    coordinator_pass(&coordinator, HOUR_MS);
+    ask_all_groups(&coordinator, true);
     coordinator_close(&coordinator);
 }
