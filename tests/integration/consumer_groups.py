@@ -335,6 +335,55 @@ def policy_forbids_it(shards):
         check(group_type(case.broker, "g"), "classic", "type of the group")
 
 
+GROUP, BROKER, SET, INVALID_CONFIG, UNKNOWN_MEMBER = 32, 4, 0, 40, 25
+
+
+def alter(connection, kind, name, setting, value):
+    """Sets it and gives the error."""
+    return connection.ask("IncrementalAlterConfigs", 1, {"resources": [{
+        "resourceType": kind, "resourceName": name, "configs": [
+            {"name": setting, "configOperation": SET, "value": value}]}]})["responses"][0]["errorCode"]
+
+
+def settings_of_a_group_act(shards):
+    import transactions  # requests of any API
+    with Case(shards) as case:
+        connection = transactions.Wire(case.broker.port)
+
+        def beat(member, epoch):
+            first = {"rebalanceTimeoutMs": 60000, "subscribedTopicNames": [case.topic],
+                     "topicPartitions": []} if epoch == 0 else {}
+            return connection.ask("ConsumerGroupHeartbeat", 1, {
+                "groupId": "g", "memberId": member, "memberEpoch": epoch, **first})
+
+        harness.wait_for(lambda: connection.ask("FindCoordinator", 4, {
+            "coordinatorKeys": ["g"]})["coordinators"][0]["errorCode"] == 0, 20, "the coordinator")
+        one = harness.wait_for(lambda: (lambda told: told if told["errorCode"] == 0 else None)(
+            beat("one", 0)), 20, "the first member")
+        check(one["heartbeatIntervalMs"], 300, "the broker's interval")
+        check(alter(connection, GROUP, "g", "consumer.heartbeat.interval.ms", "700"), 0, "alter")
+        harness.wait_for(lambda: beat("one", one["memberEpoch"])["heartbeatIntervalMs"] == 700, 10,
+                         "the group's interval")
+        check(alter(connection, GROUP, "g", "consumer.session.timeout.ms", "500"), INVALID_CONFIG,
+              "a session below the broker's bound")
+        check(alter(connection, BROKER, "", "group.consumer.assignment.interval.ms", "15000"), 0, "alter")
+        two = harness.wait_for(lambda: beat("two", 0), 10, "another")
+        check((two["errorCode"], two["memberEpoch"]), (0, one["memberEpoch"]),
+              "the epoch of a member that joins within the interval")
+        check(alter(connection, GROUP, "g", "consumer.assignment.interval.ms", "0"), 0, "alter")
+        harness.wait_for(lambda: beat("two", two["memberEpoch"])["memberEpoch"] > one["memberEpoch"], 10,
+                         "the group's own interval")
+        told = connection.ask("DescribeConfigs", 4, {"resources": [{
+            "resourceType": GROUP, "resourceName": "g", "configurationKeys": None}]})["results"][0]["configs"]
+        check({item["name"]: item["value"] for item in told if item["configSource"] == 8},
+              {"consumer.heartbeat.interval.ms": "700", "consumer.assignment.interval.ms": "0"}, "settings")
+        check(alter(connection, GROUP, "g", "consumer.session.timeout.ms", "1500"), 0, "alter")
+        beat("three", 0)  # its session is the new one
+        time.sleep(2)  # its own time is what is asked about
+        check(beat("three", 1)["errorCode"], UNKNOWN_MEMBER, "a member after the group's session")
+        connection.close()
+
+
 def rebalances_are_told(shards):
     if harness.PEER == "apache":
         raise harness.Skip("its log is another one")
@@ -354,7 +403,7 @@ def cases():
     for shards in harness.shard_counts():
         for function in (members_come_and_go, broker_is_killed_in_the_midst,
                          static_member_keeps_its_partitions, expression_follows_the_topics,
-                         policy_forbids_it, rebalances_are_told):
+                         policy_forbids_it, settings_of_a_group_act, rebalances_are_told):
             yield f"consumer_groups__{function.__name__}_{shards}", functools.partial(function, shards)
         for client in ("java", "librdkafka"):
             for kill in (False, True):
