@@ -34,6 +34,7 @@ const struct fuzz_target fuzz_targets[] = {
     {"transaction_records", fuzz_transaction_records},
     {"regex", fuzz_regex},
     {"subscription", fuzz_subscription},
+    {"assign", fuzz_assign},
     {NULL, NULL},
 };
 

@@ -81,5 +81,8 @@ void fuzz_transaction_records(const uint8_t *data, size_t size);
 void fuzz_regex(const uint8_t *data, size_t size);
 /* A consumer's subscription and its assignment, each with its size in front. */
 void fuzz_subscription(const uint8_t *data, size_t size);
+/* Subscriptions of two members and an assignment, each with its size in front, as the library reads
+ * them. */
+void fuzz_assign(const uint8_t *data, size_t size);
 
 #endif
