@@ -34,7 +34,32 @@ static void log_dirs_run(struct fanout_item *base, struct partition *partition)
     fanout_item_done(base);
 }
 
-/* Items of one topic follow each other, so its partitions in a directory do, too. */
+/* Whether the directory has the partition, or a copy of it that is being made. */
+static bool log_dirs_has(const struct broker_dir *dir, const struct log_dirs_item *item)
+{
+    return item->found && (item->dir == dir || item->to == dir);
+}
+
+/* How many items from i on are in the directory before one of another topic is. */
+static size_t log_dirs_same_topic(const struct log_dirs_work *work, const struct broker_dir *dir,
+                                  size_t i)
+{
+    struct string_view name = work->items[i].topic;
+    size_t count = 0;
+    for (; i < work->item_count; i++) {
+        const struct log_dirs_item *item = &work->items[i];
+        if (!log_dirs_has(dir, item)) {
+            continue;
+        }
+        if (!string_view_equal(item->topic, name)) {
+            break;
+        }
+        count++;
+    }
+    ASSERT(count > 0);
+    return count;
+}
+
 static void log_dirs_fill_topics(struct log_dirs_work *work, const struct broker_dir *dir,
                                  struct describe_log_dirs_response_describe_log_dirs_result *out)
 {
@@ -43,18 +68,14 @@ static void log_dirs_fill_topics(struct log_dirs_work *work, const struct broker
     struct describe_log_dirs_response_describe_log_dirs_topic *topic = NULL;
     for (size_t i = 0; out->topics.items != NULL && i < work->item_count; i++) {
         const struct log_dirs_item *item = &work->items[i];
-        if (!item->found || (item->dir != dir && item->to != dir)) {
+        if (!log_dirs_has(dir, item)) {
             continue;
         }
         if (topic == NULL || !string_view_equal(topic->name, item->topic)) {
             topic = &out->topics.items[out->topics.count++];
             topic->name = item->topic;
-            size_t same = 1;
-            while (i + same < work->item_count &&
-                   string_view_equal(work->items[i + same].topic, item->topic)) {
-                same++;
-            }
-            topic->partitions.items = arena_array(arena, same, sizeof *topic->partitions.items);
+            topic->partitions.items = arena_array(arena, log_dirs_same_topic(work, dir, i),
+                                                  sizeof *topic->partitions.items);
             if (topic->partitions.items == NULL) {
                 return;
             }

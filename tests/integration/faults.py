@@ -19,9 +19,10 @@ import tempfile
 
 import harness
 import wirecodec as wire
-from wirecodec import Connection, batch
+from wirecodec import Connection, array, batch, string
 
 CORRUPT_MESSAGE, STORAGE_ERROR = 2, 56
+DESCRIBE_LOG_DIRS = 35
 CLUSTER = "4L6g3nShT-eMCtK--X86sw"
 EIO, ENOSPC = 5, 28
 HERE = pathlib.Path(__file__).resolve().parent
@@ -642,7 +643,43 @@ def a_fetch_does_not_give_a_batch_out_of_order_and_says_so():
         check(made.stop(), 0, "exit status")
 
 
+def describe_log_dirs(connection, asked):
+    """[(topic, partition)] of each directory; asked: (topic, partitions)."""
+    body = array([string(topic) + array([struct.pack(">i", part) for part in parts]) for topic, parts in asked])
+    reader = connection.ask(DESCRIBE_LOG_DIRS, body, 1)
+    reader.take("i")
+
+    def directory():
+        reader.take("h")
+        name, found = reader.string(), []
+        for _ in range(reader.take("i")):
+            topic = reader.string()
+            found += [(topic, part[0]) for part in reader.array(lambda: reader.take("iqqb"))]
+        return pathlib.Path(name).name, found
+    return dict(reader.array(directory))
+
+
+def directories_are_described_of_topics_that_alternate():
+    """Row 26: a topic named twice, and between a partition that is in another directory."""
+    with node() as made:
+        made.start()
+        with made.connect() as connection:
+            connection.create_topic("one", 60)
+            connection.create_topic("two", 3)
+            everything = describe_log_dirs(connection, [("one", range(60)), ("two", range(3))])
+            for name, found in everything.items():
+                mine = [part for topic, part in found if topic == "one"]
+                others = [part for part in range(3) if ("two", part) not in found]
+                asked = [("one", mine[:1]), ("two", others), ("one", mine[1:])]
+                described = describe_log_dirs(connection, asked)
+                check(sorted(described[name]), [("one", part) for part in sorted(mine)], f"what {name} has")
+                check(sorted(sum(described.values(), [])),
+                      sorted([("one", part) for part in mine] + [("two", part) for part in others]), "all")
+        check(made.stop(), 0, "exit status")
+
+
 CASES = (any_damaged_file_is_made_good_or_told,
+         directories_are_described_of_topics_that_alternate,
          a_fetch_does_not_give_a_batch_out_of_order_and_says_so,
          disk_full_takes_one_directory_offline_and_room_brings_it_back,
          disk_full_at_the_start_leaves_the_others_and_room_brings_it_back,
