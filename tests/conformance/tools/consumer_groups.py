@@ -1,6 +1,5 @@
 """kafka-consumer-groups and kafka-groups, over groups in every state (group_state.py). Share and streams
-groups, and groups with members of both protocols, which only Apache Kafka serves so far, are looked at there,
-by both tools."""
+groups, which only Apache Kafka serves so far, are looked at there, by both tools."""
 import group_state
 from table import lines
 
@@ -356,6 +355,11 @@ S --help --list
 --version --list
 """, S=S, L=L)
 NEWER = lines("""
+D mixed-a
+D mixed-a --members
+D mixed-a --members --verbose
+D mixed-a --state --verbose
+R mixed-a --topic g --to-offset 2
 L --state --type
 L --type consumer
 L --type consumer --state stable
@@ -388,11 +392,6 @@ S --delete --group new-e
 S --delete --group new-empty-h
 """, S=S, L=L, D=D, R=R, X=X)
 STRANGERS = lines("""
-D mixed-a
-D mixed-a --members
-D mixed-a --members --verbose
-D mixed-a --state --verbose
-R mixed-a --topic g --to-offset 2
 D shared-d
 D streaming-j --state
 R shared-d --topic g --to-offset 2

@@ -141,14 +141,14 @@ def consumer(broker):
     maker.consumer("new-empty-h", "member-gone")
     maker.commit("new-empty-h", {("g", 0): 1, ("g", 2): 0}, "member-gone", epoch)
     maker.consumer("new-empty-h", "member-gone", -1)
+    maker.consumer("mixed-a", "member-new")
+    maker.joined("mixed-a")
     maker.side.close()
 
 
 def strangers(broker):
-    """Groups of other kinds, and one in between."""
+    """Groups of other kinds."""
     maker = Maker(broker)
-    maker.consumer("mixed-a", "member-new")
-    maker.joined("mixed-a")
     maker.ask("ShareGroupHeartbeat", 1, {"groupId": "shared-d", "memberId": "member-shared", "memberEpoch": 0,
                                          "subscribedTopicNames": ["g"]})
     maker.ask("StreamsGroupHeartbeat", 0, {
