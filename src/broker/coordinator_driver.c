@@ -306,6 +306,7 @@ static void coordinator_tell_groups(struct coordinator *coordinator)
         {METRIC_GROUPS_DEAD, offsetof(struct group_counts, dead)},
         {METRIC_GROUP_OFFSETS, offsetof(struct group_counts, offsets)},
         {METRIC_REBALANCES, offsetof(struct group_counts, rebalances)},
+        {METRIC_CONSUMER_REBALANCES, offsetof(struct group_counts, consumer_rebalances)},
         {METRIC_OFFSET_COMMITS, offsetof(struct group_counts, commits)},
         {METRIC_OFFSET_EXPIRATIONS, offsetof(struct group_counts, expirations)},
         {METRIC_OFFSET_DELETIONS, offsetof(struct group_counts, deletions)},

@@ -33,7 +33,6 @@ void consumer_note_progress(struct group *group)
     }
     struct runtime_time now = runtime_now(group->owner->runtime);
     consumer->rebalancing = false;
-    group->owner->counts.rebalances++;
     runtime_note(group->owner->runtime,
                  "rebalance group=\"%s\" epoch=%" PRId32 " trigger=\"%s\" took_ms=%" PRId64
                  " members=%zu partitions_moved=%" PRId32,
@@ -68,6 +67,7 @@ bool consumer_refresh_epoch(struct group *group, bool bump, const char *why,
         ASSERT(consumer->epoch < INT32_MAX);
         consumer_write_epoch(&to, consumer->epoch + 1, hash);
         consumer_begin_rebalance(consumer, why, member);
+        group->owner->counts.consumer_rebalances++;
     }
     if (consumer->has_partition_metadata) {
         consumer_write_no_partitions(&to);

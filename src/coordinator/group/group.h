@@ -68,7 +68,8 @@ struct group_counts {
     int64_t dead;
     int64_t offsets;
     /* These only grow. */
-    int64_t rebalances;
+    int64_t rebalances; /* of classic groups, that came to an end */
+    int64_t consumer_rebalances; /* of others, that began: new epochs */
     int64_t commits;
     int64_t expirations;
     int64_t deletions;

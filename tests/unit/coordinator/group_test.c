@@ -487,6 +487,51 @@ static void add_consumer_member(struct history *history, bool tombstone)
                 tombstone ? NULL : &consumer_group_member_metadata_value_row, 0, &value);
 }
 
+/* What else there is of a member, and of an expression: records 7, 6, 8 and 16. */
+static void add_consumer_rest(struct history *history, bool tombstone)
+{
+    struct uuid topic = {{1}};
+    int32_t numbers[] = {0, 1};
+    struct consumer_group_target_assignment_member_key target_key = {string_view_of("g"),
+                                                                     string_view_of("m")};
+    struct consumer_group_target_assignment_member_value_topic_partition aimed = {
+        .topic_id = topic, .partitions = {numbers, 2}};
+    struct consumer_group_target_assignment_member_value target = {
+        .topic_partitions = {&aimed, 1}};
+    struct consumer_group_current_member_assignment_key current_key = {string_view_of("g"),
+                                                                       string_view_of("m")};
+    struct consumer_group_current_member_assignment_value_topic_partitions held = {
+        .topic_id = topic, .partitions = {numbers, 2}, .assignment_epochs = {NULL, -1}};
+    struct consumer_group_current_member_assignment_value current;
+    struct consumer_group_regular_expression_key regex_key = {string_view_of("g"),
+                                                              string_view_of("t.*")};
+    struct string_view name = string_view_of("t");
+    struct consumer_group_regular_expression_value regex = {.topics = {&name, 1}};
+    consumer_group_current_member_assignment_value_default(&current);
+    current.member_epoch = 2;
+    current.assigned_partitions.items = &held;
+    current.assigned_partitions.count = 1;
+    history_add(history, 8, &consumer_group_current_member_assignment_key_row, &current_key,
+                tombstone ? NULL : &consumer_group_current_member_assignment_value_row, 0,
+                &current);
+    history_add(history, 7, &consumer_group_target_assignment_member_key_row, &target_key,
+                tombstone ? NULL : &consumer_group_target_assignment_member_value_row, 0,
+                &target);
+    history_add(history, 16, &consumer_group_regular_expression_key_row, &regex_key,
+                tombstone ? NULL : &consumer_group_regular_expression_value_row, 0, &regex);
+}
+
+static void add_consumer_target_epoch(struct history *history, bool tombstone)
+{
+    struct consumer_group_target_assignment_metadata_key key = {string_view_of("g")};
+    struct consumer_group_target_assignment_metadata_value value;
+    consumer_group_target_assignment_metadata_value_default(&value);
+    value.assignment_epoch = 2;
+    history_add(history, 6, &consumer_group_target_assignment_metadata_key_row, &key,
+                tombstone ? NULL : &consumer_group_target_assignment_metadata_value_row, 0,
+                &value);
+}
+
 static bool same_key(const struct written *a, const struct written *b)
 {
     return a->key.size == b->key.size && memcmp(a->key.data, b->key.data, a->key.size) == 0;
@@ -620,6 +665,23 @@ static void replay__does_not_depend_on_what_compaction_has_taken(void **state)
     add_offset(&upgraded, 9);
     check_variants(&upgraded, 9, "consumer");
     history_release(&upgraded);
+
+    /* All that there is of a group, which ends. */
+    struct history whole = {.count = 0};
+    add_consumer_member(&whole, false);
+    add_consumer(&whole, 2);
+    add_consumer_target_epoch(&whole, false);
+    add_consumer_rest(&whole, false);
+    add_offset(&whole, 5);
+    add_consumer_rest(&whole, true);
+    add_consumer_member(&whole, true);
+    add_consumer(&whole, 3);
+    check_variants(&whole, 5, "consumer");
+    add_consumer_target_epoch(&whole, true);
+    add_consumer(&whole, -1);
+    add_offset(&whole, -1);
+    check_variants(&whole, -1, NULL);
+    history_release(&whole);
 }
 
 /* One record of a transaction, or the marker at its end. */
