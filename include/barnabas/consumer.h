@@ -73,7 +73,8 @@ typedef void (*bnb_commit_callback)(void *context, const struct bnb_error *error
 
 BNB_EXPORT int bnb_consumer_create(const struct bnb_config *config, struct bnb_consumer **consumer,
                                    struct bnb_error *error);
-/* Commits (with enable.auto.commit), gives its partitions back and leaves the group. */
+/* Commits (with enable.auto.commit), gives its partitions back and leaves the group, for which it
+ * waits 30 s at most. */
 BNB_EXPORT void bnb_consumer_close(struct bnb_consumer **consumer);
 struct bnb_topic_size {
     const char *name;
@@ -85,7 +86,10 @@ struct bnb_topic_size {
 BNB_EXPORT int bnb_consumer_topics(struct bnb_consumer *consumer, struct bnb_memory *memory,
                                    const char *name, const struct bnb_topic_size **topics,
                                    int32_t *count, struct bnb_error *error);
-/* ---- groups: group.id, group.protocol, partition.assignment.strategy and so on ---- */
+/* ---- groups: group.id, group.protocol and so on ----
+ *
+ * The assignors of partition.assignment.strategy are range, roundrobin and cooperative-sticky, by
+ * these names or by those of Java's classes; they do not look at racks. */
 
 /* Reads the topics together with the other members of the group. Replaces the subscription; no
  * topics: as unsubscribe. listener may be NULL; it is copied. */

@@ -8,6 +8,8 @@
 #include "io/system.h"
 
 #define RECORD_ARENA_BYTES ((size_t)1 << 30)
+/* For the last commit and for leaving, when the coordinator does not answer: as Java's client. */
+#define CONSUMER_CLOSE_MS 30000
 
 static void consumer_quit(struct loop_mail *mail)
 {
@@ -70,7 +72,7 @@ void bnb_consumer_close(struct bnb_consumer **closed)
     if (consumer == NULL) {
         return;
     }
-    group_leave(consumer, consumer->config->default_api_timeout_ms);
+    group_leave(consumer, CONSUMER_CLOSE_MS);
     client_destroy(&consumer->client, &consumer->quit);
     group_release(consumer);
     if (consumer->reading != NULL) {

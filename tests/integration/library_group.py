@@ -324,6 +324,20 @@ def one_that_does_not_poll_loses_its_partitions(name):
         wait_for_values(members, {f"v{number}" for number in range(20)}, 40)
 
 
+def one_that_waits_for_the_others_ends_at_once(name):
+    """While a JoinGroup waits for a member that is busy."""
+    with scene() as (own, members):
+        Writer(own).write(5)
+        members.append(Member(own, "t", **{".linger_ms": "20000"}, **protocol(name)))
+        harness.wait_for(lambda: members[0].records, 20, "a record")
+        members.append(Member(own, "t", **protocol(name)))
+        time.sleep(2)
+        assert not members[1].lines, members[1].said()
+        began = time.monotonic()
+        members[1].end()
+        assert time.monotonic() - began < 3
+
+
 def start_offsets():
     with scene(partitions=1) as (own, members):
         writer = Writer(own)
@@ -372,6 +386,8 @@ for NAME in ("eager", "cooperative", "consumer"):
     for KIND in ("java", "librdkafka"):
         CASES.append((f"group__nothing_is_lost_or_read_twice__{NAME}_with_{KIND}",
                       functools.partial(mixed, NAME, KIND)))
+CASES.append(("group__one_that_waits_for_the_others_ends_at_once", functools.partial(
+    one_that_waits_for_the_others_ends_at_once, "eager")))
 CASES.append(("group__start_offsets", start_offsets))
 
 if __name__ == "__main__":
