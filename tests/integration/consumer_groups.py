@@ -108,6 +108,10 @@ class Group:
              str(harness.TESTS / "peers/python/group_member.py"), topic, "600",
              *(f"{key}={value}" for key, value in words.items())], name)
 
+    def join_franz_go(self, name, topic):
+        self.processes[name] = self._start([str(harness.peer("go") / "client"), "member",
+                                            self.broker.bootstrap, self.group, topic], name)
+
     def leave_process(self, name):
         self.processes[name].terminate()
         harness.wait_for(lambda: name in self.gone, 20, f"{name} to leave")
@@ -219,6 +223,25 @@ def members_come_and_go(shards):
         group.leave_process("four")
         values |= write(case.broker, topic, 60, "third")
         group.settle(["two"], topic)
+        group.read(values)
+        check(group.errors, [], "errors of members")
+
+
+def franz_go_is_a_member_too(shards):
+    with Case(shards) as case:
+        group, topic = case.group, case.topic
+        values = write(case.broker, topic, 60, "first")
+        group.join_franz_go("one", topic)
+        group.settle(["one"], topic)
+        check(group_type(case.broker, "g"), "consumer", "type of the group")
+        group.join_java("two", f"names:{topic}")
+        group.settle(["one", "two"], topic, least=3)
+        group.join_franz_go("three", topic)
+        group.settle(["one", "two", "three"], topic, least=2)
+        case.kill()
+        values |= write(case.broker, topic, 60, "second")
+        group.leave_process("three")
+        group.settle(["one", "two"], topic, least=3)
         group.read(values)
         check(group.errors, [], "errors of members")
 
@@ -401,7 +424,7 @@ def rebalances_are_told(shards):
 
 def cases():
     for shards in harness.shard_counts():
-        for function in (members_come_and_go, broker_is_killed_in_the_midst,
+        for function in (members_come_and_go, franz_go_is_a_member_too, broker_is_killed_in_the_midst,
                          static_member_keeps_its_partitions, expression_follows_the_topics,
                          policy_forbids_it, settings_of_a_group_act, rebalances_are_told):
             yield f"consumer_groups__{function.__name__}_{shards}", functools.partial(function, shards)

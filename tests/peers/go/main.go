@@ -291,6 +291,10 @@ func run(name string, work func()) {
 }
 
 func main() {
+	if os.Args[1] == "member" {
+		member(os.Args[2:])
+		return
+	}
 	if os.Args[1] == "transactions" {
 		transactions(os.Args[2:])
 	}
