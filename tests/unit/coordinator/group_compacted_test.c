@@ -6,6 +6,8 @@
 #define PRODUCER 9
 #define DUMP_BYTES 8192
 #define LATER_MS 600000
+#define REBALANCE_MS 20000
+#define GENERATIONS_MAX 32
 
 static const char *const group_names[] = {"g", "h", "simple"};
 static const char *const topic_names[] = {"a", "b"};
@@ -14,21 +16,30 @@ static struct string_view none(void) { return (struct string_view){NULL, 0}; }
 
 /* ---- what a coordinator went through ---- */
 
+static void join_init(struct ask *ask, struct join_group_request *request,
+                      struct join_group_request_join_group_request_protocol *protocol,
+                      const char *group, const char *member_id)
+{
+    *protocol = (struct join_group_request_join_group_request_protocol){
+        string_view_of("range"), {(const uint8_t *)"meta", 4}};
+    *request = (struct join_group_request){.group_id = string_view_of(group),
+                                           .session_timeout_ms = 1000000,
+                                           .rebalance_timeout_ms = REBALANCE_MS,
+                                           .member_id = string_view_of(member_id),
+                                           .group_instance_id = none(),
+                                           .protocol_type = string_view_of("consumer"),
+                                           .protocols = {protocol, 1}};
+    ask_init(ask, API_JOIN_GROUP, 3, request);
+}
+
 /* Joins, waits for the rebalance, and syncs: the only member. */
 static void join(struct fixture *fixture, const char *group, const char *member_id,
                  int32_t generation, char id[80])
 {
     struct ask ask;
-    struct join_group_request_join_group_request_protocol protocol = {
-        string_view_of("range"), {(const uint8_t *)"meta", 4}};
-    struct join_group_request request = {.group_id = string_view_of(group),
-                                         .session_timeout_ms = 1000000,
-                                         .rebalance_timeout_ms = 20000,
-                                         .member_id = string_view_of(member_id),
-                                         .group_instance_id = none(),
-                                         .protocol_type = string_view_of("consumer"),
-                                         .protocols = {&protocol, 1}};
-    ask_init(&ask, API_JOIN_GROUP, 3, &request);
+    struct join_group_request request;
+    struct join_group_request_join_group_request_protocol protocol;
+    join_init(&ask, &request, &protocol, group, member_id);
     for (size_t i = 0; i < sizeof ask.call.random; i++) {
         ask.call.random[i] = (uint8_t)(fixture->now.monotonic_ms >> i);
     }
@@ -175,6 +186,40 @@ static void say(struct dump *dump, const char *format, ...)
     dump->size += (size_t)size;
 }
 
+/* The generation that a member may be in: the one in which its heartbeats are welcome. */
+static int32_t generation_of(struct fixture *fixture, const char *group, struct string_view id)
+{
+    for (int32_t generation = 1; generation < GENERATIONS_MAX; generation++) {
+        struct ask ask;
+        struct heartbeat_request request = {string_view_of(group), generation, id, none()};
+        ask_init(&ask, API_HEARTBEAT, 4, &request);
+        fixture_ask(fixture, &ask);
+        assert_true(ask.answered);
+        int16_t error = ((const struct heartbeat_response *)ask.call.response)->error_code;
+        arena_release(&ask.arena);
+        if (error == 0) {
+            return generation;
+        }
+    }
+    return -1;
+}
+
+/* Which generation a group comes to when somebody joins: an empty one does not tell otherwise. */
+static void dump_next_generation(struct fixture *fixture, const char *name, struct dump *dump)
+{
+    struct ask ask;
+    struct join_group_request request;
+    struct join_group_request_join_group_request_protocol protocol;
+    join_init(&ask, &request, &protocol, name, "");
+    fixture_ask(fixture, &ask);
+    fixture_pass(fixture, REBALANCE_MS); /* who is there does not come to the rebalance */
+    assert_true(ask.answered);
+    const struct join_group_response *told = ask.call.response;
+    say(dump, "%s: next is generation %d, error %d\n", name, told->generation_id,
+        told->error_code);
+    arena_release(&ask.arena);
+}
+
 static void dump_group(struct fixture *fixture, const char *name, struct dump *dump)
 {
     struct ask ask;
@@ -189,8 +234,10 @@ static void dump_group(struct fixture *fixture, const char *name, struct dump *d
     for (int32_t i = 0; i < told->members.count; i++) {
         const struct describe_groups_response_described_group_member *member =
             &told->members.items[i];
-        say(dump, "  %.*s of %.*s at %.*s: %.*s %.*s\n", (int)member->member_id.size,
-            member->member_id.data, (int)member->client_id.size, member->client_id.data,
+        say(dump, "  %.*s in generation %d, %.*s at %.*s: %.*s %.*s\n",
+            (int)member->member_id.size, member->member_id.data,
+            generation_of(fixture, name, member->member_id), (int)member->client_id.size,
+            member->client_id.data,
             (int)member->client_host.size, member->client_host.data,
             (int)member->member_metadata.size, (const char *)member->member_metadata.data,
             (int)member->member_assignment.size, (const char *)member->member_assignment.data);
@@ -236,6 +283,9 @@ static void dump_all(struct fixture *fixture, struct dump *dump)
             }
         }
         fixture_pass(fixture, LATER_MS);
+    }
+    for (size_t i = 0; i < sizeof group_names / sizeof *group_names; i++) {
+        dump_next_generation(fixture, group_names[i], dump);
     }
 }
 
