@@ -304,6 +304,10 @@ static void coordinator_tell_groups(struct coordinator *coordinator)
         {METRIC_GROUPS_STABLE, offsetof(struct group_counts, stable)},
         {METRIC_GROUPS_EMPTY, offsetof(struct group_counts, empty)},
         {METRIC_GROUPS_DEAD, offsetof(struct group_counts, dead)},
+        {METRIC_GROUPS_OF_CLASSIC, offsetof(struct group_counts, of_kind[0])},
+        {METRIC_GROUPS_OF_CONSUMER, offsetof(struct group_counts, of_kind[1])},
+        {METRIC_GROUPS_OF_SHARE, offsetof(struct group_counts, of_kind[2])},
+        {METRIC_GROUPS_OF_STREAMS, offsetof(struct group_counts, of_kind[3])},
         {METRIC_GROUP_OFFSETS, offsetof(struct group_counts, offsets)},
         {METRIC_REBALANCES, offsetof(struct group_counts, rebalances)},
         {METRIC_CONSUMER_REBALANCES, offsetof(struct group_counts, consumer_rebalances)},
@@ -322,10 +326,22 @@ static void coordinator_tell_groups(struct coordinator *coordinator)
     }
 }
 
+static void coordinator_tell_transactions(struct coordinator *coordinator)
+{
+    struct metrics_shard *metrics = coordinator->shard->metrics;
+    struct transaction_counts *told = &coordinator->transactions_told;
+    struct transaction_counts now = transaction_coordinator_counts(coordinator->transactions);
+    metrics_add(metrics, METRIC_TRANSACTIONAL_IDS, now.ids - told->ids);
+    metrics_add(metrics, METRIC_TRANSACTIONS_ONGOING, now.ongoing - told->ongoing);
+    *told = now;
+}
+
 static void coordinator_tell_metrics(struct coordinator *coordinator)
 {
     if (coordinator->kind == COORDINATOR_GROUPS) {
         coordinator_tell_groups(coordinator);
+    } else {
+        coordinator_tell_transactions(coordinator);
     }
 }
 

@@ -56,6 +56,10 @@ static void load_end(struct coordinator *coordinator)
     coordinator->buffer = NULL;
     coordinator->buffer_capacity = 0;
     load_count(coordinator, METRIC_COORDINATORS_ACTIVE);
+    metrics_raise(coordinator->shard->metrics,
+                  coordinator->kind == COORDINATOR_GROUPS ? METRIC_GROUP_LOAD_LONGEST
+                                                          : METRIC_TRANSACTION_LOAD_LONGEST,
+                  loop_monotonic_ms(coordinator->shard->loop) - coordinator->began_ms);
     runtime_loaded(coordinator->runtime, coordinator_now(coordinator->shard));
     coordinator_mark(coordinator);
     broker_shard_nudge(coordinator->shard);

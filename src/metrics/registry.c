@@ -27,15 +27,20 @@ struct metrics_registry {
     metrics_request_name *request_name;
 };
 
+/* What a page shows of the shards' values. */
+enum metric_fold { METRIC_SUM, METRIC_GREATEST };
 struct metric_row {
     const char *type; /* as Prometheus calls it */
+    enum metric_fold fold;
     const char *unit;
     const char *name;
     const char *mbean;
     const char *doc;
 };
-#define COUNTER "counter"
-#define GAUGE "gauge"
+#define COUNTER "counter", METRIC_SUM
+#define GAUGE "gauge", METRIC_SUM
+#define GREATEST "gauge", METRIC_GREATEST
+#define SUMMARY "summary", METRIC_SUM
 
 #define PLAIN(id, kind, unit, name, mbean, doc) {kind, unit, name, mbean, doc},
 #define REQUEST(id, kind, unit, name, mbean, doc)
@@ -54,14 +59,14 @@ static const struct metric_row request_rows[] = {
 #undef REQUEST
 #undef TIMES
 #define REQUEST(id, kind, unit, name, mbean, doc)
-#define TIMES(id, unit, name, mbean, doc) {"summary", unit, name, mbean, doc},
+#define TIMES(id, unit, name, mbean, doc) {SUMMARY, unit, name, mbean, doc},
 static const struct metric_row times_rows[] = {
 #include "metrics/metrics.def"
 };
 #undef TIMES
 #undef REQUEST_TIMES
 #define TIMES(id, unit, name, mbean, doc)
-#define REQUEST_TIMES(id, unit, name, mbean, doc) {"summary", unit, name, mbean, doc},
+#define REQUEST_TIMES(id, unit, name, mbean, doc) {SUMMARY, unit, name, mbean, doc},
 static const struct metric_row request_times_rows[] = {
 #include "metrics/metrics.def"
 };
@@ -140,6 +145,14 @@ void metrics_add(struct metrics_shard *shard, enum metric_plain metric, int64_t 
     }
 }
 
+void metrics_raise(struct metrics_shard *shard, enum metric_plain metric, int64_t value)
+{
+    if (shard != NULL &&
+        value > atomic_load_explicit(&shard->plain[metric], memory_order_relaxed)) {
+        atomic_store_explicit(&shard->plain[metric], value, memory_order_relaxed);
+    }
+}
+
 void metrics_set(struct metrics_shard *shard, enum metric_plain metric, int64_t value)
 {
     ASSERT(metric < METRIC_PLAIN_COUNT);
@@ -179,11 +192,15 @@ void metrics_request_time_add(struct metrics_shard *shard, enum metric_request_t
 
 int64_t metrics_value(const struct metrics_registry *registry, enum metric_plain metric)
 {
-    int64_t value = 0;
+    int64_t sum = 0;
+    int64_t greatest = 0;
     for (int32_t i = 0; i < registry->shard_count; i++) {
-        value += atomic_load_explicit(&registry->shards[i].plain[metric], memory_order_relaxed);
+        int64_t value =
+            atomic_load_explicit(&registry->shards[i].plain[metric], memory_order_relaxed);
+        sum += value;
+        greatest = value > greatest ? value : greatest;
     }
-    return value;
+    return plain_rows[metric].fold == METRIC_SUM ? sum : greatest;
 }
 
 int64_t metrics_request_value(const struct metrics_registry *registry, enum metric_request metric,

@@ -66,6 +66,8 @@ struct metrics_shard *metrics_shard_at(struct metrics_registry *registry, int32_
 void metrics_add(struct metrics_shard *shard, enum metric_plain metric, int64_t added);
 /* For gauges: this shard's part of the sum. */
 void metrics_set(struct metrics_shard *shard, enum metric_plain metric, int64_t value);
+/* As metrics_set, where value is more than what is there. */
+void metrics_raise(struct metrics_shard *shard, enum metric_plain metric, int64_t value);
 /* request is below the request_count of the registry. */
 void metrics_request_add(struct metrics_shard *shard, enum metric_request metric, int16_t request,
                          int64_t added);

@@ -34,7 +34,18 @@ struct group *group_make(struct group_coordinator *owner, struct string_view id)
     }
     owner->counts.groups++;
     owner->counts.empty++;
+    owner->counts.of_kind[GROUP_CLASSIC]++;
     return group;
+}
+
+void group_set_kind(struct group *group, enum group_kind kind)
+{
+    struct group_counts *counts = &group->owner->counts;
+    ASSERT(group->kind == GROUP_CLASSIC && kind != GROUP_CLASSIC);
+    counts->empty--; /* that counts classic ones */
+    counts->of_kind[group->kind]--;
+    counts->of_kind[kind]++;
+    group->kind = kind;
 }
 
 struct group *group_make_consumer(struct group_coordinator *owner, struct string_view id)
@@ -49,8 +60,7 @@ struct group *group_make_consumer(struct group_coordinator *owner, struct string
         group_free(group);
         return NULL;
     }
-    owner->counts.empty--; /* that counts classic ones */
-    group->kind = GROUP_CONSUMER;
+    group_set_kind(group, GROUP_CONSUMER);
     group->committed = true;
     return group;
 }
@@ -60,6 +70,7 @@ void group_take(struct group *group)
     void *taken = map_take(&group->owner->groups, &group->id);
     ASSERT(taken == group);
     group->owner->counts.groups--;
+    group->owner->counts.of_kind[group->kind]--;
     if (group->kind == GROUP_CLASSIC) {
         classic_set_state(group, CLASSIC_DEAD);
         group->owner->counts.dead--;
@@ -75,6 +86,7 @@ void group_put_back(struct group *group)
     int error = map_insert(&group->owner->groups, group);
     ASSERT(error == 0);
     group->owner->counts.groups++;
+    group->owner->counts.of_kind[group->kind]++;
     if (group->kind == GROUP_CLASSIC) {
         group->state = CLASSIC_EMPTY;
         group->owner->counts.empty++;
@@ -269,6 +281,7 @@ static void groups_end(struct group_coordinator *owner, bool answer)
     owner->counts.groups = owner->counts.empty = owner->counts.stable = 0;
     owner->counts.preparing_rebalance = owner->counts.completing_rebalance = 0;
     owner->counts.dead = 0;
+    memset(owner->counts.of_kind, 0, sizeof owner->counts.of_kind);
     offsets_release(owner);
     owner->counts.offsets = 0;
 }

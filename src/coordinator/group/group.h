@@ -66,6 +66,7 @@ struct group_counts {
     int64_t stable;
     int64_t empty;
     int64_t dead;
+    int64_t of_kind[4]; /* by enum group_kind */
     int64_t offsets;
     /* These only grow. */
     int64_t rebalances; /* of classic groups, that came to an end */

@@ -17,6 +17,8 @@ struct group *group_find(const struct group_coordinator *owner, struct string_vi
 struct group *group_make(struct group_coordinator *owner, struct string_view id);
 /* The same for one of the consumer protocol. */
 struct group *group_make_consumer(struct group_coordinator *owner, struct string_view id);
+/* Of a classic group that was just made: it is of another kind. */
+void group_set_kind(struct group *group, enum group_kind kind);
 /* Out of the table, still whole. */
 void group_take(struct group *group);
 /* Puts one back that was taken. */

@@ -128,8 +128,7 @@ static struct group *kept_group(struct group_coordinator *owner, struct string_v
     if (group == NULL) {
         group = group_make(owner, id);
         if (group != NULL) {
-            owner->counts.empty--; /* that counts classic ones */
-            group->kind = kind;
+            group_set_kind(group, kind);
             group->committed = true;
         }
     }

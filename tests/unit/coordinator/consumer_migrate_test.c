@@ -221,6 +221,11 @@ static const char *group_type(struct fixture *fixture, char text[64])
                  response->groups.items[0].group_type.data,
                  (int)response->groups.items[0].group_state.size,
                  response->groups.items[0].group_state.data);
+        struct group_counts counts = group_coordinator_counts(fixture->groups);
+        bool classic = text[1] == 'l'; /* and not "consumer" */
+        assert_int_equal(counts.groups, 1);
+        assert_int_equal(counts.of_kind[0], classic ? 1 : 0);
+        assert_int_equal(counts.of_kind[1], classic ? 0 : 1);
     }
     arena_release(&ask.arena);
     return text;

@@ -66,10 +66,14 @@ static void registry__sums_its_shards(void **state)
     metrics_add(NULL, METRIC_CONNECTIONS, 100);
     metrics_set(first, METRIC_UNCOMMITTED_METADATA, 7);
     metrics_set(first, METRIC_UNCOMMITTED_METADATA, 5);
+    metrics_raise(first, METRIC_GROUP_LOAD_LONGEST, 9);
+    metrics_raise(first, METRIC_GROUP_LOAD_LONGEST, 4);
+    metrics_raise(second, METRIC_GROUP_LOAD_LONGEST, 6);
     metrics_request_add(second, METRIC_REQUESTS, 1, 2);
     metrics_time_add(second, METRIC_LOG_FLUSH, 1500);
     assert_int_equal(metrics_value(registry, METRIC_CONNECTIONS), 2);
     assert_int_equal(metrics_value(registry, METRIC_UNCOMMITTED_METADATA), 5);
+    assert_int_equal(metrics_value(registry, METRIC_GROUP_LOAD_LONGEST), 9);
     assert_int_equal(metrics_request_value(registry, METRIC_REQUESTS, 1), 2);
     assert_int_equal(metrics_request_value(registry, METRIC_REQUESTS, 0), 0);
     assert_int_equal(metrics_time_count(registry, METRIC_LOG_FLUSH), 1);
