@@ -40,6 +40,7 @@ struct node {
     struct net_memory memory;
     int64_t began_ms;
     bool serving;
+    bool closing;
     int error;
     struct err_message *message;
 };
@@ -350,10 +351,12 @@ static int32_t node_controller_id(void *context)
     return quorum_leader_id(node->quorum);
 }
 
-/* Served by now: partitions are open, and the controller counts on us. */
+/* Served by now: partitions are open, and the controller counts on us. A node that ends before does
+ * not begin any more: what was under way still comes home, also after a directory has failed. */
 static void node_serve_if_ready(struct node *node)
 {
-    if (node->serving || !lifecycle_is_unfenced(node->lifecycle) ||
+    if (node->serving || node->closing || node->error != 0 ||
+        !lifecycle_is_unfenced(node->lifecycle) ||
         broker_is_applying(node->broker)) {
         return;
     }
@@ -500,6 +503,7 @@ static void node_assert_memory_is_back(const struct net_memory *memory)
 
 static void node_close(struct node *node, bool clean)
 {
+    node->closing = true;
     for (int32_t i = 1; i < node->started_count; i++) {
         loop_stop(node->loops[i]);
         loop_join(node->loops[i]);
