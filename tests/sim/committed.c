@@ -147,6 +147,15 @@ static void take(struct committed *reader, const struct fetch_response_partition
     }
 }
 
+/* Asked again from where it was, as a client does: begun anew each time, a long log would rarely be
+ * read to its end. */
+static bool committed_was_starved(const struct committed *reader,
+                                  const struct fetch_response_partition_data *data)
+{
+    return reader->facts->sim->starved && data != NULL &&
+           data->error_code == KAFKA_UNKNOWN_SERVER_ERROR;
+}
+
 static void committed_answered(struct peer *peer, int16_t api_key, const void *message)
 {
     struct committed *reader = CONTAINER_OF(peer, struct committed, peer);
@@ -154,7 +163,7 @@ static void committed_answered(struct peer *peer, int16_t api_key, const void *m
     const struct fetch_response_partition_data *data = actors_fetched(message);
     if (data != NULL && data->error_code == 0) {
         take(reader, data);
-    } else {
+    } else if (!committed_was_starved(reader, data)) {
         reader->position = -1;
     }
     think_later(reader);
