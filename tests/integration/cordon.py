@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """cordoned.log.dirs (KIP-1066), directories of partitions that are not there yet, and the throttle of moves
 between directories. The node and its directories m, a and b are those of faults.py."""
+import itertools
 import struct
 import time
 
@@ -94,7 +95,10 @@ def new_logs_stay_out(shards):
         check(ask_move(client, node.path("a"), "before", there), INVALID_ASSIGNMENT, "a move to a")
         check(alter(client, "*"), 0, "all of them")
         await_cordoned(client, ["a", "b", "m"])
-        harness.wait_for(lambda: new_topic(client, "none", 1) == INVALID_REPLICATION_FACTOR, 10, "a refusal")
+        # The controller may hear of it later, and make a topic until then: each has its own name.
+        names = (f"none-{i}" for i in itertools.count())
+        harness.wait_for(lambda: new_topic(client, next(names), 1) == INVALID_REPLICATION_FACTOR, 10,
+                         "a refusal")
         check(new_topic(client, "by-hand", 1, (1,)), 0, "by hand")
         check(places(client, "by-hand"), {0: "m"}, "the first directory")
         check(client.produce("before", wire.batch([b"x"]), 0)[0], 0, "what is there is written to")
