@@ -64,6 +64,16 @@ void *admin_array(struct bnb_memory *memory, int32_t count, size_t element_size,
     return array;
 }
 
+void *admin_array_longer(struct bnb_memory *memory, const void *old, int32_t count, int32_t more,
+                         size_t element_size, struct bnb_error *error)
+{
+    void *longer = admin_array(memory, count + more, element_size, error);
+    if (longer != NULL && count > 0) {
+        memcpy(longer, old, (size_t)count * element_size);
+    }
+    return longer;
+}
+
 int admin_code(int16_t error_code)
 {
     return error_code == KAFKA_UNKNOWN_SERVER_ERROR ? (int)BNB_ERROR_UNKNOWN_SERVER : error_code;

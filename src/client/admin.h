@@ -19,6 +19,9 @@ int admin_call(struct bnb_admin *admin, struct bnb_memory *memory, int32_t targe
 /* An array in the memory; NULL and error set when there is none left. count may be 0. */
 void *admin_array(struct bnb_memory *memory, int32_t count, size_t element_size,
                   struct bnb_error *error);
+/* The same with room for more behind the elements of old. */
+void *admin_array_longer(struct bnb_memory *memory, const void *old, int32_t count, int32_t more,
+                         size_t element_size, struct bnb_error *error);
 /* Public code and text of a Kafka error code. */
 int admin_code(int16_t error_code);
 const char *admin_text(struct bnb_memory *memory, int16_t error_code, struct string_view text);

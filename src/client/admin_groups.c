@@ -310,15 +310,11 @@ int bnb_admin_list_groups(struct bnb_admin *admin, struct bnb_memory *memory,
         struct list_groups_response *response;
         result = list_broker(admin, memory, cluster.nodes[i].id, &request, &response, error);
         int32_t more = result == 0 ? response->groups.count : 0;
-        struct bnb_group_listing *longer =
-            result == 0 ? admin_array(memory, *count + more, sizeof *longer, error) : NULL;
-        if (longer == NULL) {
+        all = result == 0
+                  ? admin_array_longer(memory, all, *count, more, sizeof *all, error) : NULL;
+        if (all == NULL) {
             return result != 0 ? result : BNB_ERROR_NO_MEMORY;
         }
-        if (*count > 0) {
-            memcpy(longer, all, (size_t)*count * sizeof *longer);
-        }
-        all = longer;
         for (int32_t j = 0; j < more; j++) {
             const struct list_groups_response_listed_group *one = &response->groups.items[j];
             all[(*count)++] = (struct bnb_group_listing){

@@ -103,15 +103,11 @@ int bnb_admin_list_transactions(struct bnb_admin *admin, struct bnb_memory *memo
         struct list_transactions_response *response;
         result = list_broker(admin, memory, cluster.nodes[i].id, &request, &response, error);
         int32_t more = result == 0 ? response->transaction_states.count : 0;
-        struct bnb_transaction_listing *longer =
-            result == 0 ? admin_array(memory, *count + more, sizeof *longer, error) : NULL;
-        if (longer == NULL) {
+        all = result == 0
+                  ? admin_array_longer(memory, all, *count, more, sizeof *all, error) : NULL;
+        if (all == NULL) {
             return result != 0 ? result : BNB_ERROR_NO_MEMORY;
         }
-        if (*count > 0) {
-            memcpy(longer, all, (size_t)*count * sizeof *longer);
-        }
-        all = longer;
         for (int32_t j = 0; j < more; j++) {
             all[(*count)++] = (struct bnb_transaction_listing){
                 memory_string(memory, response->transaction_states.items[j].transactional_id),

@@ -178,6 +178,28 @@ int groups_chosen(struct groups_run *run, const char *const **ids, int32_t *coun
     return 0;
 }
 
+int groups_chosen_described(struct groups_run *run, enum groups_wrap wrap,
+                            struct bnb_group **groups, int32_t *count)
+{
+    const char *const *ids;
+    const struct bnb_group *found;
+    struct bnb_error error;
+    int status = groups_chosen(run, &ids, count);
+    if (status != 0) {
+        return status;
+    }
+    if (bnb_admin_describe_groups(run->admin, run->memory, ids, *count, &found, &error) != 0) {
+        return groups_fail_code(wrap, error.code, error.text);
+    }
+    struct bnb_group *chosen = groups_memory(run, *count, sizeof *chosen);
+    for (int32_t i = 0; i < *count; i++) {
+        chosen[i] = found[i];
+    }
+    tools_java_order_copied(chosen, *count, sizeof *chosen);
+    *groups = chosen;
+    return 0;
+}
+
 int groups_refuse(const struct bnb_group *group, enum groups_wrap wrap)
 {
     if (group->code != 0) {

@@ -41,6 +41,10 @@ void groups_error(const char *format, ...) __attribute__((format(printf, 1, 2)))
 
 /* The groups that the command is about, in the order of a Java map, each once. */
 int groups_chosen(struct groups_run *run, const char *const **ids, int32_t *count);
+/* The same, described, as Java looks at them one after the other: the first that is wrong is
+ * told. */
+int groups_chosen_described(struct groups_run *run, enum groups_wrap wrap,
+                            struct bnb_group **groups, int32_t *count);
 /* Tells what is wrong with a described group: 0 when nothing is. */
 int groups_refuse(const struct bnb_group *group, enum groups_wrap wrap);
 /* The offsets that a group has committed, in the order of a Java map. */

@@ -414,22 +414,12 @@ static int by_id(const void *a, const void *b)
 
 int groups_describe(struct groups_run *run)
 {
-    const char *const *ids;
+    struct bnb_group *groups;
     int32_t count;
-    const struct bnb_group *found;
-    struct bnb_error error;
-    int status = groups_chosen(run, &ids, &count);
+    int status = groups_chosen_described(run, GROUPS_EXECUTION, &groups, &count);
     if (status != 0) {
         return status;
     }
-    if (bnb_admin_describe_groups(run->admin, run->memory, ids, count, &found, &error) != 0) {
-        return groups_fail_code(GROUPS_EXECUTION, error.code, error.text);
-    }
-    struct bnb_group *groups = groups_memory(run, count, sizeof *groups);
-    for (int32_t i = 0; i < count; i++) {
-        groups[i] = found[i];
-    }
-    tools_java_order_copied(groups, count, sizeof *groups); /* the first that is wrong is told */
     for (int32_t i = 0; i < count; i++) {
         if (groups_refuse(&groups[i], GROUPS_EXECUTION) != 0) {
             return GROUPS_TOLD;

@@ -527,23 +527,13 @@ static void print_plan(struct groups_run *run, const struct group_reset *resets,
 
 int groups_reset(struct groups_run *run)
 {
-    const char *const *ids;
+    struct bnb_group *groups;
     int32_t count;
-    const struct bnb_group *found;
-    struct bnb_error error;
-    int status = groups_chosen(run, &ids, &count);
+    int status = groups_chosen_described(run, GROUPS_RUNTIME_OF_EXECUTION, &groups, &count);
     if (status != 0) {
         return status;
     }
-    if (bnb_admin_describe_groups(run->admin, run->memory, ids, count, &found, &error) != 0) {
-        return groups_fail_code(GROUPS_RUNTIME_OF_EXECUTION, error.code, error.text);
-    }
-    struct bnb_group *groups = groups_memory(run, count, sizeof *groups);
     struct group_reset *resets = groups_memory(run, count, sizeof *resets);
-    for (int32_t i = 0; i < count; i++) {
-        groups[i] = found[i];
-    }
-    tools_java_order_copied(groups, count, sizeof *groups);
     for (int32_t i = 0; status == 0 && i < count; i++) {
         resets[i].id = groups[i].id;
         status = reset_if_inactive(run, &groups[i], &resets[i].list);
