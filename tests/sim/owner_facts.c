@@ -105,6 +105,7 @@ bool owner_facts_shared(const struct owner_facts *facts, size_t partitions)
 
 void owner_facts_lose(struct owner_facts *facts)
 {
+    facts->losses++;
     facts->epoch = 0;
     facts->gift_count = 0;
     for (int32_t i = 0; i < GROUP_OWNERS; i++) {

@@ -29,6 +29,7 @@ struct owner_facts {
     struct sim *sim;
     int64_t moment; /* grows with everything that is heard */
     int32_t epoch;  /* the newest that a member was told */
+    int32_t losses; /* how often something on the disk was lost */
     struct owner_gift gifts[OWNED_MAX];
     size_t gift_count;
     struct owner_set sets[GROUP_OWNERS]; /* of each member, as its client sees it */
