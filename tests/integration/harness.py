@@ -10,6 +10,7 @@ and kill brokers skip themselves); BARNABAS_BIN names our binary.
 import contextlib
 import os
 import pathlib
+import random
 import re
 import select
 import shutil
@@ -39,9 +40,12 @@ class Skip(Exception):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below the ports that the kernel gives to clients, of which other tests have many."""
+    while True:
+        port = random.randrange(15000, 32000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_for(condition, seconds=15, what="a condition"):
