@@ -116,7 +116,7 @@ struct owner {
     char id[MEMBER_ID_BYTES];
     int32_t lives; /* ids that it had */
     int32_t epoch;
-    int32_t told_losses; /* facts->losses when it was told */
+    int32_t told_holes; /* facts->holes when it was told */
     int64_t asked;       /* facts->moment of what is under way, */
     int32_t newest;      /* facts->epoch then, */
     int32_t asked_epoch; /* and the epoch that it said */

@@ -194,7 +194,7 @@ static void take_heartbeat(struct owner *owner,
     /* A sync that failed may lose the middle of a log of which the end is kept: the group's epoch
      * without the member's. */
     if (owner->asked_epoch > 0 && response->member_epoch < owner->epoch &&
-        owner->told_losses == owner->facts->losses) {
+        owner->told_holes == owner->facts->holes) {
         sim_fail(owner->facts->sim, "%s is told epoch %d after %d", owner->peer.name,
                  response->member_epoch, owner->epoch);
     }
@@ -202,7 +202,7 @@ static void take_heartbeat(struct owner *owner,
         take_assignment(response->assignment, &set);
     }
     owner->epoch = response->member_epoch;
-    owner->told_losses = owner->facts->losses;
+    owner->told_holes = owner->facts->holes;
     owner->in = true;
     owner_facts_told(owner->facts, owner->index, response->assignment != NULL ? &set : NULL,
                      owner->epoch, owner->asked, owner->asked_epoch == 0, owner->newest);

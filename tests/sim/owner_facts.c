@@ -103,9 +103,9 @@ bool owner_facts_shared(const struct owner_facts *facts, size_t partitions)
     return count == partitions;
 }
 
-void owner_facts_lose(struct owner_facts *facts)
+void owner_facts_lose(struct owner_facts *facts, bool sync_failed)
 {
-    facts->losses++;
+    facts->holes += sync_failed ? 1 : 0;
     facts->epoch = 0;
     facts->gift_count = 0;
     for (int32_t i = 0; i < GROUP_OWNERS; i++) {

@@ -29,7 +29,7 @@ struct owner_facts {
     struct sim *sim;
     int64_t moment; /* grows with everything that is heard */
     int32_t epoch;  /* the newest that a member was told */
-    int32_t losses; /* how often something on the disk was lost */
+    int32_t holes; /* how often a sync has failed, which may lose what lies in a log's middle */
     struct owner_gift gifts[OWNED_MAX];
     size_t gift_count;
     struct owner_set sets[GROUP_OWNERS]; /* of each member, as its client sees it */
@@ -45,6 +45,6 @@ void owner_facts_gone(struct owner_facts *facts, int32_t member);
 /* Whether each partition of the topics that exist has one owner. */
 bool owner_facts_shared(const struct owner_facts *facts, size_t partitions);
 /* What was not on the disk is gone: so is what followed from it. */
-void owner_facts_lose(struct owner_facts *facts);
+void owner_facts_lose(struct owner_facts *facts, bool sync_failed);
 
 #endif

@@ -301,7 +301,7 @@ static void world_live(struct world *world)
     if (power_lost || sim->sync_failed) {
         model_lose(&world->model);
         group_facts_lose(&world->group);
-        owner_facts_lose(&world->owned);
+        owner_facts_lose(&world->owned, sim->sync_failed);
         transact_facts_lose(&world->transact);
         for (int32_t i = 0; i < MODEL_PRODUCERS; i++) {
             world->producers[i].gap_allowed = true;
