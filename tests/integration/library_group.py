@@ -324,6 +324,11 @@ def one_that_does_not_poll_loses_its_partitions(name):
         wait_for_values(members, {f"v{number}" for number in range(20)}, 40)
 
 
+def group_state(own, group="g"):
+    return own.tool("consumer-groups", "--bootstrap-server", own.bootstrap, "--describe",
+                    "--group", group, "--state")[1]
+
+
 def one_that_waits_for_the_others_ends_at_once(name):
     """While a JoinGroup waits for a member that is busy."""
     with scene() as (own, members):
@@ -331,7 +336,7 @@ def one_that_waits_for_the_others_ends_at_once(name):
         members.append(Member(own, "t", **{".linger_ms": "20000"}, **protocol(name)))
         harness.wait_for(lambda: members[0].records, 20, "a record")
         members.append(Member(own, "t", **protocol(name)))
-        time.sleep(2)
+        harness.wait_for(lambda: "PreparingRebalance" in group_state(own), 20, "a JoinGroup")
         assert not members[1].lines, members[1].said()
         began = time.monotonic()
         members[1].end()
