@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/endian.h"
+#include "base/leb128.h"
 #include "base/limits.h"
 #include "base/mem.h"
 
@@ -161,13 +162,10 @@ void writer_f64(struct writer *writer, double value)
 
 static void writer_leb128(struct writer *writer, uint64_t value)
 {
-    uint8_t bytes[10];
-    size_t size = 0;
-    do {
-        bytes[size++] = (uint8_t)((value & 0x7f) | (value > 0x7f ? 0x80 : 0));
-        value >>= 7;
-    } while (value != 0);
-    writer_bytes(writer, bytes, size);
+    uint8_t *place = writer_reserve(writer, leb128_bytes(value));
+    if (place != NULL) {
+        (void)leb128_store(place, value);
+    }
 }
 
 void writer_uvarint(struct writer *writer, uint32_t value)
@@ -177,12 +175,12 @@ void writer_uvarint(struct writer *writer, uint32_t value)
 
 void writer_varint(struct writer *writer, int32_t value)
 {
-    writer_leb128(writer, (uint32_t)value << 1 ^ (uint32_t)(value >> 31));
+    writer_leb128(writer, leb128_zigzag(value));
 }
 
 void writer_varlong(struct writer *writer, int64_t value)
 {
-    writer_leb128(writer, (uint64_t)value << 1 ^ (uint64_t)(value >> 63));
+    writer_leb128(writer, leb128_zigzag(value));
 }
 
 void writer_patch_i32(struct writer *writer, size_t position, int32_t value)
@@ -192,25 +190,4 @@ void writer_patch_i32(struct writer *writer, size_t position, int32_t value)
     }
     ASSERT(position + 4 <= writer->size);
     store_be32(writer->data + position, (uint32_t)value);
-}
-
-size_t varlong_bytes(int64_t value)
-{
-    uint64_t bits = (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
-    size_t size = 1;
-    while (bits > 0x7f) {
-        bits >>= 7;
-        size++;
-    }
-    return size;
-}
-
-size_t uvarint_bytes(uint32_t value)
-{
-    size_t size = 1;
-    while (value > 0x7f) {
-        value >>= 7;
-        size++;
-    }
-    return size;
 }

@@ -55,9 +55,5 @@ void writer_varint(struct writer *writer, int32_t value);
 void writer_varlong(struct writer *writer, int64_t value);
 /* Overwrites four bytes written earlier at position. */
 void writer_patch_i32(struct writer *writer, size_t position, int32_t value);
-/* Bytes of value as a LEB128. */
-size_t uvarint_bytes(uint32_t value);
-/* Bytes that writer_varlong, or for a small value writer_varint, writes. */
-size_t varlong_bytes(int64_t value);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/err.h"
+#include "base/leb128.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "protocol/record/compress.h"

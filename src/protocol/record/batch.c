@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/crc32c.h"
 #include "base/err.h"
+#include "base/leb128.h"
 #include "base/reader.h"
 
 /* The smallest length that any format has; checked before the magic is even looked at. */
@@ -149,16 +150,34 @@ static size_t batch_blob_bytes(struct bytes_view blob)
     return blob.data == NULL ? 1 : varlong_bytes((int64_t)blob.size) + blob.size;
 }
 
-static void batch_write_blob(struct writer *writer, struct bytes_view blob)
+static uint8_t *batch_store_blob(uint8_t *at, struct bytes_view blob)
 {
-    writer_varint(writer, blob.data == NULL ? -1 : (int32_t)blob.size);
-    writer_bytes(writer, blob.data, blob.data == NULL ? 0 : blob.size);
+    if (blob.data == NULL) {
+        return leb128_store(at, leb128_zigzag(-1));
+    }
+    at = leb128_store(at, leb128_zigzag((int64_t)blob.size));
+    memcpy(at, blob.data, blob.size);
+    return at + blob.size;
+}
+
+/* What the length in front of a record counts. */
+static size_t batch_record_bytes(const struct record *record, int64_t timestamp_delta,
+                                 int32_t offset_delta)
+{
+    size_t size = 1 + varlong_bytes(timestamp_delta) + varlong_bytes(offset_delta) +
+                  batch_blob_bytes(record->key) + batch_blob_bytes(record->value) +
+                  varlong_bytes(record->header_count);
+    for (int32_t i = 0; i < record->header_count; i++) {
+        const struct record_header *header = &record->headers[i];
+        size += varlong_bytes((int64_t)header->key.size) + header->key.size;
+        size += batch_blob_bytes(header->value);
+    }
+    return size;
 }
 
 void batch_builder_add(struct batch_builder *builder, const struct record *record)
 {
     struct batch *header = &builder->header;
-    struct writer *writer = builder->writer;
     if (header->record_count == 0 && header->base_timestamp_ms < 0) {
         header->base_timestamp_ms = record->timestamp_ms;
     }
@@ -167,32 +186,32 @@ void batch_builder_add(struct batch_builder *builder, const struct record *recor
         (int64_t)((uint64_t)record->timestamp_ms - (uint64_t)header->base_timestamp_ms);
     int32_t offset_delta = (int32_t)(record->offset - header->base_offset);
     ASSERT(offset_delta > header->last_offset_delta);
-
-    size_t size = 1 + varlong_bytes(timestamp_delta) + varlong_bytes(offset_delta) +
-                  batch_blob_bytes(record->key) + batch_blob_bytes(record->value) +
-                  varlong_bytes(record->header_count);
-    for (int32_t i = 0; i < record->header_count; i++) {
-        const struct record_header *extra = &record->headers[i];
-        size += varlong_bytes((int64_t)extra->key.size) + extra->key.size;
-        size += batch_blob_bytes(extra->value);
-    }
-    writer_varint(writer, (int32_t)size);
-    writer_i8(writer, 0);
-    writer_varlong(writer, timestamp_delta);
-    writer_varint(writer, offset_delta);
-    batch_write_blob(writer, record->key);
-    batch_write_blob(writer, record->value);
-    writer_varint(writer, record->header_count);
-    for (int32_t i = 0; i < record->header_count; i++) {
-        const struct record_header *extra = &record->headers[i];
-        writer_varint(writer, (int32_t)extra->key.size);
-        writer_bytes(writer, extra->key.data, extra->key.size);
-        batch_write_blob(writer, extra->value);
-    }
     header->record_count++;
     header->last_offset_delta = offset_delta;
     if (record->timestamp_ms > header->max_timestamp_ms) {
         header->max_timestamp_ms = record->timestamp_ms;
+    }
+
+    size_t size = batch_record_bytes(record, timestamp_delta, offset_delta);
+    uint8_t *at = writer_reserve(builder->writer, varlong_bytes((int64_t)size) + size);
+    if (at == NULL) {
+        return;
+    }
+    at = leb128_store(at, leb128_zigzag((int64_t)size));
+    *at++ = 0; /* attributes */
+    at = leb128_store(at, leb128_zigzag(timestamp_delta));
+    at = leb128_store(at, leb128_zigzag(offset_delta));
+    at = batch_store_blob(at, record->key);
+    at = batch_store_blob(at, record->value);
+    at = leb128_store(at, leb128_zigzag(record->header_count));
+    for (int32_t i = 0; i < record->header_count; i++) {
+        const struct record_header *extra = &record->headers[i];
+        at = leb128_store(at, leb128_zigzag((int64_t)extra->key.size));
+        if (extra->key.size > 0) {
+            memcpy(at, extra->key.data, extra->key.size);
+            at += extra->key.size;
+        }
+        at = batch_store_blob(at, extra->value);
     }
 }
 
