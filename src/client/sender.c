@@ -398,7 +398,7 @@ static int produce_fill(struct produce_send *send, int16_t *version_max)
         }
         struct bytes_view bytes = pending_batch_bytes(send->batches[i]);
         partitions[i].index = send->batches[i]->partition->index;
-        partitions[i].records = (struct records_view){bytes.data, bytes.size, NULL};
+        partitions[i].records = (struct records_view){NULL, bytes.size, bytes.data};
         entry->partition_data.count++;
     }
     return 0;

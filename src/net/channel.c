@@ -92,8 +92,7 @@ static void channel_call_end(struct net_channel *channel, struct net_call *call,
     loop_timer_cancel(channel->loop, &call->timer);
     ASSERT(channel->call_count > 0);
     channel->call_count--;
-    mem_free(call->request);
-    call->request = NULL;
+    writer_release(&call->frame);
     call->channel = NULL;
     call->done(call, error, response);
 }
@@ -122,6 +121,39 @@ static void channel_fail(struct net_channel *channel, int error, const char *why
     }
 }
 
+static size_t channel_call_bytes(const struct net_call *call)
+{
+    return call->frame.size + call->frame.splice_bytes;
+}
+
+/* Sets parts to what is unsent of a call, at most max of them; gives their number. */
+static int channel_gather(const struct net_call *call, struct iovec *parts, int max)
+{
+    const struct writer *frame = &call->frame;
+    size_t skip = call->sent_bytes;
+    size_t at = 0; /* in the frame's own bytes */
+    int count = 0;
+    for (size_t i = 0; i < 2 * frame->splice_count + 1 && count < max; i++) {
+        const struct writer_splice *splice =
+            i / 2 < frame->splice_count ? &frame->splices[i / 2] : NULL;
+        const uint8_t *data = frame->data + at;
+        size_t size = (splice != NULL ? splice->at : frame->size) - at;
+        if (i % 2 == 1) {
+            data = splice->source;
+            size = splice->size;
+        } else {
+            at += size;
+        }
+        if (skip < size) {
+            parts[count++] = (struct iovec){(uint8_t *)data + skip, size - skip};
+            skip = 0;
+        } else {
+            skip -= size;
+        }
+    }
+    return count;
+}
+
 static void channel_send_some(struct net_channel *channel)
 {
     while (channel->state == NET_CHANNEL_OPEN && channel->unsent != &channel->calls) {
@@ -130,8 +162,7 @@ static void channel_send_some(struct net_channel *channel)
         for (struct list *node = channel->unsent;
              node != &channel->calls && count < CHANNEL_GATHER_MAX; node = node->next) {
             struct net_call *call = CONTAINER_OF(node, struct net_call, node);
-            parts[count++] = (struct iovec){call->request + call->sent_bytes,
-                                            call->request_size - call->sent_bytes};
+            count += channel_gather(call, parts + count, CHANNEL_GATHER_MAX - count);
         }
         int64_t sent = io_socket_send(channel->watch.descriptor, parts, count, false);
         if (sent == ERR_AGAIN) {
@@ -145,16 +176,15 @@ static void channel_send_some(struct net_channel *channel)
         size_t left = (size_t)sent;
         while (left > 0 && channel->state == NET_CHANNEL_OPEN) {
             struct net_call *call = CONTAINER_OF(channel->unsent, struct net_call, node);
-            size_t rest = call->request_size - call->sent_bytes;
+            size_t rest = channel_call_bytes(call) - call->sent_bytes;
             size_t part = left < rest ? left : rest;
             call->sent_bytes += part;
             left -= part;
-            if (call->sent_bytes < call->request_size) {
+            if (part < rest) {
                 break;
             }
             channel->unsent = call->node.next;
-            mem_free(call->request);
-            call->request = NULL;
+            writer_release(&call->frame);
             if (!call->expects_response) {
                 struct net_response none = {NULL, 0};
                 channel_call_end(channel, call, 0, &none);
@@ -182,7 +212,7 @@ static void channel_frame_done(struct net_channel *channel)
             break;
         }
     }
-    if (call == NULL || call->correlation_id != correlation_id || call->request != NULL) {
+    if (call == NULL || call->correlation_id != correlation_id || call->frame.data != NULL) {
         mem_free(response.data);
         channel_fail(channel, ERR_CORRUPT, "a response that nobody asked for");
         return;
@@ -468,12 +498,13 @@ int net_channel_send(struct net_channel *channel, struct net_call *call, struct 
     if (frame->failed) {
         return ERR_NOMEM;
     }
-    ASSERT(frame->size >= NET_CORRELATION_AT + 4 && frame->splice_count == 0);
-    writer_patch_i32(frame, 0, (int32_t)(frame->size - CHANNEL_FRAME_PREFIX));
+    ASSERT(frame->size >= NET_CORRELATION_AT + 4);
+    writer_patch_i32(frame, 0, (int32_t)(frame->size + frame->splice_bytes - CHANNEL_FRAME_PREFIX));
     call->correlation_id = channel->next_correlation_id;
     channel->next_correlation_id = (channel->next_correlation_id + 1) & INT32_MAX;
     writer_patch_i32(frame, NET_CORRELATION_AT, call->correlation_id);
-    call->request = writer_take(frame, &call->request_size);
+    call->frame = *frame;
+    *frame = (struct writer){.data = NULL};
     call->sent_bytes = 0;
     call->channel = channel;
     bool idle = channel->unsent == &channel->calls;

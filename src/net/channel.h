@@ -1,7 +1,8 @@
 /* channel.h: one outgoing connection: framed requests, answered in order by correlation id.
  *
  * The owner embeds a struct net_call for every request in flight; the channel owns the socket, the
- * request bytes until they are sent and the response bytes until they are taken. Requests are
+ * request bytes until they are sent and the response bytes until they are taken. What a splice in a
+ * request points at is plain memory of the owner's, there until the call is done. Requests are
  * pipelined. A response that breaks the protocol, a call that times out or a lost connection ends
  * the channel: every call then completes with an error, in order, and the channel stays closed.
  * States: resolving -> connecting -> open -> closed; each may go to closed, none goes back.
@@ -41,8 +42,7 @@ struct net_call {
     struct list node;
     struct timer timer;
     struct net_channel *channel;
-    uint8_t *request;
-    size_t request_size;
+    struct writer frame; /* empty once it is with the kernel */
     size_t sent_bytes;
     int32_t correlation_id;
     bool expects_response; /* false: done when the last byte is with the kernel (acks=0) */

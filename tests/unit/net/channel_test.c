@@ -25,7 +25,11 @@ enum script {
     SCRIPT_HUGE,       /* a length beyond the bound */
     SCRIPT_CLOSE,      /* closes after the first request */
     SCRIPT_SILENT,     /* never answers */
+    SCRIPT_SUM,        /* requests of SPLICED_BYTES: the sum of their bytes behind the header */
 };
+/* Of a request in pieces: a value, a splice, a byte, two splices. */
+#define PIECE_BYTES 700000
+#define SPLICED_BYTES (16 + 3 * PIECE_BYTES + 1)
 
 struct seen_call {
     struct net_call call;
@@ -73,6 +77,26 @@ static void send_frame(int peer, int32_t correlation_id, int32_t value, size_t s
     writer_release(&frame);
 }
 
+/* The sum weighs bytes by their place, so that pieces out of order show. */
+static int32_t weighed_sum(uint32_t sum, const uint8_t *data, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        sum = sum * 31 + data[i];
+    }
+    return (int32_t)sum;
+}
+
+static void serve_sum(int peer, const uint8_t *head)
+{
+    static uint8_t body[SPLICED_BYTES - 16];
+    struct reader reader;
+    reader_init(&reader, head, 16);
+    bool whole = reader_i32(&reader) == SPLICED_BYTES - 4 &&
+                 receive_exactly(peer, body, sizeof body);
+    (void)reader_i32(&reader);
+    send_frame(peer, reader_i32(&reader), whole ? weighed_sum(0, body, sizeof body) : -1, 8);
+}
+
 static void *serve(void *unused)
 {
     (void)unused;
@@ -81,6 +105,9 @@ static void *serve(void *unused)
     int32_t values[CALLS_MAX];
     int32_t count = 0;
     uint8_t head[16];
+    while (test.script == SCRIPT_SUM && receive_exactly(peer, head, sizeof head)) {
+        serve_sum(peer, head);
+    }
     /* size, key, version, correlation id, value */
     while (count < CALLS_MAX && receive_exactly(peer, head, sizeof head)) {
         struct reader reader;
@@ -176,16 +203,21 @@ static void begin(enum script script, const char *host)
     assert_int_equal(net_channel_open(&options, &test.channel), 0);
 }
 
+static void begin_frame(struct writer *frame, int32_t index)
+{
+    writer_init(frame, 1024);
+    writer_i32(frame, 0);
+    writer_i16(frame, 18);
+    writer_i16(frame, 0);
+    writer_i32(frame, 0);
+    writer_i32(frame, 1000 + index);
+}
+
 static int send_call(int32_t index, int64_t timeout_ms, bool expects_response)
 {
     struct writer frame;
     struct seen_call *seen = &test.calls[index];
-    writer_init(&frame, 1024);
-    writer_i32(&frame, 0);
-    writer_i16(&frame, 18);
-    writer_i16(&frame, 0);
-    writer_i32(&frame, 0);
-    writer_i32(&frame, 1000 + index);
+    begin_frame(&frame, index);
     seen->call.expects_response = expects_response;
     seen->call.done = on_done;
     int result = net_channel_send(test.channel, &seen->call, &frame, timeout_ms);
@@ -248,6 +280,38 @@ static void channel__receives_large_responses(void **state)
     assert_int_equal(test.calls[0].size, LARGE_BYTES);
     assert_int_equal(test.calls[1].size, LARGE_BYTES);
     assert_int_equal(test.calls[1].value, 1001);
+    end();
+}
+
+static void channel__sends_splices_in_their_places(void **state)
+{
+    (void)state;
+    static uint8_t pieces[3][PIECE_BYTES];
+    begin(SCRIPT_SUM, "127.0.0.1");
+    uint32_t sum = 0;
+    for (int i = 0; i < 3; i++) {
+        for (size_t at = 0; at < PIECE_BYTES; at++) {
+            pieces[i][at] = (uint8_t)(at * 7 + at / 251 + (size_t)i);
+        }
+        sum = (uint32_t)weighed_sum(sum, pieces[i], PIECE_BYTES);
+        sum = i == 0 ? (uint32_t)weighed_sum(sum, (const uint8_t *)"m", 1) : sum;
+    }
+    for (int32_t i = 0; i < 3; i++) {
+        struct writer frame;
+        begin_frame(&frame, i);
+        writer_splice(&frame, pieces[0], PIECE_BYTES);
+        writer_i8(&frame, 'm');
+        writer_splice(&frame, pieces[1], PIECE_BYTES);
+        writer_splice(&frame, pieces[2], PIECE_BYTES);
+        test.calls[i].call.expects_response = true;
+        test.calls[i].call.done = on_done;
+        assert_int_equal(net_channel_send(test.channel, &test.calls[i].call, &frame, 5000), 0);
+    }
+    run_until(3);
+    for (int32_t i = 0; i < 3; i++) {
+        assert_int_equal(test.calls[i].error, 0);
+        assert_int_equal(test.calls[i].value, (int32_t)sum);
+    }
     end();
 }
 
@@ -356,6 +420,7 @@ int main(void)
         cmocka_unit_test(channel__pipelines_and_completes_in_order),
         cmocka_unit_test(channel__finds_hosts_by_name),
         cmocka_unit_test(channel__receives_large_responses),
+        cmocka_unit_test(channel__sends_splices_in_their_places),
         cmocka_unit_test(channel__completes_sends_without_response_once_sent),
         cmocka_unit_test(channel__ends_on_a_response_nobody_asked_for),
         cmocka_unit_test(channel__ends_on_a_response_beyond_its_bound),
