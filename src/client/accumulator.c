@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "client/client.h"
+#include "io/system.h"
 #include "protocol/record/compress.h"
 #include "protocol/record/iter.h"
 
@@ -12,6 +13,8 @@
 #define RECORD_OVERHEAD_BYTES 36
 #define HEADER_OVERHEAD_BYTES 10
 #define BATCH_BYTES_MAX ((size_t)1 << 30)
+/* Memory of so many batches is kept for the next ones. */
+#define ACCUMULATOR_SPARES_MAX 8
 /* Kafka's estimate of a compressed size is generous by this factor. */
 #define RATIO_MARGIN 1.05
 
@@ -19,6 +22,7 @@ void accumulator_init(struct accumulator *accumulator, const struct client_confi
 {
     *accumulator = (struct accumulator){.config = config, .ratio = 1.0};
     list_init(&accumulator->all);
+    list_init(&accumulator->spares);
 }
 
 static void accumulator_topic_free(struct accumulator_topic *topic)
@@ -33,10 +37,22 @@ static void accumulator_topic_free(struct accumulator_topic *topic)
     mem_free(topic);
 }
 
+static void pending_batch_destroy(struct pending_batch *batch)
+{
+    list_remove(&batch->node);
+    writer_release(&batch->plain);
+    writer_release(&batch->packed);
+    mem_free(batch->slots);
+    mem_free(batch);
+}
+
 void accumulator_release(struct accumulator *accumulator)
 {
     for (size_t i = 0; i < accumulator->topic_count; i++) {
         accumulator_topic_free(accumulator->topics[i]);
+    }
+    while (!list_empty(&accumulator->spares)) {
+        pending_batch_destroy(CONTAINER_OF(accumulator->spares.next, struct pending_batch, node));
     }
     mem_free(accumulator->topics);
     accumulator->topics = NULL;
@@ -159,22 +175,42 @@ static size_t accumulator_estimate(const struct accumulator *accumulator,
            (size_t)((double)(plain - BATCH_HEADER_BYTES) * accumulator->ratio * RATIO_MARGIN);
 }
 
+/* A batch as mem_calloc gives it, but with the memory of one that is done; NULL: there is none. */
+static struct pending_batch *accumulator_spare(struct accumulator *accumulator, size_t bytes)
+{
+    struct pending_batch *batch =
+        CONTAINER_OF(accumulator->spares.prev, struct pending_batch, node);
+    if (list_empty(&accumulator->spares) || batch->plain.capacity < bytes) {
+        return NULL;
+    }
+    list_remove(&batch->node);
+    accumulator->spare_count--;
+    *batch = (struct pending_batch){
+        .plain = {.data = batch->plain.data, .capacity = batch->plain.capacity},
+        .slots = batch->slots,
+        .slot_capacity = batch->slot_capacity,
+    };
+    return batch;
+}
+
 static struct pending_batch *pending_batch_begin(struct accumulator *accumulator,
                                                  struct accumulator_partition *partition,
-                                                 size_t charged_bytes,
-                                                 const struct accumulator_append *append)
+                                                 size_t charged_bytes)
 {
-    struct pending_batch *batch = mem_calloc(1, sizeof *batch);
+    struct pending_batch *batch = accumulator_spare(accumulator, charged_bytes);
+    if (batch == NULL) {
+        batch = mem_calloc(1, sizeof *batch);
+    }
     if (batch == NULL) {
         return NULL;
     }
     batch->partition = partition;
     batch->state = PENDING_OPEN;
     batch->number = accumulator->next_number++;
-    batch->created_ms = append->now_ms;
+    batch->created_ms = io_monotonic_ms();
     batch->producer_id = -1;
     batch->charged_bytes = charged_bytes;
-    writer_init(&batch->plain, BATCH_BYTES_MAX);
+    batch->plain.max_bytes = BATCH_BYTES_MAX;
     /* One allocation for the whole batch instead of a doubling from nothing. */
     if (writer_reserve(&batch->plain, charged_bytes) != NULL) {
         batch->plain.size = 0;
@@ -203,19 +239,18 @@ int accumulator_append(struct accumulator *accumulator, struct accumulator_parti
     size_t batch_bytes = (size_t)accumulator->config->batch_bytes;
     size_t bound = append_bound(append->record);
     struct pending_batch *batch = partition_open_batch(partition);
-    append->batch_begun = false;
     if (batch != NULL && accumulator_estimate(accumulator, batch, bound) > batch_bytes) {
         pending_batch_close(batch);
         batch = NULL;
     }
-    if (batch == NULL) {
+    bool begun = batch == NULL;
+    if (begun) {
         size_t alone = BATCH_HEADER_BYTES + bound;
         size_t charged = alone > batch_bytes ? alone : batch_bytes;
         if (accumulator->used_bytes + charged > (size_t)accumulator->config->buffer_memory_bytes) {
             return ERR_FULL;
         }
-        batch = pending_batch_begin(accumulator, partition, charged, append);
-        append->batch_begun = true;
+        batch = pending_batch_begin(accumulator, partition, charged);
     }
     size_t index = batch != NULL ? (size_t)batch->builder.header.record_count : 0;
     if (batch == NULL || batch->plain.failed ||
@@ -232,15 +267,17 @@ int accumulator_append(struct accumulator *accumulator, struct accumulator_parti
     }
     batch->slots[index] =
         (struct delivery_slot){append->callback, append->context, record.timestamp_ms};
-    append->batch_full = accumulator_estimate(accumulator, batch, 0) >= batch_bytes;
-    if (append->batch_full) {
+    bool full = accumulator_estimate(accumulator, batch, 0) >= batch_bytes;
+    if (full) {
         pending_batch_close(batch);
     }
     if (append->keyless) {
         partitioner_sticky_update(&partition->topic->sticky,
                                   (int64_t)(batch->plain.size - before), (int64_t)batch_bytes,
-                                  append->batch_begun || append->batch_full);
+                                  begun || full);
     }
+    append->batch_begun = begun;
+    append->batch_full = full;
     return 0;
 }
 
@@ -385,10 +422,15 @@ void pending_batch_free(struct accumulator *accumulator, struct pending_batch *b
 {
     ASSERT(accumulator->used_bytes >= batch->charged_bytes);
     accumulator->used_bytes -= batch->charged_bytes;
-    list_remove(&batch->node);
+    size_t usual_bytes = (size_t)accumulator->config->batch_bytes;
     list_remove(&batch->all_node);
-    writer_release(&batch->plain);
+    if (batch->charged_bytes != usual_bytes || batch->plain.capacity < usual_bytes ||
+        accumulator->spare_count == ACCUMULATOR_SPARES_MAX) {
+        pending_batch_destroy(batch);
+        return;
+    }
     writer_release(&batch->packed);
-    mem_free(batch->slots);
-    mem_free(batch);
+    list_remove(&batch->node);
+    list_push_back(&accumulator->spares, &batch->node);
+    accumulator->spare_count++;
 }

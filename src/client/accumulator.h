@@ -71,6 +71,8 @@ struct accumulator {
     size_t topic_count;
     size_t topic_capacity;
     struct list all; /* batches that are not done, oldest first */
+    struct list spares; /* done; the next ones take their memory, which is warm */
+    size_t spare_count;
     uint64_t next_number;
     size_t used_bytes;
     double ratio; /* compressed to plain, as seen lately */
@@ -94,7 +96,6 @@ struct accumulator_append {
     const struct record *record;
     bnb_delivery_callback *callback;
     void *context;
-    int64_t now_ms; /* monotonic */
     bool keyless;   /* the sticky partition's state follows */
     bool batch_begun; /* out */
     bool batch_full;  /* out */

@@ -52,6 +52,16 @@ int bnb_producer_create(const struct bnb_config *config, struct bnb_producer **c
     return 0;
 }
 
+/* Until when a call may wait; the clock is not looked at before it has to. */
+#define DEADLINE_UNSET INT64_MIN
+
+static void producer_set_deadline(const struct bnb_producer *producer, int64_t *deadline_ms)
+{
+    if (*deadline_ms == DEADLINE_UNSET) {
+        *deadline_ms = io_monotonic_ms() + producer->config->max_block_ms;
+    }
+}
+
 /* Waits for a change until deadline_ms (monotonic; -1: for ever). False: time is up. A delivery
  * callback never waits: what it would wait for is done by its own thread. */
 static bool producer_wait(struct bnb_producer *producer, int64_t deadline_ms)
@@ -68,7 +78,7 @@ static bool producer_wait(struct bnb_producer *producer, int64_t deadline_ms)
 }
 
 /* The topic with its partition count known. The lock is held. */
-static int producer_topic(struct bnb_producer *producer, const char *name, int64_t deadline_ms,
+static int producer_topic(struct bnb_producer *producer, const char *name, int64_t *deadline_ms,
                           struct accumulator_topic **found, struct bnb_error *error)
 {
     struct accumulator_topic *topic = accumulator_topic(&producer->accumulator, name);
@@ -89,7 +99,8 @@ static int producer_topic(struct bnb_producer *producer, const char *name, int64
         }
         producer->metadata_wanted = true;
         sender_wake(producer);
-        if (!producer_wait(producer, deadline_ms)) {
+        producer_set_deadline(producer, deadline_ms);
+        if (!producer_wait(producer, *deadline_ms)) {
             return client_error_set(error, BNB_ERROR_TIMEOUT,
                                     "Topic %s not present in metadata after %lld ms.", name,
                                     (long long)producer->config->max_block_ms);
@@ -101,7 +112,7 @@ static int producer_topic(struct bnb_producer *producer, const char *name, int64
 /* Appends, waiting for room. The lock is held. */
 static int producer_append(struct bnb_producer *producer, struct accumulator_topic *topic,
                            const struct bnb_producer_record *record,
-                           struct accumulator_append *append, int64_t deadline_ms,
+                           struct accumulator_append *append, int64_t *deadline_ms,
                            struct bnb_error *error)
 {
     for (;;) {
@@ -118,7 +129,6 @@ static int producer_append(struct bnb_producer *producer, struct accumulator_top
                                     record->partition, record->topic, topic->partition_count,
                                     (long long)producer->config->max_block_ms);
         }
-        append->now_ms = io_monotonic_ms();
         int result = accumulator_append(&producer->accumulator, partition, append);
         if (result == 0 && (append->batch_begun || append->batch_full)) {
             sender_wake(producer);
@@ -131,7 +141,8 @@ static int producer_append(struct bnb_producer *producer, struct accumulator_top
         }
         producer->memory_waiting++;
         sender_wake(producer);
-        bool in_time = producer_wait(producer, deadline_ms);
+        producer_set_deadline(producer, deadline_ms);
+        bool in_time = producer_wait(producer, *deadline_ms);
         producer->memory_waiting--;
         if (!in_time) {
             return client_error_set(error, BNB_ERROR_FULL,
@@ -175,12 +186,12 @@ int bnb_producer_send(struct bnb_producer *producer, const struct bnb_producer_r
         .keyless = record->partition < 0 &&
                    (record->key == NULL || producer->config->partitioner_ignore_keys),
     };
-    int64_t deadline_ms = io_monotonic_ms() + producer->config->max_block_ms;
+    int64_t deadline_ms = DEADLINE_UNSET;
     struct accumulator_topic *topic;
     pthread_mutex_lock(&producer->lock);
-    int result = producer_topic(producer, record->topic, deadline_ms, &topic, error);
+    int result = producer_topic(producer, record->topic, &deadline_ms, &topic, error);
     if (result == 0) {
-        result = producer_append(producer, topic, record, &append, deadline_ms, error);
+        result = producer_append(producer, topic, record, &append, &deadline_ms, error);
     }
     pthread_mutex_unlock(&producer->lock);
     return result;
@@ -215,9 +226,9 @@ int32_t bnb_producer_partition_count(struct bnb_producer *producer, const char *
                                      struct bnb_error *error)
 {
     struct accumulator_topic *topic;
-    int64_t deadline_ms = io_monotonic_ms() + producer->config->max_block_ms;
+    int64_t deadline_ms = DEADLINE_UNSET;
     pthread_mutex_lock(&producer->lock);
-    int result = producer_topic(producer, name, deadline_ms, &topic, error);
+    int result = producer_topic(producer, name, &deadline_ms, &topic, error);
     int32_t count = result == 0 ? topic->partition_count
                                 : result > 0 ? -1000 - result : result;
     pthread_mutex_unlock(&producer->lock);

@@ -46,7 +46,7 @@ static int append_to(int32_t partition, size_t value_size, struct accumulator_ap
     memset(value, 'v', sizeof value);
     struct record record = {.timestamp_ms = 5,
                             .value = {(const uint8_t *)value, value_size}};
-    *append = (struct accumulator_append){.record = &record, .now_ms = 1};
+    *append = (struct accumulator_append){.record = &record};
     return accumulator_append(&accumulator, topic->partitions[partition], append);
 }
 
@@ -109,6 +109,33 @@ static void accumulator__is_full_at_buffer_memory(void **state)
     assert_true(accumulator.used_bytes <= 5000);
     pending_batch_free(&accumulator, first_of(0));
     assert_int_equal(append_to(0, VALUE_BYTES, &append), 0);
+}
+
+static void accumulator__gives_a_new_batch_the_memory_of_one_that_is_done(void **state)
+{
+    (void)state;
+    struct accumulator_append append;
+    assert_int_equal(append_to(0, VALUE_BYTES, &append), 0);
+    assert_int_equal(append_to(0, VALUE_BYTES, &append), 0);
+    struct pending_batch *done = first_of(0);
+    const uint8_t *memory = done->plain.data;
+    pending_batch_close(done);
+    done->attempts = 3;
+    assert_int_equal(pending_batch_seal(&accumulator, done), 0);
+    pending_batch_free(&accumulator, done);
+    assert_int_equal(accumulator.used_bytes, 0);
+    assert_int_equal(append_to(1, VALUE_BYTES, &append), 0);
+    struct pending_batch *next = first_of(1);
+    assert_ptr_equal(next->plain.data, memory);
+    assert_int_equal(next->builder.header.record_count, 1);
+    assert_int_equal(next->attempts, 0);
+    assert_false(next->sealed);
+    /* One that is too large for it gets its own. */
+    pending_batch_free(&accumulator, next);
+    assert_int_equal(append_to(0, 3000, &append), 0);
+    assert_int_equal(append_to(1, VALUE_BYTES, &append), 0);
+    assert_int_equal(first_of(0)->builder.header.record_count, 1);
+    assert_int_equal(first_of(1)->builder.header.record_count, 1);
 }
 
 static void seals_with(enum batch_codec codec)
@@ -213,6 +240,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(accumulator__gives_a_large_record_a_batch_of_its_own,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(accumulator__is_full_at_buffer_memory, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            accumulator__gives_a_new_batch_the_memory_of_one_that_is_done, setup, teardown),
         cmocka_unit_test_setup_teardown(accumulator__seals_batches_in_every_codec_and_again,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(
