@@ -1,7 +1,6 @@
 /* producer_perf_test.c: kafka-producer-perf-test: how fast records go in. */
 #include <barnabas/producer.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,7 +63,7 @@ static const struct argparse perf_parser = {
     .help_status = 1,
 };
 
-/* Counts over a stretch of time; kept under the run's lock. */
+/* Counts over a stretch of time, kept by the thread that hears of deliveries; wall clock. */
 struct perf_stats {
     int64_t started_ns;
     int64_t count;
@@ -86,7 +85,7 @@ struct perf_run {
     size_t payload_size;
     struct bytes_view *lines; /* of the payload file */
     size_t line_count;
-    pthread_mutex_t lock;
+    struct perf_block *block; /* that is being filled */
     struct perf_stats total;
     struct perf_stats steady;
     struct perf_stats window;
@@ -95,16 +94,26 @@ struct perf_run {
     int32_t *samples;
     size_t sample_count;
 };
+/* A record on its way. One block after the other is filled by who sends and emptied by who hears
+ * of the deliveries, which frees it. */
+#define PERF_BLOCK_RECORDS 4096
 struct perf_sent {
-    struct perf_run *run;
-    int64_t sent_ns;
+    struct perf_block *block;
+    int64_t sent_ms;
     size_t bytes;
 };
+struct perf_block {
+    struct perf_run *run;
+    size_t used; /* by who sends */
+    size_t delivered;
+    struct perf_sent sent[PERF_BLOCK_RECORDS];
+};
 
-static int64_t perf_now_ns(void)
+/* One reading serves the record's timestamp and its latency. */
+static int64_t perf_now_ns(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
@@ -132,10 +141,10 @@ static void perf_print_window(const struct perf_stats *window, int64_t now_ns)
 static void perf_delivered(void *context, const struct bnb_delivery *delivery)
 {
     struct perf_sent *sent = context;
-    struct perf_run *run = sent->run;
-    int64_t now_ns = perf_now_ns();
-    int64_t latency_ms = (now_ns - sent->sent_ns) / 1000000;
-    pthread_mutex_lock(&run->lock);
+    struct perf_block *block = sent->block;
+    struct perf_run *run = block->run;
+    int64_t now_ns = perf_now_ns(CLOCK_REALTIME);
+    int64_t latency_ms = now_ns / 1000000 - sent->sent_ms;
     if (delivery->code != 0) {
         fprintf(stderr, "org.apache.kafka.common.errors.%s: %s\n",
                 tools_exception(delivery->code), delivery->error_text);
@@ -157,8 +166,9 @@ static void perf_delivered(void *context, const struct bnb_delivery *delivery)
         perf_print_window(&run->window, now_ns);
         run->window = (struct perf_stats){.started_ns = now_ns};
     }
-    pthread_mutex_unlock(&run->lock);
-    mem_free(sent);
+    if (++block->delivered == PERF_BLOCK_RECORDS) {
+        mem_free(block);
+    }
 }
 
 static int perf_by_value(const void *a, const void *b)
@@ -251,34 +261,57 @@ static int perf_payload_file(struct perf_run *run, const char *path)
 /* ---- the run ---- */
 
 /* Waits until record index is due at the rate asked for. */
-static void perf_throttle(const struct perf_run *run, int64_t index)
+static void perf_throttle(const struct perf_run *run, int64_t started_ns, int64_t index)
 {
     if (run->throughput <= 0) {
         return;
     }
-    int64_t due_ns = run->total.started_ns + (int64_t)((double)index / run->throughput * 1e9);
+    int64_t due_ns = started_ns + (int64_t)((double)index / run->throughput * 1e9);
     struct timespec until = {due_ns / 1000000000, due_ns % 1000000000};
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
 }
 
+/* A place for the next record; the block before belongs to the deliveries from now on. */
+static struct perf_sent *perf_next(struct perf_run *run)
+{
+    if (run->block == NULL || run->block->used == PERF_BLOCK_RECORDS) {
+        run->block = mem_need(sizeof *run->block);
+        run->block->run = run;
+    }
+    struct perf_sent *sent = &run->block->sent[run->block->used];
+    sent->block = run->block;
+    return sent;
+}
+
 static int perf_send_all(struct perf_run *run)
 {
+    int64_t started_ns = perf_now_ns(CLOCK_MONOTONIC);
     for (int64_t i = 0; i < run->num_records; i++) {
+        struct perf_sent *sent = perf_next(run);
+        sent->sent_ms = perf_now_ns(CLOCK_REALTIME) / 1000000;
         struct bnb_producer_record record = {.topic = run->topic,
                                              .partition = BNB_PARTITION_ANY,
-                                             .timestamp_ms = BNB_TIMESTAMP_NOW};
+                                             .timestamp_ms = sent->sent_ms};
         perf_payload(run, i, &record);
-        struct perf_sent *sent = mem_need(sizeof *sent);
-        *sent = (struct perf_sent){run, perf_now_ns(), record.value_size};
+        sent->bytes = record.value_size;
+        run->block->used++;
         struct bnb_error error;
         if (bnb_producer_send(run->producer, &record, perf_delivered, sent, &error) != 0) {
-            mem_free(sent);
+            run->block->used--;
             fprintf(stderr, "%s\n", error.text);
             return 1;
         }
-        perf_throttle(run, i + 1);
+        perf_throttle(run, started_ns, i + 1);
     }
     return 0;
+}
+
+/* The last block, when its end was not reached; every delivery has been heard of. */
+static void perf_free_block(struct perf_run *run)
+{
+    if (run->block != NULL && run->block->used < PERF_BLOCK_RECORDS) {
+        mem_free(run->block);
+    }
 }
 
 static int perf_run_all(struct perf_run *run, const struct bnb_config *config)
@@ -288,14 +321,14 @@ static int perf_run_all(struct perf_run *run, const struct bnb_config *config)
         fprintf(stderr, "%s\n", error.text);
         return 1;
     }
-    pthread_mutex_init(&run->lock, NULL);
     run->samples = mem_need(PERF_SAMPLES_MAX * sizeof *run->samples);
     run->sampling = run->num_records / PERF_SAMPLES_MAX + 1;
-    run->total.started_ns = run->window.started_ns = run->steady.started_ns = perf_now_ns();
+    run->total.started_ns = run->window.started_ns = run->steady.started_ns =
+        perf_now_ns(CLOCK_REALTIME);
     run->random = (uint64_t)run->total.started_ns | 1;
     int status = perf_send_all(run);
     bnb_producer_flush(run->producer, -1);
-    int64_t now_ns = perf_now_ns();
+    int64_t now_ns = perf_now_ns(CLOCK_REALTIME);
     qsort(run->samples, run->sample_count, sizeof *run->samples, perf_by_value);
     if (status == 0) {
         perf_print_total(run, &run->total, "", now_ns);
@@ -304,7 +337,7 @@ static int perf_run_all(struct perf_run *run, const struct bnb_config *config)
         }
     }
     bnb_producer_close(&run->producer, -1);
-    pthread_mutex_destroy(&run->lock);
+    perf_free_block(run);
     mem_free(run->samples);
     return status;
 }
