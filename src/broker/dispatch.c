@@ -62,6 +62,7 @@ static const struct dispatch_row broker_rows[] = {
     ROW(DESCRIBE_TRANSACTIONS, describe_transactions, api_describe_transactions),
     ROW(CONSUMER_GROUP_HEARTBEAT, consumer_group_heartbeat, api_consumer_group_heartbeat),
     ROW(CONSUMER_GROUP_DESCRIBE, consumer_group_describe, api_consumer_group_describe),
+    ROW(LIST_CONFIG_RESOURCES, list_config_resources, api_list_config_resources),
     ROW(DESCRIBE_TOPIC_PARTITIONS, describe_topic_partitions, api_describe_topic_partitions),
 };
 /* The same on a controller's listener: what administrators and the brokers of a cluster ask. */

@@ -30,8 +30,9 @@ void api_offset_commit(struct broker_request *request);
 void api_offset_fetch(struct broker_request *request);
 void api_offset_delete(struct broker_request *request);
 
-/* api_config.c, api_config_alter.c, config_check_setting.c */
+/* api_config.c, api_config_list.c, api_config_alter.c, config_check_setting.c */
 void api_describe_configs(struct broker_request *request);
+void api_list_config_resources(struct broker_request *request);
 void api_alter_configs(struct broker_request *request);
 void api_incremental_alter_configs(struct broker_request *request);
 /* Fits struct quorum_options.check_setting (node/quorum.h): 0, or a wire error with its text.

@@ -214,6 +214,20 @@ struct image_settings image_settings(const struct image *image, int8_t resource_
     return (struct image_settings){settings->count, settings->items};
 }
 
+bool image_settings_resource_at(const struct image *image, int8_t resource_type, size_t index,
+                                struct string_view *resource_name)
+{
+    bool found;
+    size_t at = settings_position(&image->settings, resource_type, string_view_of(""), &found);
+    if (index >= image->settings.count - at) {
+        return false;
+    }
+    const struct settings_object *settings =
+        (const struct settings_object *)image->settings.items[at + index];
+    *resource_name = settings->resource_name;
+    return settings->resource_type == resource_type;
+}
+
 bool image_setting(const struct image *image, int8_t resource_type,
                    struct string_view resource_name, struct string_view name,
                    struct string_view *value)

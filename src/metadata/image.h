@@ -92,6 +92,10 @@ const struct image_broker *image_broker_by_id(const struct image *image, int32_t
  * the cluster-wide broker default is ""). Empty when there are none. */
 struct image_settings image_settings(const struct image *image, int8_t resource_type,
                                      struct string_view resource_name);
+/* The name of the index-th resource of a type that has settings, in their order; false when there
+ * are not so many. */
+bool image_settings_resource_at(const struct image *image, int8_t resource_type, size_t index,
+                                struct string_view *resource_name);
 /* One of them; false when it is not set. */
 bool image_setting(const struct image *image, int8_t resource_type,
                    struct string_view resource_name, struct string_view name,

@@ -48,12 +48,18 @@ static int remove_topic(struct image_builder *builder, uint8_t id)
     return replay_as(builder, REMOVE_TOPIC_RECORD_KEY, 0, &remove_topic_record_row, &record);
 }
 
+static int config_of(struct image_builder *builder, int8_t type, const char *resource,
+                     const char *name, const char *value)
+{
+    struct config_record record = {type, string_view_of(resource), string_view_of(name),
+                                   string_view_of(value)};
+    return replay_as(builder, CONFIG_RECORD_KEY, 0, &config_record_row, &record);
+}
+
 static int config(struct image_builder *builder, const char *resource, const char *name,
                   const char *value)
 {
-    struct config_record record = {RESOURCE_TOPIC, string_view_of(resource), string_view_of(name),
-                                   string_view_of(value)};
-    return replay_as(builder, CONFIG_RECORD_KEY, 0, &config_record_row, &record);
+    return config_of(builder, RESOURCE_TOPIC, resource, name, value);
 }
 
 static int partition(struct image_builder *builder, uint8_t id, int32_t index)
@@ -483,6 +489,32 @@ static void config__of_null_value_deletes(void **state)
     image_unref(&next);
 }
 
+/* Goal: those of one type in their order, and none of another type or without settings. */
+static void settings__list_the_resources_of_one_type(void **state)
+{
+    (void)state;
+    struct image *image = sample();
+    struct image_builder *builder = begin(image);
+    assert_int_equal(config_of(builder, 4, "0", "log.retention.ms", "1"), 0);
+    assert_int_equal(config_of(builder, 32, "g2", "consumer.session.timeout.ms", "1"), 0);
+    assert_int_equal(config_of(builder, 32, "g1", "consumer.session.timeout.ms", "1"), 0);
+    assert_int_equal(config_of(builder, 32, "g0", "consumer.session.timeout.ms", NULL), 0);
+    struct image *next = finish(builder);
+    struct string_view name;
+    assert_true(image_settings_resource_at(next, 32, 0, &name));
+    assert_true(string_view_is(name, "g1"));
+    assert_true(image_settings_resource_at(next, 32, 1, &name));
+    assert_true(string_view_is(name, "g2"));
+    assert_false(image_settings_resource_at(next, 32, 2, &name));
+    assert_true(image_settings_resource_at(next, 4, 0, &name));
+    assert_true(string_view_is(name, "0"));
+    assert_false(image_settings_resource_at(next, 4, 1, &name));
+    assert_false(image_settings_resource_at(next, 16, 0, &name));
+    assert_false(image_settings_resource_at(next, 32, SIZE_MAX, &name));
+    image_unref(&image);
+    image_unref(&next);
+}
+
 static void remove_topic__takes_its_settings_along(void **state)
 {
     (void)state;
@@ -693,6 +725,7 @@ int main(void)
         cmocka_unit_test(partition_change__raises_epochs_and_sets_only_what_is_given),
         cmocka_unit_test(clear_elr__empties_the_lists_and_leaves_other_topics_shared),
         cmocka_unit_test(config__of_null_value_deletes),
+        cmocka_unit_test(settings__list_the_resources_of_one_type),
         cmocka_unit_test(remove_topic__takes_its_settings_along),
         cmocka_unit_test(broker__changes_need_the_registered_epoch),
         cmocka_unit_test(feature__of_level_zero_is_removed_and_kraft_version_ignored),
