@@ -229,23 +229,22 @@ static int16_t check_broker_values(struct broker_request *request, struct altera
     return 0;
 }
 
-static int16_t check_own_id(struct arena *arena, struct alteration *alteration, int32_t own_id)
+/* Another broker is refused with text, the own id, and what was received. */
+static int16_t check_own_id(struct arena *arena, struct alteration *alteration, int32_t own_id,
+                            const char *text)
 {
     int64_t id = 0;
     if (config_parse_long(alteration->resource_name, INT32_MIN, INT32_MAX, &id) != 0) {
         return refuse(arena, alteration, KAFKA_INVALID_REQUEST,
                       "Node id must be an integer, but it is: ", alteration->resource_name, "");
     }
-    if (id != own_id) {
-        char start[80];
-        struct err_message text;
-        (void)err_set(&text, 0, "Unexpected broker id, expected %d, but received ", own_id);
-        memcpy(start, text.text, sizeof(start) - 1);
-        start[sizeof(start) - 1] = '\0';
-        return refuse(arena, alteration, KAFKA_INVALID_REQUEST, start, alteration->resource_name,
-                      "");
+    if (id == own_id) {
+        return 0;
     }
-    return 0;
+    struct err_message start;
+    (void)err_set(&start, 0, "%s%d, but received ", text, own_id);
+    return refuse(arena, alteration, KAFKA_INVALID_REQUEST, start.text, alteration->resource_name,
+                  "");
 }
 
 static int16_t check_broker(struct broker_request *request, struct alteration *alteration,
@@ -254,7 +253,8 @@ static int16_t check_broker(struct broker_request *request, struct alteration *a
     int16_t error = 0;
     bool at_controller = is_at_controller(request);
     if (alteration->resource_name.size > 0 && !at_controller) {
-        error = check_own_id(&request->arena, alteration, own_id);
+        error = check_own_id(&request->arena, alteration, own_id,
+                             "Unexpected broker id, expected ");
     }
     if (error == 0) {
         error = check_broker_names(&request->arena, alteration, at_controller);
@@ -265,7 +265,7 @@ static int16_t check_broker(struct broker_request *request, struct alteration *a
 /* Levels of loggers are not settings here; nothing of it is for the controller. */
 static int16_t check_loggers(struct arena *arena, struct alteration *alteration, int32_t own_id)
 {
-    int16_t error = check_own_id(arena, alteration, own_id);
+    int16_t error = check_own_id(arena, alteration, own_id, "Unexpected node id. Expected ");
     if (error != 0 || alteration->change_count == 0) {
         return error;
     }
@@ -297,19 +297,22 @@ static void check_one(struct broker_request *request, struct alter_work *work, i
         (void)check_broker(request, alteration, own_id);
         return;
     case RESOURCE_BROKER_LOGGER:
-        (void)check_loggers(&request->arena, alteration, own_id);
-        return;
+        if (work->incremental) {
+            (void)check_loggers(&request->arena, alteration, own_id);
+            return;
+        }
+        break;
     case RESOURCE_TOPIC:
     case RESOURCE_CLIENT_METRICS:
     case RESOURCE_GROUP:
         return;
-    default: {
-        struct err_message text;
-        (void)err_set(&text, 0, "Unknown resource type %d", alteration->resource_type);
-        (void)refuse(&request->arena, alteration, KAFKA_INVALID_REQUEST, text.text,
-                     string_view_of(""), "");
+    default:
+        break;
     }
-    }
+    struct err_message text;
+    (void)err_set(&text, 0, "Unknown resource type %d", alteration->resource_type);
+    (void)refuse(&request->arena, alteration, KAFKA_INVALID_REQUEST, text.text, string_view_of(""),
+                 "");
 }
 
 /* Loggers end here even when they are in order. */

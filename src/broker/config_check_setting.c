@@ -1,3 +1,4 @@
+#include "base/regex.h"
 #include "broker/config_internal.h"
 #include "broker/handlers.h"
 #include "broker/resource.h"
@@ -37,7 +38,8 @@ static int16_t check_topic(const struct config *config, struct string_view name,
     return check_row(row, value, message);
 }
 
-/* Values of groups stay within the bounds that the broker sets under group.<kind>.min. and .max. */
+/* Values of groups stay within the bounds that the broker sets under group.<kind>.min. and .max.,
+ * those of <kind>.num.x too. */
 static int16_t check_group_bounds(const struct config *config, struct string_view name,
                                   struct string_view value, struct err_message *message)
 {
@@ -48,10 +50,14 @@ static int16_t check_group_bounds(const struct config *config, struct string_vie
         return 0;
     }
     size_t kind_size = (size_t)(dot - name.data);
+    struct string_view rest = {dot, name.size - kind_size};
+    if (rest.size > 4 && memcmp(rest.data, ".num", 4) == 0) {
+        rest = (struct string_view){rest.data + 4, rest.size - 4};
+    }
     for (int i = 0; i < 2; i++) {
         struct err_message bound;
         (void)err_set(&bound, 0, "group.%.*s.%s%.*s", (int)kind_size, name.data, ends[i],
-                      (int)(name.size - kind_size), dot);
+                      (int)rest.size, rest.data);
         if (config_row_find(CONFIG_SCOPE_BROKER, string_view_of(bound.text)) == NULL) {
             continue;
         }
@@ -77,23 +83,36 @@ static int16_t check_group(const struct config *config, struct string_view name,
                                         : check_group_bounds(config, name, value, message);
 }
 
-static bool is_match_pattern(struct string_view pattern)
+static bool is_match_key(struct string_view key)
 {
     static const char *const keys[] = {"client_id", "client_instance_id", "client_software_name",
                                        "client_software_version", "client_source_address",
                                        "client_source_port"};
-    const char *equals = pattern.size > 0 ? memchr(pattern.data, '=', pattern.size) : NULL;
-    if (equals == NULL) {
-        return false;
-    }
-    struct string_view key = config_trim(
-        (struct string_view){pattern.data, (size_t)(equals - pattern.data)});
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         if (string_view_is(key, keys[i])) {
             return true;
         }
     }
     return false;
+}
+
+/* "key=expression", with one '=' in it. */
+static bool is_match_pattern(struct string_view pattern)
+{
+    const char *equals = pattern.size > 0 ? memchr(pattern.data, '=', pattern.size) : NULL;
+    if (equals == NULL) {
+        return false;
+    }
+    size_t key_size = (size_t)(equals - pattern.data);
+    struct string_view value = {equals + 1, pattern.size - key_size - 1};
+    if (value.size == 0 || memchr(value.data, '=', value.size) != NULL ||
+        !is_match_key(config_trim((struct string_view){pattern.data, key_size}))) {
+        return false;
+    }
+    struct regex *regex = NULL;
+    bool fine = regex_create(config_trim(value), &regex) == 0;
+    regex_destroy(&regex);
+    return fine;
 }
 
 static int16_t check_client_metrics(struct string_view name, struct string_view value,

@@ -5,6 +5,8 @@
 
 #define TOPIC_RESOURCE 2
 #define BROKER_RESOURCE 4
+#define CLIENT_METRICS_RESOURCE 16
+#define GROUP_RESOURCE 32
 
 enum alter_operation { ALTER_SET = 0, ALTER_DELETE = 1, ALTER_APPEND = 2, ALTER_SUBTRACT = 3 };
 
@@ -70,9 +72,14 @@ static bool alteration_check_resource(struct alteration *alteration)
         return true;
     case BROKER_RESOURCE:
         return alteration_check_broker(alteration);
-    case 16: /* client metrics */
-    case 32: /* groups */
-        return true;
+    case CLIENT_METRICS_RESOURCE:
+        return alteration->resource.size > 0 ||
+               alteration_fail(alteration, KAFKA_INVALID_REQUEST,
+                               "Subscription name can't be empty");
+    case GROUP_RESOURCE:
+        return alteration->resource.size > 0 ||
+               alteration_fail(alteration, KAFKA_INVALID_REQUEST,
+                               "Default group resources are not allowed.");
     default:
         return alteration_fail(alteration, KAFKA_INVALID_REQUEST, "Unexpected resource type.");
     }

@@ -73,6 +73,95 @@ CHANGES = {
 }
 
 
+# Groups and client metrics: what they may have, and what is listed while they have it.
+RESOURCES = {
+    "group": altered(GROUP, "set-group", change("consumer.session.timeout.ms", "50000")),
+    "group, two": altered(GROUP, "set-group", change("consumer.heartbeat.interval.ms", "6000"),
+                          change("consumer.session.timeout.ms", "55000")),
+    "group, share": altered(GROUP, "other-group", change("share.session.timeout.ms", "50000"),
+                            change("share.auto.offset.reset", "earliest")),
+    "group, share, rubbish": altered(GROUP, "other-group", change("share.auto.offset.reset", "never")),
+    "group, share, duration": altered(GROUP, "other-group",
+                                      change("share.auto.offset.reset", "by_duration:PT1H")),
+    "group, share, bad duration": altered(GROUP, "other-group",
+                                          change("share.auto.offset.reset", "by_duration:1h")),
+    "group, isolation": altered(GROUP, "other-group", change("share.isolation.level", "read_committed")),
+    "group, streams": altered(GROUP, "other-group", change("streams.num.standby.replicas", "1")),
+    "group, too many standbys": altered(GROUP, "other-group", change("streams.num.standby.replicas", "3")),
+    "group, session below": altered(GROUP, "set-group", change("consumer.session.timeout.ms", "44999")),
+    "group, session above": altered(GROUP, "set-group", change("consumer.session.timeout.ms", "60001")),
+    "group, heartbeat below": altered(GROUP, "set-group", change("consumer.heartbeat.interval.ms", "4999")),
+    "group, heartbeat above": altered(GROUP, "set-group", change("consumer.heartbeat.interval.ms", "15001")),
+    "group, assignment above": altered(GROUP, "set-group", change("consumer.assignment.interval.ms", "15001")),
+    "group, assignment negative": altered(GROUP, "set-group", change("consumer.assignment.interval.ms", "-1")),
+    "group, locks below": altered(GROUP, "set-group", change("share.partition.max.record.locks", "99")),
+    "group, delivery above": altered(GROUP, "set-group", change("share.delivery.count.limit", "11")),
+    "group, lock duration above": altered(GROUP, "set-group", change("share.record.lock.duration.ms", "60001")),
+    "group, heartbeat over session": altered(GROUP, "set-group", change("share.heartbeat.interval.ms", "15000"),
+                                             change("share.session.timeout.ms", "45000")),
+    "group, not a number": altered(GROUP, "set-group", change("consumer.session.timeout.ms", "long")),
+    "group, empty value": altered(GROUP, "set-group", change("consumer.session.timeout.ms", "")),
+    "group, null": altered(GROUP, "set-group", change("consumer.session.timeout.ms", None)),
+    "group, unknown key": altered(GROUP, "set-group", change("no.such", "1")),
+    "group, a topic's key": altered(GROUP, "set-group", change("retention.ms", "1")),
+    "group, append": altered(GROUP, "set-group", change("consumer.session.timeout.ms", "1", APPEND)),
+    "group, no change": altered(GROUP, "set-group"),
+    "group, twice the key": altered(GROUP, "set-group", change("consumer.session.timeout.ms", "50000"),
+                                    change("consumer.session.timeout.ms", "50001")),
+    "group, empty name": altered(GROUP, "", change("consumer.session.timeout.ms", "50000")),
+    "group, a strange name": altered(GROUP, "a group/with ä", change("consumer.session.timeout.ms", "50000")),
+    "group, gone": altered(GROUP, "set-group", change("consumer.session.timeout.ms", None, DELETE),
+                           change("consumer.heartbeat.interval.ms", None, DELETE)),
+    "group, gone already": altered(GROUP, "set-group", change("consumer.session.timeout.ms", None, DELETE)),
+    "group, unknown key gone": altered(GROUP, "set-group", change("no.such", None, DELETE)),
+    "metrics": altered(METRICS, "subscription", change("interval.ms", "5000"),
+                       change("metrics", "org.apache.kafka.consumer.,org.apache.kafka.producer."),
+                       change("match", "client_id=a.*,client_software_name=java")),
+    "metrics, all": altered(METRICS, "everything", change("metrics", "*")),
+    "metrics, none": altered(METRICS, "nothing", change("metrics", "")),
+    "metrics, append": altered(METRICS, "subscription", change("metrics", "org.apache.kafka.share.", APPEND)),
+    "metrics, subtract": altered(METRICS, "subscription",
+                                 change("metrics", "org.apache.kafka.share.", SUBTRACT)),
+    "metrics, interval below": altered(METRICS, "subscription", change("interval.ms", "99")),
+    "metrics, interval above": altered(METRICS, "subscription", change("interval.ms", "3600001")),
+    "metrics, interval rubbish": altered(METRICS, "subscription", change("interval.ms", "often")),
+    "metrics, unknown selector": altered(METRICS, "subscription", change("match", "colour=red")),
+    "metrics, selector without value": altered(METRICS, "subscription", change("match", "client_id")),
+    "metrics, bad expression": altered(METRICS, "subscription", change("match", "client_id=(")),
+    "metrics, selector with two equals signs": altered(METRICS, "subscription", change("match", "client_id=a=b")),
+    "metrics, selector with an empty value": altered(METRICS, "subscription", change("match", "client_id=")),
+    "metrics, selector with spaces": altered(METRICS, "subscription", change("match", " client_id = a , client_source_port=1")),
+    "metrics, null": altered(METRICS, "subscription", change("interval.ms", None)),
+    "metrics, unknown key": altered(METRICS, "subscription", change("no.such", "1")),
+    "metrics, no change": altered(METRICS, "subscription"),
+    "metrics, empty name": altered(METRICS, "", change("interval.ms", "5000")),
+    "metrics, gone": altered(METRICS, "subscription", change("interval.ms", None, DELETE),
+                             change("metrics", None, DELETE), change("match", None, DELETE)),
+    "metrics, gone already": altered(METRICS, "subscription", change("interval.ms", None, DELETE)),
+    "logger, empty name": altered(LOGGER, "", change("root", "INFO")),
+    "logger, no number": altered(LOGGER, "one", change("root", "INFO")),
+    "logger, another broker": altered(LOGGER, "7", change("root", "INFO")),
+    "logger, unknown": altered(LOGGER, "1", change("no.such.logger", "INFO")),
+    "logger, no change": altered(LOGGER, "1"),
+}
+LISTS = {
+    "topics": [TOPIC],
+    "brokers": [BROKER],
+    "loggers": [LOGGER],
+    "groups": [GROUP],
+    "client metrics": [METRICS],
+    "brokers and topics": [BROKER, TOPIC],
+    "a type twice": [BROKER, BROKER],
+    "every type": [GROUP, METRICS, LOGGER, BROKER, TOPIC],
+    "nothing": [],
+    "any": [UNKNOWN],
+    "type 0": [0],
+    "a negative type": [-1],
+    "the largest type": [127],
+    "an unknown one among others": [TOPIC, 64],
+}
+
+
 def plain(resources):
     """The same for AlterConfigs, which only sets."""
     return [{**resource, "configs": [{"name": item["name"], "value": item["value"]}
@@ -103,3 +192,20 @@ def steps(apis):
             for check in (True, False):
                 yield f"{label}{', only checked' if check else ''}", "AlterConfigs", \
                     {"resources": plain(resources), "validateOnly": check}, None
+    for label, resources in RESOURCES.items():
+        yield f"{label}, only checked", "IncrementalAlterConfigs", \
+            {"resources": resources, "validateOnly": True}, None
+        yield label, "IncrementalAlterConfigs", {"resources": resources}, None
+        yield f"after {label}", "ListConfigResources", {"resourceTypes": [GROUP, METRICS]}, [1]
+        yield f"after {label}", "DescribeConfigs", \
+            {"resources": [told(resources[0]["resourceType"], resources[0]["resourceName"])],
+             "includeSynonyms": True}, [4] if resources[0]["resourceType"] != LOGGER else []
+    for label, types in LISTS.items():
+        yield label, "ListConfigResources", {"resourceTypes": types}, [1]
+    yield "client metrics only", "ListConfigResources", {}, [0]
+    for label, resources in RESOURCES.items():
+        if not any(word in label for word in ("append", "subtract")):
+            for check in (True, False):
+                yield f"{label}{', only checked' if check else ''}", "AlterConfigs", \
+                    {"resources": plain(resources), "validateOnly": check}, None
+            yield f"{label}, after AlterConfigs", "ListConfigResources", {"resourceTypes": [GROUP, METRICS]}, [1]
