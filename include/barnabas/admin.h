@@ -151,6 +151,12 @@ BNB_EXPORT int bnb_admin_describe_configs(struct bnb_admin *admin, struct bnb_me
                                           bool with_synonyms,
                                           const struct bnb_described_resource **described,
                                           struct bnb_error *error);
+/* What there is of these types, sorted by type and name: every topic and broker, groups and client
+ * metrics as long as they have settings of their own. No type: of all types. */
+BNB_EXPORT int bnb_admin_list_config_resources(struct bnb_admin *admin, struct bnb_memory *memory,
+                                               const int8_t *types, int32_t type_count,
+                                               const struct bnb_resource **resources,
+                                               int32_t *count, struct bnb_error *error);
 enum bnb_setting_operation {
     BNB_SETTING_SET = 0,
     BNB_SETTING_DELETE = 1,

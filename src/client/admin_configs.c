@@ -144,6 +144,53 @@ int bnb_admin_describe_configs(struct bnb_admin *admin, struct bnb_memory *memor
     return result;
 }
 
+static int resource_by_name(const void *a, const void *b)
+{
+    const struct bnb_resource *left = a;
+    const struct bnb_resource *right = b;
+    return left->type != right->type ? left->type - right->type
+                                     : strcmp(left->name, right->name);
+}
+
+int bnb_admin_list_config_resources(struct bnb_admin *admin, struct bnb_memory *memory,
+                                    const int8_t *types, int32_t type_count,
+                                    const struct bnb_resource **resources, int32_t *count,
+                                    struct bnb_error *error)
+{
+    struct list_config_resources_request request;
+    struct list_config_resources_response *response;
+    list_config_resources_request_default(&request);
+    request.resource_types.items = admin_array(memory, type_count, sizeof *types, error);
+    if (request.resource_types.items == NULL) {
+        return BNB_ERROR_NO_MEMORY;
+    }
+    for (int32_t i = 0; i < type_count; i++) {
+        request.resource_types.items[request.resource_types.count++] = types[i];
+    }
+    int result = admin_call(admin, memory, CLIENT_NODE_ANY, API_LIST_CONFIG_RESOURCES,
+                            &list_config_resources_request_row, &request,
+                            &list_config_resources_response_row, &response, error);
+    if (result != 0) {
+        return result;
+    }
+    if (response->error_code != 0) {
+        return client_error_kafka(error, response->error_code, (struct string_view){NULL, 0});
+    }
+    int32_t listed = response->config_resources.count > 0 ? response->config_resources.count : 0;
+    struct bnb_resource *made = admin_array(memory, listed, sizeof *made, error);
+    if (made == NULL) {
+        return BNB_ERROR_NO_MEMORY;
+    }
+    for (int32_t i = 0; i < listed; i++) {
+        made[i].type = response->config_resources.items[i].resource_type;
+        made[i].name = memory_string(memory, response->config_resources.items[i].resource_name);
+    }
+    qsort(made, (size_t)listed, sizeof *made, resource_by_name);
+    *resources = made;
+    *count = listed;
+    return 0;
+}
+
 int bnb_admin_alter_configs(struct bnb_admin *admin, const struct bnb_resource *resource,
                             const struct bnb_setting_change *changes, int32_t count,
                             bool validate_only, struct bnb_error *error)

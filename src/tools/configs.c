@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <barnabas/groups.h>
+
 #include "base/mem.h"
 #include "tools/common.h"
 #include "tools/tools.h"
@@ -208,8 +210,7 @@ static int configs_describe_brokers(struct configs_run *run)
             status = configs_describe_one(run, id);
         }
     }
-    bool loggers = run->kind->resource_type == BNB_RESOURCE_BROKER_LOGGER;
-    if (status == 0 && run->name == NULL && !loggers) {
+    if (status == 0 && run->name == NULL) {
         return configs_describe_one(run, "");
     }
     if (!found) {
@@ -219,26 +220,65 @@ static int configs_describe_brokers(struct configs_run *run)
     return status;
 }
 
-/* A resource that is there as long as it has settings. */
+/* The names that groups and client metrics go by: those with settings, and of groups all that a
+ * coordinator knows. Ends with NULL, and is the caller's (mem_free); NULL after telling why not. */
+static const char **configs_names(struct configs_run *run)
+{
+    const struct bnb_resource *resources;
+    const struct bnb_group_listing *groups = NULL;
+    const struct bnb_group_filter any = {NULL, NULL};
+    struct bnb_error error;
+    int32_t count;
+    int32_t group_count = 0;
+    int result = bnb_admin_list_config_resources(run->admin, run->memory, &run->kind->resource_type,
+                                                 1, &resources, &count, &error);
+    if (result == 0 && run->kind->resource_type == BNB_RESOURCE_GROUP) {
+        result = bnb_admin_list_groups(run->admin, run->memory, &any, &groups, &group_count,
+                                       &error);
+    }
+    if (result != 0) {
+        (void)configs_fail(run, result, error.text);
+        return NULL;
+    }
+    const char **names = mem_need((size_t)(count + group_count + 1) * sizeof *names);
+    /* Both are sorted. */
+    int32_t made = 0;
+    for (int32_t i = 0, j = 0; i < count || j < group_count;) {
+        int order = i == count ? 1
+                    : j == group_count ? -1
+                                       : strcmp(resources[i].name, groups[j].id);
+        names[made++] = order <= 0 ? resources[i].name : groups[j].id;
+        i += order <= 0;
+        j += order >= 0;
+    }
+    names[made] = NULL;
+    return names;
+}
+
+/* Groups and client metrics. With --all a name need not be known. */
 static int configs_describe_named(struct configs_run *run)
 {
-    struct bnb_resource resource = {run->kind->resource_type, run->name};
-    const struct bnb_described_resource *described;
-    struct bnb_error error;
-    int result = bnb_admin_describe_configs(run->admin, run->memory, &resource, 1, true,
-                                            &described, &error);
-    if (result != 0 || described->code != 0) {
-        return configs_fail(run, result != 0 ? result : described->code,
-                            result != 0 ? error.text : described->error_text);
+    if (run->name != NULL && args_has(&run->args, "all")) {
+        return configs_describe_one(run, run->name);
     }
-    for (int32_t i = 0; i < described->setting_count; i++) {
-        if (described->settings[i].source == run->kind->own_source) {
-            return configs_describe_one(run, run->name);
+    const char **names = configs_names(run);
+    if (names == NULL) {
+        return 1;
+    }
+    bool found = false;
+    int status = 0;
+    for (size_t i = 0; names[i] != NULL && status == 0; i++) {
+        if (run->name == NULL || strcmp(run->name, names[i]) == 0) {
+            found = true;
+            status = configs_describe_one(run, names[i]);
         }
     }
-    printf("The %s '%s' doesn't exist and doesn't have dynamic config.\n", run->kind->singular,
-           run->name);
-    return 0;
+    mem_free(names);
+    if (!found && run->name != NULL) {
+        printf("The %s '%s' doesn't exist and doesn't have dynamic config.\n",
+               run->kind->singular, run->name);
+    }
+    return status;
 }
 
 static int configs_describe(struct configs_run *run)
@@ -250,11 +290,8 @@ static int configs_describe(struct configs_run *run)
     case BNB_RESOURCE_BROKER_LOGGER:
         return run->name != NULL && *run->name == '\0' ? configs_describe_one(run, "")
                                                        : configs_describe_brokers(run);
-    default: /* kinds without a list of their own here */
-        return run->name != NULL
-                   ? configs_describe_named(run)
-                   : configs_wrong("an entity name must be specified with --describe of %s",
-                                   run->kind->plural);
+    default:
+        return configs_describe_named(run);
     }
 }
 
@@ -271,7 +308,17 @@ static char *configs_pair_end(char *text)
     return text;
 }
 
-/* Cuts "k=v,k=[v1,v2]" into changes, in place. -1: a pair without '='. */
+/* Whether text has another '=' that no bracket holds. */
+static bool configs_has_equals(const char *text)
+{
+    int depth = 0;
+    for (; *text != '\0' && !(*text == '=' && depth == 0); text++) {
+        depth += *text == '[' ? 1 : *text == ']' ? -1 : 0;
+    }
+    return *text == '=';
+}
+
+/* Cuts "k=v,k=[v1,v2]" into changes, in place. -1: a pair that has not exactly one '='. */
 static int32_t configs_cut_pairs(char *text, struct bnb_setting_change *changes, int32_t count)
 {
     while (*text != '\0' && count < CHANGES_MAX) {
@@ -279,7 +326,7 @@ static int32_t configs_cut_pairs(char *text, struct bnb_setting_change *changes,
         char *next = *end == ',' ? end + 1 : end;
         *end = '\0';
         char *equals = strchr(text, '=');
-        if (equals == NULL) {
+        if (equals == NULL || configs_has_equals(equals + 1)) {
             return -1;
         }
         *equals = '\0';
@@ -438,6 +485,10 @@ static int configs_check_name(const struct configs_run *run, bool alter)
     int64_t id;
     if (kind->resource_type == CONFIGS_LATER) {
         return configs_wrong("Entity type %s is not supported yet", kind->plural);
+    }
+    if (kind->resource_type == BNB_RESOURCE_BROKER_LOGGER && run->name == NULL && !alter) {
+        return configs_wrong("An entity name must be specified with --describe of %s",
+                             kind->plural);
     }
     if (run->name != NULL && *run->name == '\0' && !has_default && !alter) {
         return configs_wrong("--entity-default must not be specified with --describe of %s",

@@ -3,11 +3,14 @@ from table import lines
 
 FILES = {
     "add.properties": "retention.ms=7000\nmax.message.bytes=2000\n",
+    "group.properties": "consumer.session.timeout.ms=48000\nconsumer.assignment.interval.ms=2000\n",
     "bad-add.properties": "bogus=7000\n",
 }
 S = "--bootstrap-server {server}"
 T = S + " --entity-type topics --entity-name conf"
 B = S + " --entity-type brokers --entity-name 1"
+G = S + " --entity-type groups --entity-name g"
+M = S + " --entity-type client-metrics --entity-name m"
 FIXTURES = [("topics", S + " --create --topic conf"),
             ("topics", S + " --create --topic conf2 --config retention.ms=9")]
 LINES = lines("""
@@ -91,5 +94,69 @@ S --describe --broker-logger 1
 S --describe --topic conf --topic conf2
 S S --describe --topic c
 T --alter --add-config retention.ms=1 --add-config segment.ms=2
-""", T=T, B=B, S=S)
+S --describe --entity-type groups --entity-default
+S --describe --entity-type groups --all
+S --describe --group g --all
+G --alter --add-config consumer.session.timeout.ms=50000
+G --describe
+S --describe --group g
+S --describe --group g --all
+S --describe --entity-type groups
+S --describe --entity-type groups --all
+G --alter --add-config consumer.heartbeat.interval.ms=6000,consumer.session.timeout.ms=51000
+G --describe
+G --alter --add-config consumer.session.timeout.ms=1
+G --alter --add-config consumer.session.timeout.ms=x
+G --alter --add-config consumer.session.timeout.ms=
+G --alter --add-config bogus=1
+G --alter --add-config retention.ms=1
+G --alter --add-config share.auto.offset.reset=earliest,share.isolation.level=read_committed
+G --alter --add-config share.auto.offset.reset=[latest,earliest]
+G --alter --add-config streams.num.standby.replicas=9
+G --alter --delete-config bogus
+G --alter --delete-config consumer.heartbeat.interval.ms
+G --alter --delete-config consumer.heartbeat.interval.ms --add-config streams.num.standby.replicas=1
+S --alter --group h --add-config share.session.timeout.ms=46000
+S --describe --entity-type groups
+S --alter --entity-type groups --add-config consumer.session.timeout.ms=50000
+S --alter --entity-type groups --entity-default --add-config consumer.session.timeout.ms=50000
+S --alter --group-defaults --add-config consumer.session.timeout.ms=50000
+S --alter --group g --entity-type groups --add-config consumer.session.timeout.ms=50000
+S --alter --group g --topic conf --add-config consumer.session.timeout.ms=50000
+G --alter --add-config-file {dir}/bad-add.properties
+G --alter --add-config-file {dir}/group.properties
+G --describe
+S --alter --group h --delete-config share.session.timeout.ms
+S --describe --group h
+S --describe --entity-type groups --entity-name i
+S --describe --entity-type client-metrics
+S --describe --entity-type client-metrics --all
+S --describe --entity-type client-metrics --entity-default
+M --describe
+M --describe --all
+M --alter --add-config interval.ms=5000
+M --alter --add-config metrics=[org.apache.kafka.consumer.,org.apache.kafka.producer.],match=[client_id=a.*]
+M --describe
+S --describe --client-metrics m
+S --describe --entity-type client-metrics
+M --alter --add-config interval.ms=1
+M --alter --add-config interval.ms=x
+M --alter --add-config match=colour=red
+M --alter --add-config match=[client_id=(]
+M --alter --add-config bogus=1
+M --alter --delete-config metrics
+M --describe --all
+S --alter --entity-type client-metrics --entity-default --add-config interval.ms=5000
+S --alter --entity-type client-metrics --add-config interval.ms=5000
+S --alter --client-metrics m --delete-config interval.ms,match
+S --describe --client-metrics m
+S --describe --entity-type client-metrics
+S --describe --entity-type broker-loggers
+S --describe --broker-logger 9
+S --describe --broker-logger x
+T --alter --add-config retention.ms=1=2
+T --alter --add-config retention.ms=[1=2]
+S --alter --broker-logger 1 --add-config no.such.Logger=INFO
+S --alter --entity-type broker-loggers --entity-default --add-config root=INFO
+""", T=T, B=B, G=G, M=M, S=S)
 CASES = [("configs", line) for line in LINES]

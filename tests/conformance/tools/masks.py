@@ -34,7 +34,7 @@ BY_TOOL = {
 }
 # What is printed in the order of a hash table; of groups, those whose members are.
 GROUPS = {"storage": re.compile(r"Formatting (.*)"), "topics": re.compile(r"\t?Topic: (\S+)"),
-          "configs": re.compile(r"Dynamic configs for (topic \S+)"),
+          "configs": re.compile(r"(?:Dynamic|All) configs for ((?:topic|group|client-metric) \S+)"),
           "delete-records": re.compile(r"partition: (\S+)"),
           "consumer-groups": re.compile(r"((?:preparing-a|new-two-c|mixed-a) .*)")}
 
