@@ -16,6 +16,8 @@
 
 #define HELPERS_OF_FIRST_SHARD 2
 #define HELPERS_OF_OTHER_SHARDS 1
+/* Without a lower bound, so that tests need not write much. */
+#define SEGMENT_BYTES_OF_TESTS "internal.metadata.log.segment.bytes"
 
 /* One for each listener, since accept is told nothing but its context. */
 struct node_port {
@@ -445,11 +447,15 @@ static int node_open_quorum(struct node *node, struct err_message *message)
         .directory_id = dir->properties.directory_id,
         .controller_endpoints = node->controller_endpoints,
         .random_seed = io_random_seed(),
-        .segment_bytes = config_long(config, "metadata.log.segment.bytes"),
+        .segment_bytes = config_long(config, config_string(config, SEGMENT_BYTES_OF_TESTS).size > 0
+                                                 ? SEGMENT_BYTES_OF_TESTS
+                                                 : "metadata.log.segment.bytes"),
         .segment_ms = config_long(config, "metadata.log.segment.ms"),
         .snapshot_interval_bytes =
             config_long(config, "metadata.log.max.record.bytes.between.snapshots"),
         .snapshot_interval_ms = config_long(config, "metadata.log.max.snapshot.interval.ms"),
+        .retention_bytes = config_long(config, "metadata.max.retention.bytes"),
+        .retention_ms = config_long(config, "metadata.max.retention.ms"),
         .session_timeout_ms = config_long(config, "broker.session.timeout.ms"),
         .default_replication_factor = (int16_t)config_int(config, "default.replication.factor"),
         .default_partition_count = config_int(config, "num.partitions"),

@@ -33,6 +33,8 @@ struct quorum_options {
     int64_t segment_bytes;          /* metadata.log.segment.bytes */
     int64_t snapshot_interval_bytes; /* metadata.log.max.record.bytes.between.snapshots */
     int64_t snapshot_interval_ms;    /* metadata.log.max.snapshot.interval.ms; 0: never by time */
+    int64_t retention_bytes;         /* metadata.max.retention.bytes; below zero: no bound */
+    int64_t retention_ms;            /* metadata.max.retention.ms; below zero: no bound */
     int64_t session_timeout_ms;      /* broker.session.timeout.ms */
     int16_t default_replication_factor;
     int32_t default_partition_count;

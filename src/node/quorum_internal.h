@@ -74,7 +74,6 @@ struct quorum {
     uint8_t *kraft_version_bytes;
     bool footer_seen;           /* of the snapshot that is being read */
     bool voters_from_bootstrap; /* the 0-0 checkpoint: the log must hear of them */
-    int64_t snapshot_offset; /* end offset of the newest snapshot, 0: none */
     int64_t bytes_since_snapshot;
     int64_t snapshot_ms; /* monotonic: when the last one was begun, at first the start */
     bool snapshot_running;

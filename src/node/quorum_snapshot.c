@@ -11,6 +11,7 @@
 
 #define SNAPSHOT_BYTES_MAX (1u << 30)
 #define SNAPSHOT_BATCH_RECORDS 1024
+#define SNAPSHOT_FIRST_BYTES 4096 /* the batch of the header is shorter, with voters too */
 #define SNAPSHOT_NAME_BYTES 42 /* 20 digits, a dash, 10 digits, .checkpoint */
 
 struct snapshot_name {
@@ -101,7 +102,6 @@ int quorum_load_snapshot(struct quorum *quorum, struct image_builder **builder,
             loaded->end_offset = search.newest.end_offset;
             loaded->epoch = search.newest.epoch;
             quorum->voters_from_bootstrap = loaded->end_offset == 0 && quorum->voters.data != NULL;
-            quorum->snapshot_offset = loaded->end_offset;
             return 0;
         }
         if (error != ERR_CORRUPT) {
@@ -227,6 +227,88 @@ static void snapshot_work(struct loop_job *job)
     writer_release(&build.out);
 }
 
+/* ---- what is kept of old snapshots and the log behind them ---- */
+
+struct snapshot_file {
+    struct snapshot_name name;
+    int64_t size_bytes;
+    int64_t timestamp_ms; /* of its first batch; INT64_MAX: it cannot be read */
+};
+struct snapshot_files {
+    struct quorum *quorum;
+    struct snapshot_file *items;
+    size_t count;
+    size_t capacity;
+};
+
+static int snapshot_file_order(const void *a, const void *b)
+{
+    int64_t left = ((const struct snapshot_file *)a)->name.end_offset;
+    int64_t right = ((const struct snapshot_file *)b)->name.end_offset;
+    return (left > right) - (left < right);
+}
+
+static int snapshot_files_visit(void *context, const char *name, bool is_directory)
+{
+    struct snapshot_files *files = context;
+    struct snapshot_file found = {.timestamp_ms = INT64_MAX};
+    char path[QUORUM_PATH_BYTES];
+    uint8_t first[SNAPSHOT_FIRST_BYTES];
+    struct io_file file;
+    if (is_directory || !snapshot_parse(name, &found.name) ||
+        snapshot_path(files->quorum, found.name, path) != 0 ||
+        io_file_open(&files->quorum->fs, path, IO_OPEN_READ, &file) != 0) {
+        return 0;
+    }
+    struct batch batch;
+    found.size_bytes = io_file_size(&file);
+    int64_t got = io_file_read(&file, first, sizeof first, 0);
+    int64_t size = got < BATCH_HEADER_BYTES ? 0 : batch_view_size(first, (size_t)got);
+    if (size > 0 && size <= got && batch_decode(first, (size_t)size, &batch) == 0) {
+        found.timestamp_ms = batch.base_timestamp_ms;
+    }
+    io_file_close(&file);
+    if (mem_grow((void **)&files->items, &files->capacity, files->count + 1,
+                 sizeof *files->items) != 0) {
+        return ERR_NOMEM;
+    }
+    files->items[files->count++] = found;
+    return 0;
+}
+
+/* The end offset of the oldest snapshot that stays: as many as metadata.max.retention.bytes, with
+ * the log, and metadata.max.retention.ms leave, and in any case the newest and the one before it,
+ * which stands in for one that is damaged. */
+static int64_t snapshot_keep_from(struct quorum *quorum)
+{
+    const struct quorum_options *options = &quorum->options;
+    struct snapshot_files files = {.quorum = quorum};
+    int64_t keep_from = 0;
+    int64_t total_bytes = log_size_bytes(quorum->log);
+    int64_t now_ms = loop_wall_ms(options->loop);
+    if (io_list(&quorum->fs, quorum->directory, snapshot_files_visit, &files) == 0 &&
+        files.count >= 2) {
+        qsort(files.items, files.count, sizeof *files.items, snapshot_file_order);
+        for (size_t i = 0; i < files.count; i++) {
+            total_bytes += files.items[i].size_bytes;
+        }
+        size_t oldest = 0;
+        for (; oldest + 2 < files.count; oldest++) {
+            const struct snapshot_file *file = &files.items[oldest];
+            bool large = options->retention_bytes >= 0 && total_bytes > options->retention_bytes;
+            bool old = options->retention_ms >= 0 && file->timestamp_ms < now_ms &&
+                       now_ms - file->timestamp_ms > options->retention_ms;
+            if (!large && !old) {
+                break;
+            }
+            total_bytes -= file->size_bytes;
+        }
+        keep_from = files.items[oldest].name.end_offset;
+    }
+    mem_free(files.items);
+    return keep_from;
+}
+
 struct snapshot_purge {
     const struct quorum *quorum;
     int64_t keep_from;
@@ -245,12 +327,13 @@ static int snapshot_purge_visit(void *context, const char *name, bool is_directo
     return 0;
 }
 
-/* The snapshot before the newest stays, and the log from there on. */
-static void snapshot_drop_prefix(struct quorum *quorum, int64_t keep_from)
+/* Snapshots older than what is kept go, and the log before them. */
+static void snapshot_drop_prefix(struct quorum *quorum)
 {
+    int64_t keep_from = snapshot_keep_from(quorum);
     struct snapshot_purge purge = {quorum, keep_from};
     int32_t deleted;
-    if (keep_from <= 0) {
+    if (keep_from <= log_start_offset(quorum->log)) {
         return;
     }
     int error = log_raise_start_offset(quorum->log, keep_from);
@@ -272,9 +355,7 @@ static void snapshot_done(struct loop_job *job)
     struct quorum *quorum = snapshot->quorum;
     quorum->snapshot_running = false;
     if (snapshot->error == 0) {
-        int64_t before = quorum->snapshot_offset;
-        quorum->snapshot_offset = image_offset(snapshot->image) + 1;
-        snapshot_drop_prefix(quorum, before);
+        snapshot_drop_prefix(quorum);
     } else {
         fprintf(stderr, "cannot write a metadata snapshot: %s\n", err_text(snapshot->error));
     }

@@ -336,6 +336,7 @@ static void world_configure(struct world *world)
         world->two_directories ? "log.dirs=" WORLD_DIRECTORY "," WORLD_OTHER_DIRECTORY
                                : "log.dirs=" WORLD_DIRECTORY,
         "metadata.log.dir=" WORLD_DIRECTORY,
+        "metadata.max.retention.bytes=3000",
         "log.flush.offset.checkpoint.interval.ms=1500",
         "log.flush.start.offset.checkpoint.interval.ms=1500",
         "auto.create.topics.enable=false",
