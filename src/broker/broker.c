@@ -378,6 +378,10 @@ int broker_create(const struct broker_options *options, struct broker **created,
     }
     broker->options = *options;
     preferred_dirs_init(&broker->preferred_dirs);
+    move_throttle_init(
+        &broker->move_throttle,
+        config_int(options->config, "alter.log.dirs.replication.quota.window.num"),
+        config_int(options->config, "alter.log.dirs.replication.quota.window.size.seconds"));
     broker->unstable_apis = config_boolean(options->config, "unstable.api.versions.enable");
     atomic_init(&broker->epoch, -1);
     int32_t slots = config_int(options->config, "max.incremental.fetch.session.cache.slots");

@@ -3,11 +3,24 @@
 #include "base/assert.h"
 #include "base/limits.h"
 
+/* More than any debt, and twice of it is a number. */
+#define PAID_BYTES_MAX (INT64_MAX / 4)
+
 static int64_t paid_off(int64_t elapsed_us, int64_t bytes_a_second)
 {
     int64_t bytes;
-    return __builtin_mul_overflow(elapsed_us, bytes_a_second, &bytes) ? INT64_MAX
+    return __builtin_mul_overflow(elapsed_us, bytes_a_second, &bytes) ? PAID_BYTES_MAX
                                                                       : bytes / 1000000;
+}
+
+void move_throttle_init(struct move_throttle *throttle, int64_t samples, int64_t sample_seconds)
+{
+    ASSERT(samples >= 1 && sample_seconds >= 1);
+    int64_t window_us;
+    if (__builtin_mul_overflow(samples - 1, sample_seconds * 1000000, &window_us)) {
+        window_us = INT64_MAX;
+    }
+    *throttle = (struct move_throttle){.saved_us = window_us};
 }
 
 int64_t move_throttle_wait_ms(struct move_throttle *throttle, int64_t bytes_a_second,
@@ -23,9 +36,12 @@ int64_t move_throttle_wait_ms(struct move_throttle *throttle, int64_t bytes_a_se
     if (now_us > before_us &&
         atomic_compare_exchange_strong(&throttle->paid_us, &before_us, now_us)) {
         int64_t paid = paid_off(now_us - before_us, bytes_a_second);
+        int64_t least = before_us == 0 || now_us - before_us > throttle->saved_us
+                            ? 0
+                            : -paid_off(throttle->saved_us, bytes_a_second);
         int64_t debt = atomic_load(&throttle->debt_bytes);
         while (!atomic_compare_exchange_weak(&throttle->debt_bytes, &debt,
-                                             debt > paid ? debt - paid : 0)) {
+                                             debt - least > paid ? debt - paid : least)) {
         }
     }
     int64_t debt = atomic_load(&throttle->debt_bytes);
