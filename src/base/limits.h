@@ -182,7 +182,8 @@
 #define COORDINATOR_OPERATION_BYTES_MAX (64u << 20)
 /* Of the room for them, what is kept from one operation to the next. */
 #define COORDINATOR_STAGE_KEEP_BYTES LIMIT(64u << 10, 64u)
-/* One read while the log of a coordinator is loaded; a batch that is larger is read whole. */
+/* The most of one read while the log of a coordinator is loaded, since many load at once; a batch
+ * that is larger is read whole. */
 #define COORDINATOR_LOAD_BYTES LIMIT(256u << 10, 300u)
 /* A marker that could not be written is tried again after this long, then after twice as long. */
 #define MARKER_RETRY_MS LIMIT(100, 10)

@@ -5,8 +5,6 @@
 #include "broker/handlers.h"
 #include "protocol/messages.h"
 
-static const char unsupported[] = "The version of API is not supported.";
-
 /* Whether groups may use the protocol: the cluster has the feature, and no setting forbids it. */
 static bool protocol_is_served(struct broker_request *request)
 {
@@ -51,7 +49,7 @@ void api_consumer_group_heartbeat(struct broker_request *request)
     const struct assignor *assignors[GROUP_ASSIGNORS_MAX];
     struct string_view message;
     if (!protocol_is_served(request)) {
-        heartbeat_error(request, KAFKA_UNSUPPORTED_VERSION, string_view_of(unsupported));
+        heartbeat_error(request, KAFKA_UNSUPPORTED_VERSION, (struct string_view){NULL, 0});
         return;
     }
     size_t count = coordinator_assignors(broker_config(request), &request->arena, assignors);
@@ -100,7 +98,6 @@ static void describe_unsupported(struct broker_request *request, size_t count)
     for (size_t i = 0; response.groups.items != NULL && i < count; i++) {
         response.groups.items[i] = (struct consumer_group_describe_response_described_group){
             .error_code = KAFKA_UNSUPPORTED_VERSION,
-            .error_message = string_view_of(unsupported),
             .group_id = asked->group_ids.items[i],
             .group_state = string_view_of(""),
             .assignor_name = string_view_of(""),

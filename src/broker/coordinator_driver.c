@@ -9,6 +9,7 @@
 #include "broker/coordinator_internal.h"
 #include "broker/images.h"
 #include "broker/partition.h"
+#include "broker/topic_config.h"
 #include "broker/transaction_markers.h"
 #include "protocol/record/compress.h"
 
@@ -490,6 +491,22 @@ static void coordinator_settle(struct coordinator *coordinator)
     }
 }
 
+/* Of the room in which a batch is put together, what is kept for the next. */
+static void coordinators_keep_buffers(struct coordinators *coordinators)
+{
+    const struct broker_shard *shard = coordinators->shard;
+    struct writer *buffers[] = {&coordinators->batch, &coordinators->packed};
+    for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
+        if (buffers[i]->capacity > COORDINATOR_BATCH_BYTES &&
+            (int64_t)buffers[i]->capacity >
+                broker_setting_long(shard->broker->options.config, shard->image,
+                                    string_view_of("group.coordinator.cached.buffer.max.bytes"))) {
+            writer_release(buffers[i]);
+            writer_init(buffers[i], COORDINATOR_OPERATION_BYTES_MAX * 2);
+        }
+    }
+}
+
 void coordinators_run(struct broker_shard *shard)
 {
     struct coordinators *coordinators = shard->coordinators;
@@ -499,10 +516,7 @@ void coordinators_run(struct broker_shard *shard)
         list_remove(&coordinator->dirty_node);
         coordinator_settle(coordinator);
     }
-    if (coordinators->batch.capacity > SCRATCH_KEEP_BYTES) {
-        writer_release(&coordinators->batch);
-        writer_init(&coordinators->batch, COORDINATOR_OPERATION_BYTES_MAX * 2);
-    }
+    coordinators_keep_buffers(coordinators);
 }
 
 /* ---- coming and going ---- */

@@ -181,6 +181,17 @@ static void load_submit(struct coordinator *coordinator, void (*work)(struct loo
     loop_submit(coordinator->shard->loop, &coordinator->job);
 }
 
+/* offsets.load.buffer.size, or that of transactions, as far as many may load at once. */
+static size_t load_bytes(const struct coordinator *coordinator)
+{
+    int64_t bytes = config_long(coordinator->shard->broker->options.config,
+                                coordinator->kind == COORDINATOR_GROUPS
+                                    ? "offsets.load.buffer.size"
+                                    : "transaction.state.log.load.buffer.size");
+    ASSERT(bytes >= 1);
+    return bytes < COORDINATOR_LOAD_BYTES ? (size_t)bytes : COORDINATOR_LOAD_BYTES;
+}
+
 static int load_look_up(struct coordinator *coordinator, struct partition *partition)
 {
     bool may_wait = coordinator->loads >= LOADS_MAX;
@@ -190,7 +201,7 @@ static int load_look_up(struct coordinator *coordinator, struct partition *parti
         log_read_begin(partition->log, loop_monotonic_ms(coordinator->shard->loop));
     }
     int error = log_read(partition->log, coordinator->next_offset, coordinator->bound,
-                         COORDINATOR_LOAD_BYTES, true, &coordinator->read);
+                         load_bytes(coordinator), true, &coordinator->read);
     if (!may_wait) {
         log_read_end(partition->log);
     }
@@ -217,7 +228,7 @@ static void load_step(struct coordinator *coordinator)
     int error = load_look_up(coordinator, partition);
     if (error == ERR_AGAIN) {
         coordinator->loads++;
-        error = log_load_prepare(partition->log, COORDINATOR_LOAD_BYTES, &coordinator->load);
+        error = log_load_prepare(partition->log, load_bytes(coordinator), &coordinator->load);
         if (error == 0) {
             load_submit(coordinator, ahead_work, ahead_done);
             return;
