@@ -277,11 +277,13 @@ void config_visit_ignored(const struct config *config,
         struct err_message line;
         int shown = setting->name.size < 300 ? (int)setting->name.size : 300;
         const char *moot = setting->row != NULL ? config_row_moot(setting->row) : NULL;
-        (void)err_set(&line, 0, "%.*s: %s%s", shown, setting->name.data,
-                      moot != NULL ? "without meaning here: "
-                      : known      ? "without effect: what it is about is not there yet"
-                                   : "unknown setting, ignored",
-                      moot != NULL ? moot : "");
+        const char *later = setting->row != NULL ? config_row_awaits(setting->row) : NULL;
+        (void)err_set(&line, 0, "%.*s: %s%s%s", shown, setting->name.data,
+                      moot != NULL    ? "without meaning here: "
+                      : later != NULL ? "without effect: not there yet are "
+                      : known         ? "without effect: what it is about is not there yet"
+                                      : "unknown setting, ignored",
+                      moot != NULL ? moot : "", later != NULL ? later : "");
         visit(context, line.text);
     }
 }

@@ -22,7 +22,6 @@
 #define THROTTLED ANY, .check = CONFIG_CHECK_THROTTLED
 #define OFFSET_RESET ANY, .check = CONFIG_CHECK_OFFSET_RESET
 /* The flags. */
-#define IDLE 0
 #define ACTS CONFIG_FLAG_ACTS
 #define INTERNAL CONFIG_FLAG_INTERNAL
 #define REQUIRED CONFIG_FLAG_REQUIRED
@@ -32,6 +31,12 @@
 #define OF_THREADS CONFIG_FLAG_OF_THREADS
 #define OF_WAITS CONFIG_FLAG_OF_WAITS
 #define OF_MEASURES CONFIG_FLAG_OF_MEASURES
+#define OF_TURNS CONFIG_FLAG_OF_TURNS
+#define FOR_NODES CONFIG_FLAG_FOR_NODES
+#define FOR_SECURITY CONFIG_FLAG_FOR_SECURITY
+#define FOR_TIERS CONFIG_FLAG_FOR_TIERS
+#define FOR_GROUPS CONFIG_FLAG_FOR_GROUPS
+#define FOR_TELEMETRY CONFIG_FLAG_FOR_TELEMETRY
 /* The extras. */
 #define DEFAULTS_TO(name) .row.broker_name = (name)
 #define FALLBACKS(names) .row.fallbacks = (names)
@@ -130,22 +135,43 @@ const struct config_row *config_row_find(enum config_scope scope, struct string_
     return NULL;
 }
 
+struct flag_text {
+    unsigned flag;
+    const char *text;
+};
+
+static const char *flag_text_of(const struct config_row *row, const struct flag_text *texts,
+                                size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if ((config_entry_of(row)->flags & texts[i].flag) != 0) {
+            return texts[i].text;
+        }
+    }
+    return NULL;
+}
+
 const char *config_row_moot(const struct config_row *row)
 {
-    static const struct {
-        unsigned flag;
-        const char *why;
-    } reasons[] = {
+    static const struct flag_text texts[] = {
         {CONFIG_FLAG_OF_JAVA, "it is about Java classes or their runtime"},
         {CONFIG_FLAG_OF_THREADS, "there are no pools of threads: a loop a core does the work"},
         {CONFIG_FLAG_OF_WAITS, "a waiting request hangs in its partition's list, which needs no "
                                "purging"},
         {CONFIG_FLAG_OF_MEASURES, "metrics are counters, not samples over a window"},
+        {CONFIG_FLAG_OF_TURNS, "what comes in one turn of a loop is one write, without a wait"},
     };
-    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
-        if ((config_entry_of(row)->flags & reasons[i].flag) != 0) {
-            return reasons[i].why;
-        }
-    }
-    return NULL;
+    return flag_text_of(row, texts, sizeof texts / sizeof texts[0]);
+}
+
+const char *config_row_awaits(const struct config_row *row)
+{
+    static const struct flag_text texts[] = {
+        {CONFIG_FLAG_FOR_NODES, "clusters of several nodes"},
+        {CONFIG_FLAG_FOR_SECURITY, "TLS, SASL, access rules and quotas"},
+        {CONFIG_FLAG_FOR_TIERS, "tiers of storage"},
+        {CONFIG_FLAG_FOR_GROUPS, "share groups and streams groups"},
+        {CONFIG_FLAG_FOR_TELEMETRY, "metrics that clients send"},
+    };
+    return flag_text_of(row, texts, sizeof texts / sizeof texts[0]);
 }

@@ -33,6 +33,13 @@ enum config_flag {
     CONFIG_FLAG_OF_THREADS = 64,
     CONFIG_FLAG_OF_WAITS = 128,
     CONFIG_FLAG_OF_MEASURES = 256,
+    CONFIG_FLAG_OF_TURNS = 512,
+    /* What does not act yet, and what it waits for (config_row_awaits). */
+    CONFIG_FLAG_FOR_NODES = 1024,
+    CONFIG_FLAG_FOR_SECURITY = 2048,
+    CONFIG_FLAG_FOR_TIERS = 4096,
+    CONFIG_FLAG_FOR_GROUPS = 8192,
+    CONFIG_FLAG_FOR_TELEMETRY = 16384,
 };
 
 struct config_entry {
@@ -54,6 +61,8 @@ static inline bool config_row_is_listed(const struct config_row *row)
 
 /* Why a setting has no meaning here; NULL: it acts, or will. */
 const char *config_row_moot(const struct config_row *row);
+/* What a setting waits for that does not act yet; NULL: it acts, or is moot. */
+const char *config_row_awaits(const struct config_row *row);
 /* Position of a row of a scope in its table. */
 size_t config_row_index(const struct config_row *row);
 

@@ -1,15 +1,21 @@
 #!/usr/bin/env python3
-"""Settings whose value reaches the kernel or bounds an answer: each is set and then looked for."""
+"""Settings whose value reaches the kernel, bounds an answer or what is kept: each is set and then looked for."""
 import contextlib
+import pathlib
 import re
 import shutil
 import struct
 import subprocess
 
+import cordon
+import crowd as people
+import habits
 import harness
+import wirecodec as wire
 from wirecodec import Connection, batch
 
-DESCRIBE_TOPIC_PARTITIONS = 75
+CONSUMER_GROUP_HEARTBEAT, DESCRIBE_TOPIC_PARTITIONS = 68, 75
+UNSUPPORTED_VERSION = 35
 SOCKET_BYTES = 60000
 
 
@@ -124,11 +130,130 @@ def the_backlog_is_the_one_that_was_set(backlog=17):
         check(queues, {str(backlog)}, "the backlog")
 
 
+def snapshots(broker):
+    folder = pathlib.Path(broker.directory, "data/__cluster_metadata-0")
+    return sorted(path.name for path in folder.glob("*.checkpoint") if path.name[:20] != "0" * 20)
+
+
+def snapshots_after(wanted, *settings, count=6):
+    """Awaits what is wanted of the number of snapshots, and of whether the log still has its start, once
+    so many were written."""
+    with running("metadata.log.max.record.bytes.between.snapshots=1", "internal.metadata.log.segment.bytes=400",
+                 *settings) as broker, Connection(broker.port) as client:
+        last = ""
+        for i in range(count):
+            client.create_topic(f"t{i}")
+            harness.wait_for(lambda last=last: (snapshots(broker) or [""])[-1] > last, 10, "a snapshot")
+            last = snapshots(broker)[-1]
+        start = pathlib.Path(broker.directory, "data/__cluster_metadata-0", "0" * 20 + ".log")
+        harness.wait_for(lambda: wanted(len(snapshots(broker)), start.exists()), 10, f"snapshots {settings}")
+
+
+def old_snapshots_stay_for_their_time_and_bytes():
+    """And with them the log from the oldest on; two stay in any case."""
+    snapshots_after(lambda count, begins: count >= 6 and begins)
+    for setting in ("metadata.max.retention.bytes=1", "metadata.max.retention.ms=0"):
+        snapshots_after(lambda count, begins: count == 2 and not begins, setting)
+
+
+def resident_bytes(broker):
+    text = pathlib.Path(f"/proc/{broker.process.pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+) kB", text)[1]) * 1024
+
+
+def give_assignment(client, group, size):
+    """A group of one, whose leader's assignment has so many bytes."""
+    protocol = wire.string("range") + wire.blob(b"")
+    body = wire.string(group) + struct.pack(">ii", 600000, 600000) + wire.string("") + \
+        wire.string("consumer") + wire.array([protocol])
+    joined = client.ask(people.JOIN_GROUP, body, 2)
+    _, error, generation = joined.take("ihi")
+    check(error, 0, f"JoinGroup of {group}")
+    joined.string()
+    member = joined.string()
+    assignment = wire.string(member) + wire.blob(bytes(size))
+    return client.ask(people.SYNC_GROUP, wire.string(group) + struct.pack(">i", generation) + wire.string(member) +
+                      wire.array([assignment]), 1).take("ih")[1]
+
+
+def await_coordinator(client):
+    harness.wait_for(lambda: client.ask(people.FIND_COORDINATOR, wire.string("g") + b"\0",
+                                        people.VERSIONS[people.FIND_COORDINATOR]).take("ih")[1] == 0,
+                     what="a coordinator")
+
+
+def a_large_write_buffer_is_kept_as_far_as_was_set(large=8 << 20):
+    """An assignment of eight megabytes is put together in a buffer, which is kept for the next write, or
+    given back by it once the setting is lowered."""
+    name = "group.coordinator.cached.buffer.max.bytes"
+    with running("offsets.topic.num.partitions=1", "group.initial.rebalance.delay.ms=0",
+                 f"message.max.bytes={2 * large}", f"{name}={4 * large}") as broker, \
+            Connection(broker.port) as client:
+        await_coordinator(client)
+        check(give_assignment(client, "large", large), 0, "a large assignment")
+        check(give_assignment(client, "small", 10), 0, "a small assignment")
+        before = resident_bytes(broker)
+        check(cordon.alter(client, str(524288), name, broker=""), 0, "the setting is lowered")
+        check(give_assignment(client, "another", 10), 0, "a small assignment after that")
+        harness.wait_for(lambda: before - resident_bytes(broker) > large * 3 // 4, 10,
+                         f"{before} bytes to become fewer")
+
+
+def reads_of(broker):
+    text = pathlib.Path(f"/proc/{broker.process.pid}/io").read_text()
+    return int(re.search(r"syscr: (\d+)", text)[1])
+
+
+def loading_reads(setting, commits=400):
+    """The reads of a start that loads so many commits."""
+    broker = harness.own_broker(overrides=["offsets.topic.num.partitions=1"])
+    try:
+        broker.start()
+        with Connection(broker.port) as client:
+            client.create_topic("topic")
+            await_coordinator(client)
+            check(habits.commit(broker.port, "g", {0: 0}), [0], "the first commit")
+            for i in range(1, commits):
+                body = people.commit_body("g", {0: i})
+                check(people.commit_errors(client.ask(people.OFFSET_COMMIT, body, 7)), [0], "a commit")
+        broker.kill()
+        broker.overrides.append(setting)
+        broker.start()
+        check(habits.offsets_of(broker.port, "g", [0]), {0: commits - 1}, "what was loaded")
+        return reads_of(broker)
+    finally:
+        broker.remove()
+
+
+def a_load_reads_as_much_at_once_as_was_set(commits=400):
+    """With room for one batch each commit is a read; with the default all of them are one."""
+    few, many = (loading_reads(f"offsets.load.buffer.size={size}", commits) for size in (5242880, 1))
+    check(many - few > commits * 3 // 4, True, f"{few} reads, {many} with one batch each")
+
+
+def heartbeat_error(client):
+    """Of a ConsumerGroupHeartbeat v0 with which a member joins."""
+    text = b"\2g" + b"\x17" + b"A" * 22 + struct.pack(">i", 0) + b"\0\0" + struct.pack(">i", 60000)
+    reader = client.ask(CONSUMER_GROUP_HEARTBEAT, b"\0" + text + b"\2\2t" + b"\0" + b"\1" + b"\0", 0)
+    return reader.take("bih")[2]
+
+
+def a_protocol_of_groups_that_is_not_offered_is_refused():
+    for setting, error in (("classic,consumer", 0), ("classic,streams", UNSUPPORTED_VERSION)):
+        with running(f"group.coordinator.rebalance.protocols={setting}") as broker, \
+                Connection(broker.port) as client:
+            await_coordinator(client)
+            check(heartbeat_error(client), error, setting)
+            check(give_assignment(client, "classic", 10), 0, f"a classic group, {setting}")
+
+
 if __name__ == "__main__":
     cases = [(f"settings__{function.__name__}", function) for function in (
         no_slots_means_no_sessions, fetch_max_bytes_bounds_what_a_client_asks_for,
         a_description_has_no_more_partitions_than_the_limit,
-        sockets_have_the_buffers_that_were_set, the_backlog_is_the_one_that_was_set)]
+        sockets_have_the_buffers_that_were_set, the_backlog_is_the_one_that_was_set,
+        old_snapshots_stay_for_their_time_and_bytes, a_load_reads_as_much_at_once_as_was_set,
+        a_large_write_buffer_is_kept_as_far_as_was_set, a_protocol_of_groups_that_is_not_offered_is_refused)]
     for count in harness.shard_counts():
         cases.append((f"settings__the_session_slots_are_those_of_the_broker_with_{count}_shards",
                       lambda count=count: the_session_slots_are_those_of_the_broker(count)))
