@@ -62,10 +62,21 @@ static int16_t refuse(struct arena *arena, struct alteration *alteration, int16_
     return error;
 }
 
-static bool is_security(struct string_view name)
+/* What only a listener may have while the broker runs: Kafka's list of keys and certificates. */
+static bool is_of_listener(struct string_view name)
 {
-    return (name.size > 4 && memcmp(name.data, "ssl.", 4) == 0) ||
-           (name.size > 5 && memcmp(name.data, "sasl.", 5) == 0);
+    static const char *const names[] = {
+        "ssl.key.password",        "ssl.keystore.certificate.chain", "ssl.keystore.key",
+        "ssl.keystore.location",   "ssl.keystore.password",          "ssl.keystore.type",
+        "ssl.truststore.location", "ssl.truststore.certificates",    "ssl.truststore.password",
+        "ssl.truststore.type",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (string_view_equal(name, string_view_of(names[i]))) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static int32_t change_count_of(const struct alteration *alteration, struct string_view name)
@@ -108,7 +119,7 @@ static int16_t check_broker_names(struct arena *arena, struct alteration *altera
                                   bool at_controller)
 {
     struct name_list fixed = {.size = 0};
-    struct name_list security = {.size = 0};
+    struct name_list of_listener = {.size = 0};
     struct name_list own_only = {.size = 0};
     for (int32_t i = 0; i < alteration->change_count; i++) {
         struct string_view name = alteration->changes[i].name;
@@ -119,7 +130,7 @@ static int16_t check_broker_names(struct arena *arena, struct alteration *altera
         if (row->update == CONFIG_READ_ONLY) {
             name_list_add(&fixed, name);
         } else if (row->update == CONFIG_PER_BROKER) {
-            name_list_add(is_security(name) ? &security : &own_only, name);
+            name_list_add(is_of_listener(name) ? &of_listener : &own_only, name);
         }
     }
     if (fixed.size > 0) {
@@ -127,11 +138,11 @@ static int16_t check_broker_names(struct arena *arena, struct alteration *altera
                       "Cannot update these configs dynamically: [", string_view_of(fixed.text),
                       "]");
     }
-    if (security.size > 0) {
+    if (of_listener.size > 0) {
         return refuse(arena, alteration, KAFKA_INVALID_REQUEST,
                       "These security configs can be dynamically updated only per-listener using "
                       "the listener prefix: [",
-                      string_view_of(security.text), "]");
+                      string_view_of(of_listener.text), "]");
     }
     if (own_only.size > 0 && alteration->resource_name.size == 0 && !at_controller) {
         return refuse(arena, alteration, KAFKA_INVALID_REQUEST,

@@ -359,6 +359,7 @@ def policy_forbids_it(shards):
 
 
 GROUP, BROKER, SET, INVALID_CONFIG, UNKNOWN_MEMBER = 32, 4, 0, 40, 25
+UNSUPPORTED_VERSION = 35
 
 
 def alter(connection, kind, name, setting, value):
@@ -407,6 +408,21 @@ def settings_of_a_group_act(shards):
         connection.close()
 
 
+def a_setting_turns_it_off(shards):
+    """The APIs are there, and refuse without a word more."""
+    import transactions
+    with Case(shards, ["group.coordinator.rebalance.protocols=classic"]) as case:
+        connection = transactions.Wire(case.broker.port)
+        beat = connection.ask("ConsumerGroupHeartbeat", 1, {
+            "groupId": "g", "memberId": "one", "memberEpoch": 0, "rebalanceTimeoutMs": 60000,
+            "subscribedTopicNames": [case.topic], "topicPartitions": []})
+        check((beat["errorCode"], beat["errorMessage"]), (UNSUPPORTED_VERSION, None), "heartbeat")
+        told = connection.ask("ConsumerGroupDescribe", 1, {"groupIds": ["g", "h"]})["groups"]
+        check([(group["groupId"], group["errorCode"], group["errorMessage"]) for group in told],
+              [("g", UNSUPPORTED_VERSION, None), ("h", UNSUPPORTED_VERSION, None)], "describe")
+        connection.close()
+
+
 def rebalances_are_told(shards):
     if harness.PEER == "apache":
         raise harness.Skip("its log is another one")
@@ -426,7 +442,8 @@ def cases():
     for shards in harness.shard_counts():
         for function in (members_come_and_go, franz_go_is_a_member_too, broker_is_killed_in_the_midst,
                          static_member_keeps_its_partitions, expression_follows_the_topics,
-                         policy_forbids_it, settings_of_a_group_act, rebalances_are_told):
+                         policy_forbids_it, settings_of_a_group_act, a_setting_turns_it_off,
+                         rebalances_are_told):
             yield f"consumer_groups__{function.__name__}_{shards}", functools.partial(function, shards)
         for client in ("java", "librdkafka"):
             for kill in (False, True):

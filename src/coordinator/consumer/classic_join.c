@@ -18,6 +18,7 @@ struct joining {
     bool changed;    /* what it subscribes to */
 };
 
+/* Kafka names the member only where it is to take that id, or where nobody has it. */
 static bool refuse(struct joining *join, int16_t error, struct string_view member_id)
 {
     runtime_undo(join->owner->runtime);
@@ -69,24 +70,25 @@ bool consumer_offers(const struct consumer_member *member, struct string_view pr
 static bool check(struct joining *join)
 {
     const struct join_group_request *asked = join->asked;
+    struct string_view nobody = string_view_of("");
     bool unknown = asked->member_id.size == 0;
     bool handshake = unknown && asked->group_instance_id.data == NULL &&
                      join->call->api_version >= VERSION_WITH_HANDSHAKE;
     if (join->owner->options.migration == GROUP_MIGRATION_DISABLED) {
-        return refuse(join, KAFKA_INCONSISTENT_GROUP_PROTOCOL, asked->member_id);
+        return refuse(join, KAFKA_INCONSISTENT_GROUP_PROTOCOL, nobody);
     }
     if (consumer_group_is_full(join->group, asked->member_id)) {
-        return refuse(join, KAFKA_GROUP_MAX_SIZE_REACHED, asked->member_id);
+        return refuse(join, KAFKA_GROUP_MAX_SIZE_REACHED, nobody);
     }
     if (!offers_known(join)) {
-        return refuse(join, KAFKA_INCONSISTENT_GROUP_PROTOCOL, asked->member_id);
+        return refuse(join, KAFKA_INCONSISTENT_GROUP_PROTOCOL, nobody);
     }
     if (handshake) {
         return refuse(join, KAFKA_MEMBER_ID_REQUIRED, join->member_id);
     }
     if (!embedded_read_subscription(asked->protocols.items[0].metadata, join->call->arena,
                                     &join->subscription)) {
-        return refuse(join, KAFKA_UNKNOWN_SERVER_ERROR, string_view_of(""));
+        return refuse(join, KAFKA_UNKNOWN_SERVER_ERROR, nobody);
     }
     return true;
 }
@@ -95,6 +97,7 @@ static bool check(struct joining *join)
 static bool find_static(struct joining *join)
 {
     const struct join_group_request *asked = join->asked;
+    struct string_view nobody = string_view_of("");
     struct consumer_group *consumer = join->group->consumer;
     ASSERT(asked->group_instance_id.data != NULL);
     struct consumer_member *known =
@@ -102,10 +105,10 @@ static bool find_static(struct joining *join)
     if (asked->member_id.size > 0) {
         join->member = known;
         if (known == NULL) {
-            return refuse(join, KAFKA_UNKNOWN_MEMBER_ID, asked->member_id);
+            return refuse(join, KAFKA_UNKNOWN_MEMBER_ID, nobody);
         }
         if (!string_view_equal(known->id, asked->member_id)) {
-            return refuse(join, KAFKA_FENCED_INSTANCE_ID, asked->member_id);
+            return refuse(join, KAFKA_FENCED_INSTANCE_ID, nobody);
         }
         return true;
     }

@@ -85,11 +85,11 @@ def classic_of_another_protocol(side, group):
     return assigned(side, group, protocolType="connect", protocols=[{"name": "range", "metadata": b""}])
 
 
-def mixed(side, group):
+def mixed(side, group, instance=None):
     """A member of each kind: what the classic one knows."""
     member(side, group)
-    name = ask(side, "JoinGroup", join(group)(side, 9))["memberId"]
-    answer = ask(side, "JoinGroup", join(group, name)(side, 9))
+    name = ask(side, "JoinGroup", join(group, "", instance)(side, 9))["memberId"]
+    answer = ask(side, "JoinGroup", join(group, name, instance)(side, 9))
     if answer["errorCode"] != 0:
         raise ValueError(f"join: {answer}")
     return answer["memberId"], answer["generationId"]
@@ -222,6 +222,14 @@ def older_apis():
     yield "of consumers that are gone", "JoinGroup", after(gone, lambda group, _: join(group), "join gone"), None
     yield "of consumers that are gone, with an id", "JoinGroup", after(
         gone, lambda group, _: join(group, "some-id"), "join gone id"), None
+    for label, name, more in (("another type", None, {"protocolType": "connect"}),
+                              ("another protocol", None, {"protocols": [{"name": "own", "metadata": b""}]}),
+                              ("a stranger", NOBODY, {}), ("unknown instance", None, {"instance": "i"})):
+        yield f"of a mixed group, {label}", "JoinGroup", after(
+            mixed, lambda group, known, name=name, more=more: join(group, name or known[0], **more),
+            f"join mixed {label}"), None
+    yield "of a mixed group, another's instance", "JoinGroup", after(
+        lambda side, group: mixed(side, group, "i"), lambda group, _: join(group, NOBODY, "i"), "join fenced"), range(5, 99)
     yield "of a mixed group", "SyncGroup", after(mixed, lambda group, known: old_sync(group, *known), "sync mixed"), None
     yield "of a mixed group, other epoch", "SyncGroup", after(
         mixed, lambda group, known: old_sync(group, known[0], 1), "sync epoch"), None

@@ -65,6 +65,13 @@ CHANGES = {
     "broker, bad value": altered(BROKER, "1", change("log.retention.ms", "soon")),
     "broker, read only": altered(BROKER, "1", change("node.id", "5")),
     "broker, unknown key": altered(BROKER, "1", change("no.such", "5")),
+    **{f"broker, {name}": altered(BROKER, "1", change(name, value)) for name, value in (
+        ("sasl.kerberos.min.time.before.relogin", "58000"), ("sasl.jaas.config", "a"),
+        ("sasl.enabled.mechanisms", "PLAIN"), ("ssl.protocol", "TLSv1.2"), ("ssl.cipher.suites", "a,b"),
+        ("ssl.engine.factory.class", "org.apache.kafka.common.security.ssl.DefaultSslEngineFactory"),
+        ("ssl.key.password", "a"), ("ssl.keystore.key", "a"), ("ssl.keystore.type", "PKCS12"),
+        ("ssl.truststore.location", "/a"))},
+    "all brokers, a password": altered(BROKER, "", change("sasl.jaas.config", "a")),
     "another broker": altered(BROKER, "7", change("log.retention.ms", "5")),
     "no number": altered(BROKER, "one", change("log.retention.ms", "5")),
     "unknown type": altered(UNKNOWN, "x", change("a", "b")),
