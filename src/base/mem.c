@@ -52,7 +52,9 @@ int mem_grow(void **array, size_t *capacity, size_t count, size_t element_size)
     if (count <= *capacity) {
         return 0;
     }
-    size_t wanted = *capacity < 8 ? 8 : *capacity;
+    /* Many objects have an array of which they use an element or none. */
+    size_t first = element_size < 24 ? 24 / element_size : 1;
+    size_t wanted = *capacity < first ? first : *capacity;
     while (wanted < count) {
         if (wanted > SIZE_MAX / 2) {
             return -1;
@@ -90,6 +92,8 @@ int64_t mem_fail_after(int64_t countdown)
 
 #ifdef M_ARENA_MAX
 void mem_use_one_heap(void) { (void)mallopt(M_ARENA_MAX, 1); }
+void mem_trim(void) { (void)malloc_trim(0); }
 #else
 void mem_use_one_heap(void) {}
+void mem_trim(void) {}
 #endif

@@ -18,6 +18,8 @@ int mem_grow(void **array, size_t *capacity, size_t count, size_t element_size);
 char *mem_strndup(const char *text, size_t size);
 /* One heap for all threads, before there are others: each of more takes addresses of its own. */
 void mem_use_one_heap(void);
+/* Gives back to the system what was freed: after work that took much for a short time. */
+void mem_trim(void);
 /* Fails the countdown-th allocation from now on; 0 turns it off. What was left of the countdown
  * before; 0: it was off, or has failed one. Tests only. */
 int64_t mem_fail_after(int64_t countdown);

@@ -434,6 +434,16 @@ static void shard_close(struct broker_shard *shard)
     }
 }
 
+static void broker_forget_found(struct broker *broker)
+{
+    for (size_t i = 0; i < broker->found_count; i++) {
+        mem_free(broker->found[i].name);
+    }
+    mem_free(broker->found);
+    broker->found = NULL;
+    broker->found_count = 0;
+}
+
 static void shard_release(struct broker_shard *shard)
 {
     if (shard->loop == NULL) {
@@ -453,6 +463,7 @@ static void shard_release(struct broker_shard *shard)
     map_release(&shard->partitions);
     fetch_sessions_destroy(&shard->sessions);
     image_unref(&shard->image);
+    log_config_unref(&shard->log_config);
     writer_release(&shard->scratch);
 }
 
@@ -476,10 +487,7 @@ void broker_destroy(struct broker **destroyed, bool clean)
         shard_release(&broker->shards[i]);
     }
     checkpoints_stop(broker);
-    for (size_t i = 0; i < broker->found_count; i++) {
-        mem_free(broker->found[i].name);
-    }
-    mem_free(broker->found);
+    broker_forget_found(broker);
     for (size_t i = 0; i < broker->moving_count; i++) {
         mem_free(broker->moving[i].name);
     }
@@ -554,10 +562,11 @@ int broker_set_aside(struct broker *broker, const struct broker_found *found)
 void broker_set_strays_aside(struct broker *broker)
 {
     for (size_t i = 0; i < broker->found_count; i++) {
-        /* Claimed for good: a topic of that name that is made later has a directory of its own. */
-        if (!atomic_exchange(&broker->found[i].claimed, true) &&
+        if (!atomic_load(&broker->found[i].claimed) &&
             broker_set_aside(broker, &broker->found[i]) != 0) {
             fprintf(stderr, "cannot set %s aside\n", broker->found[i].name);
         }
     }
+    broker_forget_found(broker);
+    mem_trim();
 }

@@ -74,7 +74,9 @@ void broker_destroy(struct broker **broker, bool clean);
 void broker_apply_image(struct broker *broker, const struct image *image);
 bool broker_is_applying(const struct broker *broker);
 void broker_set_epoch(struct broker *broker, int64_t broker_epoch);
-/* After the first image: sets directories aside that no topic of the cluster claims. */
+/* After the first image, while none is being applied: sets directories aside that no topic of the
+ * cluster claims, and forgets what was there at the start: a topic that is made later has a
+ * directory of its own. */
 void broker_set_strays_aside(struct broker *broker);
 /* What the listener of that index in the config has to wait before it accepts (net_listener). */
 int64_t broker_accept_wait_ms(struct broker *broker, int32_t listener);
@@ -136,6 +138,7 @@ struct broker_shard {
     struct broker_flushes flushes[BROKER_DIRS_MAX];
     uint64_t unsynced_dirs; /* bits of those in which partitions were made in this turn, */
     struct broker_made *made[BROKER_DIRS_MAX]; /* and which; NULL: none */
+    const struct log_config *log_config; /* of the topic applied last; most have the same */
     struct list compacted; /* partitions whose policy says compact */
     struct list open; /* partitions with open files, the one used last at the end */
     size_t open_count;

@@ -41,9 +41,11 @@ static bool topic_has_us(const struct image_topic *topic, int32_t index, int32_t
 static int shard_apply_topic(struct broker_shard *shard, const struct image *image,
                              const struct image_topic *topic)
 {
-    int error = 0;
     struct partition_settings settings;
-    partition_settings_read(shard->broker, image, topic->name, &settings);
+    int error = partition_settings_read(shard, image, topic->name, &settings);
+    if (error != 0) {
+        return error;
+    }
     for (int32_t i = 0; i < topic->partition_count; i++) {
         if (broker_shard_of(shard->broker, topic->id, i) == shard &&
             topic_has_us(topic, i, shard->broker->options.node_id) &&

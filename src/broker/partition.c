@@ -202,7 +202,6 @@ static void partition_free(struct partition *partition)
     partition_forget_flush(partition);
     partition_forget_files(partition);
     list_remove(&partition->compacted_node);
-    mem_free(partition->topic);
     mem_free(partition);
 }
 
@@ -450,14 +449,14 @@ static void partition_open(struct partition *partition, const struct log_config 
 static struct partition *partition_create(struct broker_shard *shard,
                                           const struct image_topic *topic, int32_t index)
 {
-    struct partition *partition = mem_calloc(1, sizeof *partition);
+    struct partition *partition = mem_calloc(1, sizeof *partition + topic->name.size + 1);
     if (partition == NULL) {
         return NULL;
     }
     partition->key = (struct partition_key){topic->id, index};
     partition->shard = shard;
     partition->dir = &shard->broker->dirs[0]; /* until one is chosen */
-    partition->topic = mem_strndup(topic->name.data, topic->name.size);
+    memcpy(partition->topic, topic->name.data, topic->name.size);
     partition->topic_size = topic->name.size;
     partition->leader = -1;
     partition->leader_epoch = -1;
@@ -466,7 +465,7 @@ static struct partition *partition_create(struct broker_shard *shard,
     list_init(&partition->flush_node);
     list_init(&partition->open_node);
     list_init(&partition->compacted_node);
-    if (partition->topic == NULL || map_insert(&shard->partitions, partition) != 0) {
+    if (map_insert(&shard->partitions, partition) != 0) {
         partition_free(partition);
         return NULL;
     }
@@ -476,13 +475,21 @@ static struct partition *partition_create(struct broker_shard *shard,
     return partition;
 }
 
-void partition_settings_read(const struct broker *broker, const struct image *image,
-                             struct string_view topic, struct partition_settings *out)
+int partition_settings_read(struct broker_shard *shard, const struct image *image,
+                            struct string_view topic, struct partition_settings *out)
 {
-    const struct config *config = broker->options.config;
-    topic_log_config(config, image, topic, &out->log);
+    const struct config *config = shard->broker->options.config;
+    struct log_config log;
+    topic_log_config(config, image, topic, &log);
+    if (shard->log_config == NULL ||
+        !log_config_equals(&log, shard->log_config)) {
+        log_config_unref(&shard->log_config);
+        shard->log_config = log_config_share(&log);
+    }
+    out->log = shard->log_config;
     out->min_insync_replicas =
         (int32_t)topic_setting_long(config, image, topic, "min.insync.replicas");
+    return out->log == NULL ? ERR_NOMEM : 0;
 }
 
 int partition_apply(struct broker_shard *shard, const struct partition_settings *settings,
@@ -494,14 +501,14 @@ int partition_apply(struct broker_shard *shard, const struct partition_settings 
         partition = partition_create(shard, topic, index);
     }
     if (partition != NULL && partition->open_again) {
-        partition_open(partition, &settings->log);
+        partition_open(partition, settings->log);
     }
     if (partition == NULL || partition->log == NULL) {
         return partition == NULL || partition->open_again ? ERR_NOMEM : 0;
     }
-    log_set_config(partition->log, &settings->log);
+    log_use_config(partition->log, settings->log);
     list_remove(&partition->compacted_node);
-    if (settings->log.clean_compact) {
+    if (log_config(partition->log)->clean_compact) {
         list_push_back(&shard->compacted, &partition->compacted_node);
     }
     partition->min_insync_replicas = settings->min_insync_replicas;

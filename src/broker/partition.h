@@ -20,7 +20,6 @@ struct partition {
     struct partition_key key;
     struct broker_shard *shard;
     struct broker_dir *dir;
-    char *topic; /* NUL-terminated */
     size_t topic_size;
     struct log *log; /* NULL: offline */
     int32_t leader;
@@ -46,6 +45,7 @@ struct partition {
     bool was_there;  /* found at the start */
     bool open_again; /* there was no memory to open it, or it was not tried yet */
     char *renamed; /* where a deleted partition's files are now */
+    char topic[];  /* NUL-terminated */
 };
 
 /* Bytes became readable, or (bytes < 0) something changed that an answer must say at once. */
@@ -65,11 +65,12 @@ struct partition *partition_find(const struct broker_shard *shard, struct uuid t
                                  int32_t partition);
 /* What partitions need to know of their topic's settings; read once for all of them. */
 struct partition_settings {
-    struct log_config log;
+    const struct log_config *log; /* the shard's; until the next are read */
     int32_t min_insync_replicas;
 };
-void partition_settings_read(const struct broker *broker, const struct image *image,
-                             struct string_view topic, struct partition_settings *out);
+/* 0 or ERR_NOMEM. */
+int partition_settings_read(struct broker_shard *shard, const struct image *image,
+                            struct string_view topic, struct partition_settings *out);
 /* Opens or makes the replica that the image assigns to this broker, and follows its changes. 0, or
  * ERR_NOMEM: to be called again; until then the replica is not there, or not led. */
 int partition_apply(struct broker_shard *shard, const struct partition_settings *settings,

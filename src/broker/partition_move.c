@@ -258,7 +258,7 @@ static void move_finish(struct partition_move *move)
         return;
     }
     bool due = !list_empty(&partition->flush_node);
-    log_set_config(move->copy, log_config(partition->log));
+    log_use_config_of(move->copy, partition->log);
     partition_forget_flush(partition);
     partition_retire_log(partition);
     ASSERT(partition->log == NULL && partition->dir == from);

@@ -44,7 +44,7 @@ static int reader_open(struct log_clean *clean, size_t source)
     ASSERT(!reader->is_open && source < clean->source_count);
     int error = log_place_path(&clean->place, clean->sources[source].base_offset, ".log", path);
     if (error == 0) {
-        error = io_file_open(&clean->fs, path, IO_OPEN_READ, &reader->file);
+        error = io_file_open(clean->place.fs, path, IO_OPEN_READ, &reader->file);
     }
     reader->is_open = error == 0;
     reader->position = 0;
@@ -165,7 +165,7 @@ static int gather_mark(struct log_clean *clean)
         return ERR_RANGE;
     }
     size = snprintf(text, sizeof text, "%lld\n", (long long)clean->options.round_end_offset);
-    return io_write_atomically(&clean->fs, path, text, (size_t)size);
+    return io_write_atomically(clean->place.fs, path, text, (size_t)size);
 }
 
 static int clean_gather(struct log_clean *clean)
@@ -295,14 +295,14 @@ static int clean_fill_map(struct log_clean *clean)
 /* ---- copying ---- */
 
 /* Bytes of the entries in an index of a source. */
-static int64_t index_bytes(struct log_clean *clean, int64_t base_offset, const char *suffix,
-                           uint32_t entry_bytes)
+static int64_t index_bytes(struct log_clean *clean, int64_t base_offset,
+                           const struct index_kind *kind)
 {
     struct index_file index;
-    index_file_init(&index, &clean->place, base_offset, suffix, entry_bytes);
+    index_file_init(&index, &clean->place, base_offset, kind);
     int64_t count = index_file_count(&index);
     index_file_release(&index);
-    return count < 0 ? count : count * entry_bytes;
+    return count < 0 ? count : count * kind->entry_bytes;
 }
 
 /* Sets group_end behind the sources that go into one segment, from group_first on: as many as stay
@@ -316,8 +316,8 @@ static int group_choose(struct log_clean *clean)
     size_t i = clean->group_first;
     for (; i < clean->source_count; i++) {
         const struct clean_source *source = &clean->sources[i];
-        int64_t offsets = index_bytes(clean, source->base_offset, ".index", OFFSET_ENTRY_BYTES);
-        int64_t times = index_bytes(clean, source->base_offset, ".timeindex", TIME_ENTRY_BYTES);
+        int64_t offsets = index_bytes(clean, source->base_offset, &segment_offset_index);
+        int64_t times = index_bytes(clean, source->base_offset, &segment_time_index);
         if (offsets < 0 || times < 0) {
             return (int)(offsets < 0 ? offsets : times);
         }
@@ -488,7 +488,7 @@ void log_clean_work(struct log_clean *clean)
         break;
     case CLEAN_SYNC_NAMES:
     case CLEAN_SYNC_REPLACED:
-        error = io_sync_directory(&clean->fs, clean->directory);
+        error = io_sync_directory(clean->place.fs, clean->directory);
         if (error == 0) {
             clean_move(clean, clean->stage == CLEAN_SYNC_NAMES ? CLEAN_REPLACE : CLEAN_COPY);
         }

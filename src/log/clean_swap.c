@@ -9,7 +9,7 @@
 /* The first segment whose newest record is not old enough yet: its base, or otherwise. */
 static int survey_min_lag(struct log *log, int64_t first_dirty, int64_t now_ms, int64_t *end)
 {
-    int64_t lag_ms = log->config.min_compaction_lag_ms;
+    int64_t lag_ms = log->config->min_compaction_lag_ms;
     for (size_t i = log_segment_index(log, first_dirty); i + 1 < log->segment_count && lag_ms > 0;
          i++) {
         int64_t max_ms;
@@ -29,7 +29,7 @@ static int survey_min_lag(struct log *log, int64_t first_dirty, int64_t now_ms, 
 /* For how long the oldest dirty segment has been waiting beyond max.compaction.lag.ms. */
 static int survey_max_lag(struct log *log, int64_t first_dirty, int64_t now_ms, int64_t *overdue_ms)
 {
-    int64_t lag_ms = log->config.max_compaction_lag_ms;
+    int64_t lag_ms = log->config->max_compaction_lag_ms;
     int64_t until_ms = lag_ms < now_ms ? now_ms - lag_ms : 0;
     *overdue_ms = 0;
     for (size_t i = log_segment_index(log, first_dirty); i + 1 < log->segment_count && until_ms > 0;
@@ -142,10 +142,9 @@ int log_clean_begin(struct log *log, const struct log_clean_options *options,
     if (clean == NULL) {
         return ERR_NOMEM;
     }
-    clean->fs = log->fs;
     clean->directory = mem_strndup(log->directory, strlen(log->directory));
-    clean->place = (struct log_place){&clean->fs, clean->directory, NULL};
-    clean->config = log->config;
+    clean->place = (struct log_place){log->place.fs, clean->directory, NULL};
+    clean->config = *log->config;
     clean->options = *options;
     clean->cleaned_below = log->cleaned_below;
     atomic_init(&clean->stopped, false);
@@ -255,7 +254,7 @@ int clean_yield(struct log *log)
         return 0;
     }
     int error = segment_remove_files(&log->place, clean->output->base_offset, SEGMENT_FILES_SWAP);
-    return error == 0 ? io_sync_directory(&log->fs, log->directory) : error;
+    return error == 0 ? io_sync_directory(log->place.fs, log->directory) : error;
 }
 
 /* ---- driving ---- */

@@ -81,7 +81,7 @@ static int flush_add_epochs(const struct log *log, struct log_flush *flush)
 
 int log_flush_prepare(struct log *log, struct log_flush *flush)
 {
-    *flush = (struct log_flush){.offset = log->log_end_offset, .fs = &log->fs};
+    *flush = (struct log_flush){.offset = log->log_end_offset, .fs = log->place.fs};
     size_t first = log_first_unsynced(log, log->recovery_point);
     size_t count = log->segment_count - first;
     ASSERT(count > 0 && log->place.miss == NULL);
@@ -227,10 +227,10 @@ static int end_epochs(const struct log *log, bool name)
     if (error == 0) {
         error = flush_epochs_temporary(path, temporary);
     }
-    struct io_fs fs = log->fs;
+    struct io_fs *fs = log->place.fs;
     if (error == 0) {
-        error = name ? io_rename(&fs, temporary, path)
-                     : io_write_unsynced(&fs, temporary, text.data, text.size);
+        error = name ? io_rename(fs, temporary, path)
+                     : io_write_unsynced(fs, temporary, text.data, text.size);
     }
     writer_release(&text);
     return error;

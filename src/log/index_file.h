@@ -34,22 +34,24 @@ int64_t log_place_read(const struct log_place *place, int64_t base_offset, const
 /* directory/%020d<suffix>; ERR_RANGE when it does not fit. */
 int log_place_path(const struct log_place *place, int64_t number, const char *suffix, char *path);
 
+struct index_kind {
+    const char *suffix; /* ".index", ... */
+    uint32_t entry_bytes;
+};
 struct index_file {
     const struct log_place *place;
-    const char *suffix; /* static: ".index", ... */
+    const struct index_kind *kind; /* static */
     int64_t base_offset;
-    uint32_t entry_bytes;
-    uint32_t written_count; /* entries in the file */
-    uint32_t pending_count;
-    uint32_t floor_hint; /* entry that was found last */
-    uint8_t *pending;
-    struct io_file file;
-    bool is_open;
-    bool is_counted; /* written_count is known */
+    struct index_use *use; /* NULL: idle, and no more is known than this */
 };
 
 void index_file_init(struct index_file *index, const struct log_place *place, int64_t base_offset,
-                     const char *suffix, uint32_t entry_bytes);
+                     const struct index_kind *kind);
+/* Neither open nor anything pending; then it holds no memory. */
+static inline bool index_file_is_idle(const struct index_file *index)
+{
+    return index->use == NULL;
+}
 /* Entries that wait have memory, and behind how many they go is known. */
 void index_file_assert_invariants(const struct index_file *index);
 /* Forgets what is pending. */
@@ -68,7 +70,7 @@ int index_file_make(struct index_file *index);
 /* Writes what is pending. */
 int index_file_write_pending(struct index_file *index);
 int index_file_sync(struct index_file *index);
-/* Writes what is pending and closes the file; it opens again by itself. */
+/* Writes what is pending and goes idle: the file is closed, and opens again by itself. */
 int index_file_idle(struct index_file *index);
 /* The last entry whose key, as key_of reads it, is at most key: its number; -1: none; below that an
  * error code less one. */

@@ -7,31 +7,6 @@
 #include "protocol/record/compress.h"
 #include "protocol/record/iter.h"
 
-struct log_config log_config_default(void)
-{
-    return (struct log_config){
-        .segment_bytes = 1 << 30,
-        .segment_ms = 604800000,
-        .segment_index_bytes = 10485760,
-        .index_interval_bytes = 4096,
-        .retention_bytes = -1,
-        .retention_ms = 604800000,
-        .file_delete_delay_ms = 60000,
-        .flush_messages = INT64_MAX,
-        .flush_ms = INT64_MAX,
-        .max_compaction_lag_ms = INT64_MAX,
-        .delete_retention_ms = 86400000,
-        .min_cleanable_ratio = 0.5,
-        .timestamp_before_max_ms = INT64_MAX,
-        .timestamp_after_max_ms = 3600000,
-        .producer_id_expiration_ms = 86400000,
-        .max_message_bytes = 1048588,
-        .codec = LOG_CODEC_PRODUCER,
-        .codec_level = COMPRESS_LEVEL_DEFAULT,
-        .clean_delete = true,
-    };
-}
-
 static bool log_segments_are_in_order(const struct log *log)
 {
     int64_t size_bytes = 0;
@@ -58,34 +33,26 @@ void log_assert_invariants(const struct log *log)
     producer_state_assert_invariants(&log->producers);
 }
 
-static void log_assert_config(const struct log_config *config)
-{
-    ASSERT(config->flush_messages > 0);
-    ASSERT(config->index_interval_bytes >= 0 && config->segment_index_bytes >= 0);
-    ASSERT(config->codec >= LOG_CODEC_PRODUCER && config->codec < BATCH_CODEC_COUNT);
-}
-
 int log_open(const struct log_options *options, struct log **opened, struct err_message *message)
 {
     *opened = NULL;
     ASSERT(options->directory != NULL && options->directory[0] != '\0');
     ASSERT(options->log_start_offset >= 0);
-    log_assert_config(&options->config);
     struct log *log = mem_calloc(1, sizeof *log);
     if (log == NULL) {
         return ERR_NOMEM;
     }
+    log->config = log_config_share(&options->config);
     log->directory = mem_strndup(options->directory, strlen(options->directory));
-    log->fs = *options->fs;
-    log->place = (struct log_place){&log->fs, log->directory, NULL};
-    log->config = options->config;
+    log->place = (struct log_place){options->fs, log->directory, NULL};
     log->random = options->random | 1;
     log->now_ms = options->now_ms;
     leader_epochs_init(&log->epochs, &log->place);
     producer_state_init(&log->producers, &log->place);
     log->producers.next_guard = options->random;
     log_forget_recent(log);
-    int error = log->directory == NULL ? ERR_NOMEM : log_recover(log, options, message);
+    bool complete = log->directory != NULL && log->config != NULL;
+    int error = !complete ? ERR_NOMEM : log_recover(log, options, message);
     if (error != 0) {
         log_abandon(&log);
         return err_wrap(message, error, "%s", options->directory);
@@ -108,6 +75,7 @@ void log_abandon(struct log **closing)
     mem_free(log->recent);
     leader_epochs_release(&log->epochs);
     producer_state_release(&log->producers);
+    log_config_unref(&log->config);
     mem_free(log->directory);
     mem_free(log);
     *closing = NULL;
@@ -130,23 +98,27 @@ void log_forget_recent(struct log *log)
 {
     mem_free(log->recent);
     log->recent = NULL;
-    log->recent_next = 0;
-    log->hot_ms = 0;
 }
 
 /* Without memory for it readers take the longer way through the index. */
+static struct log_recent *log_need_recent(struct log *log)
+{
+    if (log->recent == NULL) {
+        log->recent = mem_calloc(1, sizeof *log->recent);
+        for (size_t i = 0; log->recent != NULL && i < LOG_RECENT_MAX; i++) {
+            log->recent->batches[i] = (struct log_recent_batch){-1, -1, -1};
+        }
+    }
+    return log->recent;
+}
+
 static void log_remember_recent(struct log *log, const struct batch *batch, int64_t position)
 {
     ASSERT(batch_last_offset(batch) < log->log_end_offset);
-    if (log->recent == NULL) {
-        log->recent = mem_alloc(LOG_RECENT_MAX * sizeof *log->recent);
-        for (size_t i = 0; log->recent != NULL && i < LOG_RECENT_MAX; i++) {
-            log->recent[i] = (struct log_recent){-1, -1, -1};
-        }
-    }
-    if (log->recent != NULL) {
-        log->recent[log->recent_next++ % LOG_RECENT_MAX] =
-            (struct log_recent){batch->base_offset, batch_last_offset(batch), position};
+    struct log_recent *recent = log->recent;
+    if (recent != NULL) {
+        recent->batches[recent->next++ % LOG_RECENT_MAX] =
+            (struct log_recent_batch){batch->base_offset, batch_last_offset(batch), position};
     }
 }
 
@@ -154,12 +126,16 @@ static void log_remember_recent(struct log *log, const struct batch *batch, int6
 static void log_keep_hot(struct log *log, int64_t position)
 {
     ASSERT(position == log_active(log)->size_bytes);
-    int64_t age_ms = log->now_ms - log->hot_ms;
+    struct log_recent *recent = log_need_recent(log);
+    if (recent == NULL) {
+        return;
+    }
+    int64_t age_ms = log->now_ms - recent->hot_ms;
     if (age_ms >= LOG_HOT_MS || age_ms < 0) {
         bool follows = age_ms >= 0 && age_ms < 2 * LOG_HOT_MS;
-        log->hot_position[0] = follows ? log->hot_position[1] : position;
-        log->hot_position[1] = position;
-        log->hot_ms = log->now_ms;
+        recent->hot_position[0] = follows ? recent->hot_position[1] : position;
+        recent->hot_position[1] = position;
+        recent->hot_ms = log->now_ms;
     }
 }
 
@@ -217,13 +193,13 @@ int log_add_segment(struct log *log, int64_t base_offset, struct segment **added
     if (segment == NULL) {
         return ERR_NOMEM;
     }
-    int64_t jitter_ms = log->config.segment_jitter_ms < log->config.segment_ms
-                            ? log->config.segment_jitter_ms
-                            : log->config.segment_ms;
-    segment->preallocated = log->config.preallocate; /* maybe by a process that died */
+    int64_t jitter_ms = log->config->segment_jitter_ms < log->config->segment_ms
+                            ? log->config->segment_jitter_ms
+                            : log->config->segment_ms;
+    segment->preallocated = log->config->preallocate; /* maybe by a process that died */
     segment->roll_jitter_ms =
         jitter_ms > 0 ? (int64_t)(log_random(log) % (uint64_t)jitter_ms) : 0;
-    ASSERT(segment->roll_jitter_ms >= 0 && segment->roll_jitter_ms <= log->config.segment_ms);
+    ASSERT(segment->roll_jitter_ms >= 0 && segment->roll_jitter_ms <= log->config->segment_ms);
     log->segments[log->segment_count++] = segment;
     *added = segment;
     return 0;
@@ -271,8 +247,8 @@ int log_roll(struct log *log)
     }
     if (error == 0) {
         error = log_start_segment(added);
-        if (error == 0 && log->config.preallocate) {
-            segment_preallocate(added, log->config.segment_bytes);
+        if (error == 0 && log->config->preallocate) {
+            segment_preallocate(added, log->config->segment_bytes);
         }
         if (error != 0) {
             log_drop_segments(log, log->segment_count - 1, 1);
@@ -294,7 +270,7 @@ static int log_should_roll(struct log *log, size_t size, int64_t max_timestamp_m
         return last_offset - active->base_offset > INT32_MAX &&
                log->log_end_offset > active->base_offset;
     }
-    if (active->size_bytes > log->config.segment_bytes - (int64_t)size ||
+    if (active->size_bytes > log->config->segment_bytes - (int64_t)size ||
         active->size_bytes + (int64_t)size > SEGMENT_BYTES_MAX) {
         return 1;
     }
@@ -305,12 +281,12 @@ static int log_should_roll(struct log *log, size_t size, int64_t max_timestamp_m
     }
     int64_t waited_ms = first_ms >= 0 ? max_timestamp_ms - first_ms
                                       : log->now_ms - active->created_ms;
-    int64_t segment_ms = log->config.segment_ms;
-    if (log->config.clean_compact && log->config.max_compaction_lag_ms < segment_ms) {
-        segment_ms = log->config.max_compaction_lag_ms;
+    int64_t segment_ms = log->config->segment_ms;
+    if (log->config->clean_compact && log->config->max_compaction_lag_ms < segment_ms) {
+        segment_ms = log->config->max_compaction_lag_ms;
     }
     return waited_ms > segment_ms - active->roll_jitter_ms ||
-           segment_index_full(active, log->config.segment_index_bytes) ||
+           segment_index_full(active, log->config->segment_index_bytes) ||
            last_offset - active->base_offset > INT32_MAX;
 }
 
@@ -369,7 +345,7 @@ int log_account_producer(struct log *log, const struct batch *header, const uint
 int log_account(struct log *log, struct segment *segment, const struct batch *batch,
                 const uint8_t *data, int64_t position)
 {
-    int error = segment_account(segment, batch, position, log->config.index_interval_bytes);
+    int error = segment_account(segment, batch, position, log->config->index_interval_bytes);
     if (error == 0 && batch->producer_id >= 0) {
         struct segment_aborted aborted;
         int ended = log_account_producer(log, batch, data, &aborted);
@@ -417,15 +393,17 @@ static int log_reserve(struct log *log, const uint8_t *data, size_t size)
 {
     size_t count = 0;
     bool control = false;
+    bool transactional = false;
     for (size_t at = 0; at < size;) {
         struct batch batch;
         int error = batch_decode(data + at, size - at, &batch);
         ASSERT(error == 0); /* checked before */
         count += batch.producer_id >= 0;
         control |= batch_is_control(&batch);
+        transactional |= batch_is_transactional(&batch);
         at += batch.size_bytes;
     }
-    int error = count > 0 ? producer_state_reserve(&log->producers, count) : 0;
+    int error = count > 0 ? producer_state_reserve(&log->producers, count, transactional) : 0;
     return error == 0 && control ? index_file_reserve(&log_active(log)->aborted) : error;
 }
 
@@ -480,7 +458,7 @@ static int log_append_checked(struct log *log, const struct log_append_options *
                               const uint8_t *data, size_t size, int64_t max_timestamp_ms,
                               struct log_append_result *result)
 {
-    if ((int64_t)size > log->config.segment_bytes && options->origin != LOG_ORIGIN_REPLICATION &&
+    if ((int64_t)size > log->config->segment_bytes && options->origin != LOG_ORIGIN_REPLICATION &&
         options->origin != LOG_ORIGIN_RAFT_LEADER) {
         return err_from_wire(KAFKA_RECORD_LIST_TOO_LARGE);
     }
@@ -489,7 +467,7 @@ static int log_append_checked(struct log *log, const struct log_append_options *
     result->appended_bytes = error == 0 ? size : 0;
     result->flush_soon |= error == 0 && leader_epochs_due(&log->epochs, log->log_end_offset);
     result->flush_due =
-        error == 0 && log->log_end_offset - log->recovery_point >= log->config.flush_messages;
+        error == 0 && log->log_end_offset - log->recovery_point >= log->config->flush_messages;
     return error;
 }
 
@@ -499,16 +477,16 @@ static int log_append_client(struct log *log, const struct log_append_options *o
     struct batch batch;
     struct writer rebuilt;
     writer_init(&rebuilt, 0);
-    int error = validate_client_batch(&log->config, data, &size, &batch, result);
+    int error = validate_client_batch(log->config, data, &size, &batch, result);
     if (error == 0) {
-        error = validate_records(&log->config, options, log->log_end_offset, data, &batch,
+        error = validate_records(log->config, options, log->log_end_offset, data, &batch,
                                  &rebuilt, result);
     }
     if (error == 0) {
         ASSERT(batch.base_offset == log->log_end_offset);
         result->base_offset = batch.base_offset;
         result->last_offset = batch_last_offset(&batch);
-        result->log_append_time_ms = log->config.log_append_time ? options->now_ms : -1;
+        result->log_append_time_ms = log->config->log_append_time ? options->now_ms : -1;
         error = log_check_producer(log, options, &batch, result);
     }
     if (error == 0 && !result->duplicate) {
@@ -643,13 +621,6 @@ int64_t log_end_offset(const struct log *log) { return log->log_end_offset; }
 int64_t log_size_bytes(const struct log *log) { return log->size_bytes; }
 int64_t log_recovery_point(const struct log *log) { return log->recovery_point; }
 const char *log_directory(const struct log *log) { return log->directory; }
-const struct log_config *log_config(const struct log *log) { return &log->config; }
-
-void log_set_config(struct log *log, const struct log_config *config)
-{
-    log_assert_config(config);
-    log->config = *config;
-}
 
 int64_t log_last_stable_offset(const struct log *log, int64_t high_watermark)
 {
@@ -678,15 +649,14 @@ int log_assign_epoch(struct log *log, int32_t epoch)
 
 void log_expire_producers(struct log *log, int64_t now_ms)
 {
-    producer_state_expire(&log->producers, now_ms, log->config.producer_id_expiration_ms);
+    producer_state_expire(&log->producers, now_ms, log->config->producer_id_expiration_ms);
 }
 
 void log_close_idle_files(struct log *log, int64_t used_before_ms)
 {
     for (size_t i = 0; i < log->segment_count; i++) {
         struct segment *segment = log->segments[i];
-        bool is_open = segment->file != NULL || segment->offsets.is_open || segment->times.is_open;
-        if (is_open && segment->used_ms < used_before_ms) {
+        if (!segment_is_idle(segment) && segment->used_ms < used_before_ms) {
             /* A failure here shows again, and is reported, at the next use. */
             (void)segment_idle(segment);
         }

@@ -48,11 +48,16 @@ struct log_config {
 };
 /* Kafka's defaults. */
 struct log_config log_config_default(void);
+/* A copy that many logs share, since a node has many logs and few configs; it is counted, and this
+ * is the caller's reference. NULL: no memory.   Thread: any. */
+const struct log_config *log_config_share(const struct log_config *config);
+void log_config_unref(const struct log_config **shared);
+bool log_config_equals(const struct log_config *a, const struct log_config *b);
 
 struct log;
 
 struct log_options {
-    struct io_fs *fs;
+    struct io_fs *fs; /* lives longer than the log */
     const char *directory; /* of the partition; made when it is not there */
     struct log_config config;
     int64_t recovery_point;   /* everything below was synced */
@@ -206,7 +211,11 @@ int64_t log_size_bytes(const struct log *log);
 int64_t log_recovery_point(const struct log *log);
 const char *log_directory(const struct log *log);
 const struct log_config *log_config(const struct log *log);
-void log_set_config(struct log *log, const struct log_config *config);
+/* For this log alone: 0 or ERR_NOMEM. */
+int log_set_config(struct log *log, const struct log_config *config);
+/* One that it shares with others; takes a reference of its own. */
+void log_use_config(struct log *log, const struct log_config *shared);
+void log_use_config_of(struct log *log, const struct log *other);
 int32_t log_latest_epoch(const struct log *log); /* -1: none */
 
 struct log_offset {

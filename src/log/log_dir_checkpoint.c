@@ -36,6 +36,21 @@ static int checkpoint_path(const struct log_dir *dir, enum log_checkpoint_kind k
     return size > 0 && size < CHECKPOINT_PATH_BYTES ? 0 : ERR_RANGE;
 }
 
+/* Offsets of 0 say as much as none, and a node that has just been made has nothing else. */
+static void checkpoint_drop_zeros(struct log_checkpoint *checkpoint)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < checkpoint->count; i++) {
+        if (checkpoint->entries[i].offset > 0) {
+            checkpoint->entries[kept++] = checkpoint->entries[i];
+        }
+    }
+    checkpoint->count = kept;
+    if (kept == 0) {
+        log_checkpoint_release(checkpoint);
+    }
+}
+
 int log_dir_read_checkpoints(struct log_dir *dir)
 {
     char path[CHECKPOINT_PATH_BYTES];
@@ -44,6 +59,7 @@ int log_dir_read_checkpoints(struct log_dir *dir)
         error = checkpoint_path(dir, (enum log_checkpoint_kind)kind, path);
         if (error == 0) {
             error = log_checkpoint_read(dir->fs, path, &dir->checkpoints[kind]);
+            checkpoint_drop_zeros(&dir->checkpoints[kind]);
         }
         error = error == ERR_CORRUPT ? 0 : error;
     }

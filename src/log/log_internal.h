@@ -8,22 +8,29 @@
 #include "log/producer_state.h"
 #include "log/segment.h"
 
-struct log_recent {
-    int64_t base_offset;
-    int64_t last_offset;
-    int64_t position; /* in the active segment */
-};
-
 /* Bytes that are so new, and no more than so many, are taken to be in the page cache unseen. */
 #define LOG_HOT_MS 5000
+
+/* What was written last, so that who reads it at once finds it without a look at the disk. */
+struct log_recent {
+    struct log_recent_batch {
+        int64_t base_offset;
+        int64_t last_offset;
+        int64_t position; /* in the active segment */
+    } batches[LOG_RECENT_MAX];
+    uint32_t next;
+    /* What was written to the active segment within the last LOG_HOT_MS to twice that lies at or
+     * above hot_position[0]; hot_position[1] and hot_ms are where and when this period began. */
+    int64_t hot_position[2];
+    int64_t hot_ms;
+};
 
 /* Invariants: segments are sorted by base offset, there is at least one, the last is the active
  * one; first base <= log_start_offset <= log_end_offset; recovery_point <= log_end_offset. */
 struct log {
     struct log_place place;
     char *directory;
-    struct io_fs fs;
-    struct log_config config;
+    const struct log_config *config; /* shared */
     struct segment **segments;
     size_t segment_count;
     size_t segment_capacity;
@@ -33,12 +40,7 @@ struct log {
     int64_t size_bytes;
     struct leader_epochs epochs;
     struct producer_state producers;
-    struct log_recent *recent; /* LOG_RECENT_MAX of them; NULL until something is written */
-    uint32_t recent_next;
-    /* What was written to the active segment within the last LOG_HOT_MS to twice that lies at or
-     * above hot_position[0]; hot_position[1] and hot_ms are where and when this period began. */
-    int64_t hot_position[2];
-    int64_t hot_ms;
+    struct log_recent *recent; /* NULL until something is written */
     struct log_miss miss; /* of the last read that would have waited */
     uint64_t random;
     int64_t now_ms; /* of the last call that brought a time */

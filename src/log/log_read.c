@@ -15,7 +15,7 @@ static int log_locate(struct log *log, struct segment *segment, int64_t offset,
 {
     if (segment == log_active(log) && log->recent != NULL) {
         for (size_t i = 0; i < LOG_RECENT_MAX; i++) {
-            const struct log_recent *recent = &log->recent[i];
+            const struct log_recent_batch *recent = &log->recent->batches[i];
             if (recent->base_offset <= offset && offset <= recent->last_offset) {
                 ASSERT(recent->position >= 0 && recent->position < segment->size_bytes);
                 *first_offset = recent->base_offset;
@@ -82,9 +82,13 @@ static int log_first_batch_size(struct segment *segment, int64_t position, int64
 
 static bool log_is_hot(const struct log *log, const struct segment *segment, int64_t position)
 {
-    int64_t age_ms = log->now_ms - log->hot_ms;
-    return segment == log_active(log) && age_ms >= 0 && age_ms < 2 * LOG_HOT_MS &&
-           position >= log->hot_position[0] && position >= segment->size_bytes - LOG_HOT_BYTES;
+    const struct log_recent *recent = log->recent;
+    if (recent == NULL || segment != log_active(log)) {
+        return false;
+    }
+    int64_t age_ms = log->now_ms - recent->hot_ms;
+    return age_ms >= 0 && age_ms < 2 * LOG_HOT_MS && position >= recent->hot_position[0] &&
+           position >= segment->size_bytes - LOG_HOT_BYTES;
 }
 
 int log_read(struct log *log, int64_t start_offset, int64_t bound, size_t max_bytes,

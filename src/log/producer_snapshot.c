@@ -112,17 +112,28 @@ static int open_by_offset(const void *a, const void *b)
     return (left->first_offset > right->first_offset) - (left->first_offset < right->first_offset);
 }
 
+static int snapshot_open_transaction(struct producer_state *state,
+                                     const struct producer_entry *entry)
+{
+    int error = producer_state_need_pending(state);
+    if (error != 0) {
+        return error;
+    }
+    struct producer_transactions *open = &state->pending->open;
+    error = mem_grow((void **)&open->items, &open->capacity, open->count + 1, sizeof *open->items);
+    if (error == 0) {
+        open->items[open->count++] = (struct producer_transaction){
+            entry->producer_id, entry->transaction_first_offset, -1};
+    }
+    return error;
+}
+
 /* Entries as they are in the file are in no order. All that they tell lies below offset. */
 static int snapshot_restore(struct producer_state *state, struct reader *reader, int64_t offset,
                             int32_t count, int64_t now_ms, int64_t expiration_ms)
 {
-    ASSERT(state->count == 0 && state->open.count == 0);
-    int error = mem_grow((void **)&state->entries, &state->capacity, (size_t)count,
-                         sizeof *state->entries);
-    if (error == 0) {
-        error = mem_grow((void **)&state->open.items, &state->open.capacity, (size_t)count,
-                         sizeof *state->open.items);
-    }
+    ASSERT(state->count == 0);
+    int error = producer_state_reserve(state, (size_t)count, false);
     for (int32_t i = 0; error == 0 && i < count; i++) {
         struct producer_entry *entry = &state->entries[state->count];
         error = snapshot_decode_entry(reader, entry);
@@ -134,18 +145,18 @@ static int snapshot_restore(struct producer_state *state, struct reader *reader,
             continue;
         }
         if (entry->transaction_first_offset >= 0) {
-            state->open.items[state->open.count++] = (struct producer_transaction){
-                entry->producer_id, entry->transaction_first_offset, -1};
+            error = snapshot_open_transaction(state, entry);
         }
         state->count++;
     }
     if (error == 0 && state->count > 0) {
         qsort(state->entries, state->count, sizeof *state->entries, entries_by_id);
     }
-    if (error == 0 && state->open.count > 0) {
-        qsort(state->open.items, state->open.count, sizeof *state->open.items, open_by_offset);
+    if (error == 0 && state->pending != NULL && state->pending->open.count > 0) {
+        struct producer_transactions *open = &state->pending->open;
+        qsort(open->items, open->count, sizeof *open->items, open_by_offset);
     }
-    ASSERT(state->count <= (size_t)count && state->open.count <= state->count);
+    ASSERT(state->count <= (size_t)count);
     return error;
 }
 

@@ -10,6 +10,21 @@ void producer_state_init(struct producer_state *state, const struct log_place *p
     *state = (struct producer_state){.place = place, .snapshot_offset = -1};
 }
 
+static const struct producer_pending nothing_pending;
+
+static const struct producer_pending *producer_pending(const struct producer_state *state)
+{
+    return state->pending != NULL ? state->pending : &nothing_pending;
+}
+
+int producer_state_need_pending(struct producer_state *state)
+{
+    if (state->pending == NULL) {
+        state->pending = mem_calloc(1, sizeof *state->pending);
+    }
+    return state->pending == NULL ? ERR_NOMEM : 0;
+}
+
 /* What a file brings may name a producer twice. */
 static bool producers_are_in_order(const struct producer_state *state)
 {
@@ -18,8 +33,9 @@ static bool producers_are_in_order(const struct producer_state *state)
             return false;
         }
     }
-    for (size_t i = 1; i < state->open.count; i++) {
-        if (state->open.items[i - 1].first_offset > state->open.items[i].first_offset) {
+    const struct producer_transactions *open = &producer_pending(state)->open;
+    for (size_t i = 1; i < open->count; i++) {
+        if (open->items[i - 1].first_offset > open->items[i].first_offset) {
             return false;
         }
     }
@@ -28,10 +44,11 @@ static bool producers_are_in_order(const struct producer_state *state)
 
 void producer_state_assert_invariants(const struct producer_state *state)
 {
+    const struct producer_pending *pending = producer_pending(state);
     ASSERT(state->count <= state->capacity);
-    ASSERT(state->open.count <= state->count);
-    ASSERT(state->open.count <= state->open.capacity);
-    ASSERT(state->unreplicated.count <= state->unreplicated.capacity);
+    ASSERT(pending->open.count <= state->count);
+    ASSERT(pending->open.count <= pending->open.capacity);
+    ASSERT(pending->unreplicated.count <= pending->unreplicated.capacity);
     ASSERT(state->snapshot_offset >= -1);
     ASSERT_SLOW(producers_are_in_order(state));
 }
@@ -39,18 +56,23 @@ void producer_state_assert_invariants(const struct producer_state *state)
 void producer_state_release(struct producer_state *state)
 {
     mem_free(state->entries);
-    mem_free(state->open.items);
-    mem_free(state->unreplicated.items);
-    mem_free(state->verifications);
+    if (state->pending != NULL) {
+        mem_free(state->pending->open.items);
+        mem_free(state->pending->unreplicated.items);
+        mem_free(state->pending->verifications);
+        mem_free(state->pending);
+    }
     producer_state_init(state, state->place);
 }
 
 void producer_state_clear(struct producer_state *state)
 {
     state->count = 0;
-    state->open.count = 0;
-    state->unreplicated.count = 0;
-    state->verification_count = 0;
+    if (state->pending != NULL) {
+        state->pending->open.count = 0;
+        state->pending->unreplicated.count = 0;
+        state->pending->verification_count = 0;
+    }
 }
 
 /* The first entry whose id is not below producer_id. */
@@ -149,10 +171,11 @@ static int producer_check_sequence(const struct producer_entry *entry, const str
 static struct producer_verification *verification_find(const struct producer_state *state,
                                                        int64_t producer_id)
 {
-    ASSERT(state->verification_count <= state->verification_capacity);
-    for (size_t i = 0; i < state->verification_count; i++) {
-        if (state->verifications[i].producer_id == producer_id) {
-            return &state->verifications[i];
+    const struct producer_pending *pending = producer_pending(state);
+    ASSERT(pending->verification_count <= pending->verification_capacity);
+    for (size_t i = 0; i < pending->verification_count; i++) {
+        if (pending->verifications[i].producer_id == producer_id) {
+            return &pending->verifications[i];
         }
     }
     return NULL;
@@ -224,14 +247,20 @@ static void producer_entry_epoch(struct producer_entry *entry, int16_t producer_
     }
 }
 
-int producer_state_reserve(struct producer_state *state, size_t count)
+int producer_state_reserve(struct producer_state *state, size_t count, bool transactional)
 {
     int error = mem_grow((void **)&state->entries, &state->capacity, state->count + count,
                          sizeof *state->entries);
-    if (error == 0) {
-        error = transactions_reserve(&state->open, count);
+    if (error == 0 && transactional) {
+        error = producer_state_need_pending(state);
     }
-    return error == 0 ? transactions_reserve(&state->unreplicated, count) : error;
+    if (error == 0 && transactional) {
+        error = transactions_reserve(&state->pending->open, count);
+    }
+    if (error == 0 && transactional) {
+        error = transactions_reserve(&state->pending->unreplicated, count);
+    }
+    return error;
 }
 
 int producer_state_update(struct producer_state *state, const struct batch *batch)
@@ -259,7 +288,8 @@ int producer_state_update(struct producer_state *state, const struct batch *batc
     if (batch_is_transactional(batch) && entry->transaction_first_offset < 0) {
         entry->transaction_first_offset = batch->base_offset;
         struct producer_transaction opened = {batch->producer_id, batch->base_offset, -1};
-        return transactions_add(&state->open, &opened);
+        int error = producer_state_need_pending(state);
+        return error == 0 ? transactions_add(&state->pending->open, &opened) : error;
     }
     return 0;
 }
@@ -282,18 +312,20 @@ int producer_state_complete(struct producer_state *state, const struct batch *ba
     *completed = (struct producer_transaction){batch->producer_id, entry->transaction_first_offset,
                                                batch->base_offset};
     entry->transaction_first_offset = -1;
-    for (size_t i = 0; i < state->open.count; i++) {
-        if (state->open.items[i].producer_id == batch->producer_id) {
-            transactions_remove(&state->open, i);
+    struct producer_pending *pending = state->pending;
+    ASSERT(pending != NULL);
+    for (size_t i = 0; i < pending->open.count; i++) {
+        if (pending->open.items[i].producer_id == batch->producer_id) {
+            transactions_remove(&pending->open, i);
             break;
         }
     }
-    *last_stable_offset = state->open.count > 0 ? state->open.items[0].first_offset
-                                                : completed->last_offset + 1;
+    *last_stable_offset = pending->open.count > 0 ? pending->open.items[0].first_offset
+                                                  : completed->last_offset + 1;
     if (completed->first_offset > completed->last_offset) {
         return ERR_CORRUPT;
     }
-    int error = transactions_add(&state->unreplicated, completed);
+    int error = transactions_add(&pending->unreplicated, completed);
     producer_state_assert_invariants(state);
     return error == 0 ? 1 : error;
 }
@@ -301,19 +333,24 @@ int producer_state_complete(struct producer_state *state, const struct batch *ba
 int64_t producer_state_first_unstable(struct producer_state *state, int64_t high_watermark,
                                       int64_t log_start_offset)
 {
-    for (size_t i = 0; i < state->unreplicated.count;) {
-        if (state->unreplicated.items[i].last_offset < high_watermark) {
-            transactions_remove(&state->unreplicated, i);
+    struct producer_pending *pending = state->pending;
+    if (pending == NULL) {
+        return -1;
+    }
+    struct producer_transactions *unreplicated = &pending->unreplicated;
+    for (size_t i = 0; i < unreplicated->count;) {
+        if (unreplicated->items[i].last_offset < high_watermark) {
+            transactions_remove(unreplicated, i);
         } else {
             i++;
         }
     }
     int64_t first = -1;
-    if (state->unreplicated.count > 0) {
-        first = state->unreplicated.items[0].first_offset;
+    if (unreplicated->count > 0) {
+        first = unreplicated->items[0].first_offset;
     }
-    if (state->open.count > 0 && (first < 0 || state->open.items[0].first_offset < first)) {
-        first = state->open.items[0].first_offset;
+    if (pending->open.count > 0 && (first < 0 || pending->open.items[0].first_offset < first)) {
+        first = pending->open.items[0].first_offset;
     }
     first = first >= 0 && first < log_start_offset ? log_start_offset : first;
     ASSERT(first == -1 || first >= log_start_offset);
@@ -352,6 +389,17 @@ bool producer_state_has_transaction(const struct producer_state *state, int64_t 
            entry->producer_epoch == producer_epoch;
 }
 
+static struct producer_verification *verification_add(struct producer_state *state)
+{
+    if (producer_state_need_pending(state) != 0) {
+        return NULL;
+    }
+    struct producer_pending *pending = state->pending;
+    int error = mem_grow((void **)&pending->verifications, &pending->verification_capacity,
+                         pending->verification_count + 1, sizeof *pending->verifications);
+    return error != 0 ? NULL : &pending->verifications[pending->verification_count++];
+}
+
 int producer_state_verify(struct producer_state *state,
                           const struct producer_verification *asked, uint64_t *guard)
 {
@@ -362,11 +410,10 @@ int producer_state_verify(struct producer_state *state,
     }
     struct producer_verification *found = verification_find(state, asked->producer_id);
     if (found == NULL) {
-        if (mem_grow((void **)&state->verifications, &state->verification_capacity,
-                     state->verification_count + 1, sizeof *state->verifications) != 0) {
+        found = verification_add(state);
+        if (found == NULL) {
             return ERR_NOMEM;
         }
-        found = &state->verifications[state->verification_count++];
         *found = *asked;
         state->next_guard += state->next_guard == UINT64_MAX ? 2 : 1; /* never 0 */
         found->guard = state->next_guard;
@@ -397,8 +444,9 @@ int producer_state_check_guard(const struct producer_state *state, int64_t produ
 
 static void verification_remove(struct producer_state *state, struct producer_verification *found)
 {
-    ASSERT(state->verification_count > 0);
-    *found = state->verifications[--state->verification_count];
+    struct producer_pending *pending = state->pending;
+    ASSERT(pending != NULL && pending->verification_count > 0);
+    *found = pending->verifications[--pending->verification_count];
 }
 
 void producer_state_verified(struct producer_state *state, const struct batch *batch,
@@ -425,9 +473,9 @@ void producer_state_expire(struct producer_state *state, int64_t now_ms, int64_t
         }
     }
     state->count = kept;
-    for (size_t i = state->verification_count; i > 0; i--) {
-        if (now_ms - state->verifications[i - 1].begun_ms >= expiration_ms) {
-            verification_remove(state, &state->verifications[i - 1]);
+    for (size_t i = producer_pending(state)->verification_count; i > 0; i--) {
+        if (now_ms - state->pending->verifications[i - 1].begun_ms >= expiration_ms) {
+            verification_remove(state, &state->pending->verifications[i - 1]);
         }
     }
     producer_state_assert_invariants(state);
@@ -445,6 +493,35 @@ static int transactions_copy(struct producer_transactions *to,
     return error;
 }
 
+static int verifications_copy(struct producer_pending *to, const struct producer_pending *from)
+{
+    to->verification_count = 0;
+    int error = mem_grow((void **)&to->verifications, &to->verification_capacity,
+                         from->verification_count, sizeof *to->verifications);
+    if (error == 0 && from->verification_count > 0) {
+        memcpy(to->verifications, from->verifications,
+               from->verification_count * sizeof *to->verifications);
+        to->verification_count = from->verification_count;
+    }
+    return error;
+}
+
+static int pending_copy(struct producer_state *to, const struct producer_state *from)
+{
+    const struct producer_pending *source = producer_pending(from);
+    if (to->pending == NULL && from->pending == NULL) {
+        return 0;
+    }
+    int error = producer_state_need_pending(to);
+    if (error == 0) {
+        error = transactions_copy(&to->pending->open, &source->open);
+    }
+    if (error == 0) {
+        error = transactions_copy(&to->pending->unreplicated, &source->unreplicated);
+    }
+    return error == 0 ? verifications_copy(to->pending, source) : error;
+}
+
 int producer_state_copy(struct producer_state *to, const struct producer_state *from)
 {
     to->count = 0;
@@ -454,22 +531,9 @@ int producer_state_copy(struct producer_state *to, const struct producer_state *
         to->count = from->count;
     }
     if (error == 0) {
-        error = transactions_copy(&to->open, &from->open);
+        error = pending_copy(to, from);
     }
-    if (error == 0) {
-        error = transactions_copy(&to->unreplicated, &from->unreplicated);
-    }
-    to->verification_count = 0;
     to->next_guard = from->next_guard;
-    if (error == 0) {
-        error = mem_grow((void **)&to->verifications, &to->verification_capacity,
-                         from->verification_count, sizeof *to->verifications);
-    }
-    if (error == 0 && from->verification_count > 0) {
-        memcpy(to->verifications, from->verifications,
-               from->verification_count * sizeof *to->verifications);
-        to->verification_count = from->verification_count;
-    }
     producer_state_assert_invariants(to);
     return error;
 }

@@ -48,24 +48,30 @@ struct producer_verification {
     int16_t producer_epoch;
     bool epoch_a_transaction; /* its client takes a new epoch for each */
 };
+/* What there is of transactions. Most logs never see one. */
+struct producer_pending {
+    struct producer_transactions open;
+    /* Completed, their marker not yet below the high watermark. */
+    struct producer_transactions unreplicated;
+    struct producer_verification *verifications;
+    size_t verification_count;
+    size_t verification_capacity;
+};
 struct producer_state {
     const struct log_place *place;
     struct producer_entry *entries;
     size_t count;
     size_t capacity;
-    struct producer_transactions open;
-    /* Completed, their marker not yet below the high watermark. */
-    struct producer_transactions unreplicated;
+    struct producer_pending *pending; /* NULL: there never was any */
     int64_t snapshot_offset; /* of the newest snapshot; -1: none */
-    struct producer_verification *verifications;
-    size_t verification_count;
-    size_t verification_capacity;
     uint64_t next_guard; /* set by the owner to something that was not there before */
 };
 
 void producer_state_init(struct producer_state *state, const struct log_place *place);
 void producer_state_assert_invariants(const struct producer_state *state);
 void producer_state_release(struct producer_state *state);
+/* Sees to it that there is pending: 0 or ERR_NOMEM. */
+int producer_state_need_pending(struct producer_state *state);
 void producer_state_clear(struct producer_state *state);
 struct producer_entry *producer_state_find(const struct producer_state *state,
                                            int64_t producer_id);
@@ -76,9 +82,9 @@ const struct producer_batch *producer_state_duplicate(const struct producer_stat
 /* Checks epoch and sequence of a data batch. from_client: sequences too. */
 int producer_state_check(const struct producer_state *state, const struct batch *batch,
                          bool from_client);
-/* Room for so many more producers, transactions and their ends: what is taken in afterwards, for
- * batches no more than that, finds memory. ERR_NOMEM. */
-int producer_state_reserve(struct producer_state *state, size_t count);
+/* Room for so many more producers and, if transactional, transactions and their ends: what is taken
+ * in afterwards, for batches no more than that, finds memory. ERR_NOMEM. */
+int producer_state_reserve(struct producer_state *state, size_t count, bool transactional);
 /* Takes an appended data batch in; offsets are final. ERR_NOMEM. */
 int producer_state_update(struct producer_state *state, const struct batch *batch);
 

@@ -102,7 +102,7 @@ static int log_file_order(const void *a, const void *b)
 static int log_files_list(struct log *log, struct log_files *files)
 {
     files->count = 0;
-    int error = io_list(&log->fs, log->directory, log_files_visit, files);
+    int error = io_list(log->place.fs, log->directory, log_files_visit, files);
     if (error == 0 && files->count > 0) {
         qsort(files->items, files->count, sizeof *files->items, log_file_order);
     }
@@ -123,7 +123,7 @@ static int log_file_remove(struct log *log, const struct log_file *file)
     char path[LOG_PATH_BYTES];
     int error = log_file_path(log, file, file->state, path);
     if (error == 0) {
-        error = io_remove(&log->fs, path);
+        error = io_remove(log->place.fs, path);
     }
     log->directory_dirty = true;
     return error == ERR_NOT_FOUND ? 0 : error;
@@ -136,7 +136,7 @@ static int log_swap_range(struct log *log, const struct log_file *file, int64_t 
     struct io_file opened;
     int error = log_file_path(log, file, LOG_FILE_SWAP, path);
     if (error == 0) {
-        error = io_file_open(&log->fs, path, IO_OPEN_READ, &opened);
+        error = io_file_open(log->place.fs, path, IO_OPEN_READ, &opened);
     }
     if (error != 0) {
         return error;
@@ -197,7 +197,7 @@ static int log_finish_swaps(struct log *log, struct log_files *files)
         if (files->items[i].state == LOG_FILE_SWAP) {
             error = log_file_path(log, &files->items[i], LOG_FILE_SWAP, from);
             error = error == 0 ? log_file_path(log, &files->items[i], LOG_FILE_FINAL, to) : error;
-            error = error == 0 ? io_rename(&log->fs, from, to) : error;
+            error = error == 0 ? io_rename(log->place.fs, from, to) : error;
         }
     }
     return error == 0 ? log_files_list(log, files) : error;
@@ -213,7 +213,7 @@ static void log_load_cleaned(struct log *log)
     size_t size;
     int printed = snprintf(path, sizeof path, "%s/%s", log->directory, LOG_CLEANED_FILE);
     if (printed > 0 && printed < LOG_PATH_BYTES &&
-        io_read_whole(&log->fs, path, CLEANED_FILE_BYTES_MAX, &text, &size) == 0) {
+        io_read_whole(log->place.fs, path, CLEANED_FILE_BYTES_MAX, &text, &size) == 0) {
         int64_t offset = strtoll((char *)text, NULL, 10);
         log->cleaned_below = offset > 0 ? offset : 0;
         mem_free(text);
@@ -320,7 +320,7 @@ static int recovery_account(struct log *log, struct recovery_walk *walk, struct 
 {
     ASSERT(batch->base_offset >= walk->next_offset);
     if (!walk->whole) {
-        return segment_account(segment, batch, position, log->config.index_interval_bytes);
+        return segment_account(segment, batch, position, log->config->index_interval_bytes);
     }
     if (batch->partition_leader_epoch > leader_epochs_latest(&log->epochs)) {
         int error = leader_epochs_assign(&log->epochs, batch->partition_leader_epoch,
@@ -507,7 +507,7 @@ static int log_load_newest_snapshot(struct log *log, struct log_files *files, in
             continue;
         }
         int error = producer_state_load_snapshot(&log->producers, file->number, log->now_ms,
-                                                 log->config.producer_id_expiration_ms);
+                                                 log->config->producer_id_expiration_ms);
         if (error == 0) {
             *loaded = file->number;
             ASSERT(log->producers.snapshot_offset == *loaded);
@@ -612,7 +612,7 @@ static int recovery_drop(struct log *log, size_t index)
     if (error == 0 && index < log->segment_count) {
         log_drop_segments(log, index, log->segment_count - index);
         /* Or they could follow what is written in their place after another loss of power. */
-        error = io_sync_directory(&log->fs, log->directory);
+        error = io_sync_directory(log->place.fs, log->directory);
     }
     return error;
 }
@@ -641,7 +641,7 @@ static int recovery_whole(struct log *log, struct log_files *files, int64_t reco
     struct recovery_walk walk = {
         .check_crc = true,
         .whole = true,
-        .dense_from = log->config.clean_compact ? INT64_MAX : dense_from,
+        .dense_from = log->config->clean_compact ? INT64_MAX : dense_from,
     };
     for (; error == 0 && index < log->segment_count; index++) {
         struct segment *segment = log->segments[index];
@@ -740,7 +740,7 @@ static int recovery_segments(struct log *log, const struct log_options *options,
 int log_recover(struct log *log, const struct log_options *options, struct err_message *message)
 {
     struct log_files files = {0};
-    int error = io_make_directory(&log->fs, log->directory);
+    int error = io_make_directory(log->place.fs, log->directory);
     bool is_new = error == 0;
     /* The last process may have died before it synced what it made in it. */
     log->directory_dirty = is_new || !options->clean_shutdown;
@@ -776,6 +776,6 @@ int log_recover(struct log *log, const struct log_options *options, struct err_m
     mem_free(files.items);
     /* Where each record is to be on the disk before anybody hears of it, what the last process did
      * not get to must be there before this one serves it. */
-    bool strict = log->config.flush_messages != INT64_MAX;
+    bool strict = log->config->flush_messages != INT64_MAX;
     return error == 0 && strict && !options->clean_shutdown ? log_flush(log) : error;
 }

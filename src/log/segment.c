@@ -11,15 +11,21 @@
 
 #define SEGMENT_RESERVE_SHARE 4
 
+/* The record file, which has no entries, and its indexes. */
 #define SEGMENT_FILES 4
-static const char *const file_suffixes[][SEGMENT_FILES] = {
-    [SEGMENT_FILES_FINAL] = {".log", ".index", ".timeindex", ".txnindex"},
-    [SEGMENT_FILES_DELETED] = {".log.deleted", ".index.deleted", ".timeindex.deleted",
-                               ".txnindex.deleted"},
-    [SEGMENT_FILES_CLEANED] = {".log.cleaned", ".index.cleaned", ".timeindex.cleaned",
-                               ".txnindex.cleaned"},
-    [SEGMENT_FILES_SWAP] = {".log.swap", ".index.swap", ".timeindex.swap", ".txnindex.swap"},
+#define FILE_KINDS(state)                                                      \
+    {                                                                          \
+        {".log" state, 0}, {".index" state, OFFSET_ENTRY_BYTES},               \
+        {".timeindex" state, TIME_ENTRY_BYTES}, {".txnindex" state, ABORTED_ENTRY_BYTES} \
+    }
+static const struct index_kind file_kinds[][SEGMENT_FILES] = {
+    [SEGMENT_FILES_FINAL] = FILE_KINDS(""),
+    [SEGMENT_FILES_DELETED] = FILE_KINDS(".deleted"),
+    [SEGMENT_FILES_CLEANED] = FILE_KINDS(".cleaned"),
+    [SEGMENT_FILES_SWAP] = FILE_KINDS(".swap"),
 };
+const struct index_kind segment_offset_index = {".index", OFFSET_ENTRY_BYTES};
+const struct index_kind segment_time_index = {".timeindex", TIME_ENTRY_BYTES};
 
 static int64_t offset_entry_key(const uint8_t *entry)
 {
@@ -45,7 +51,7 @@ void segment_file_unref(struct segment_file *file)
 }
 
 static struct segment *segment_create_named(const struct log_place *place, int64_t base_offset,
-                                            int64_t now_ms, const char *const *suffixes)
+                                            int64_t now_ms, enum segment_files files)
 {
     ASSERT(base_offset >= 0);
     struct segment *segment = mem_calloc(1, sizeof *segment);
@@ -61,22 +67,22 @@ static struct segment *segment_create_named(const struct log_place *place, int64
     segment->used_ms = now_ms;
     segment->indexed_offset = -1;
     segment->found.last_offset = -1;
-    segment->log_suffix = suffixes[0];
-    index_file_init(&segment->offsets, place, base_offset, suffixes[1], OFFSET_ENTRY_BYTES);
-    index_file_init(&segment->times, place, base_offset, suffixes[2], TIME_ENTRY_BYTES);
-    index_file_init(&segment->aborted, place, base_offset, suffixes[3], ABORTED_ENTRY_BYTES);
+    segment->log_suffix = file_kinds[files][0].suffix;
+    index_file_init(&segment->offsets, place, base_offset, &file_kinds[files][1]);
+    index_file_init(&segment->times, place, base_offset, &file_kinds[files][2]);
+    index_file_init(&segment->aborted, place, base_offset, &file_kinds[files][3]);
     return segment;
 }
 
 struct segment *segment_create(const struct log_place *place, int64_t base_offset, int64_t now_ms)
 {
-    return segment_create_named(place, base_offset, now_ms, file_suffixes[SEGMENT_FILES_FINAL]);
+    return segment_create_named(place, base_offset, now_ms, SEGMENT_FILES_FINAL);
 }
 
 struct segment *segment_create_cleaned(const struct log_place *place, int64_t base_offset,
                                        int64_t now_ms)
 {
-    return segment_create_named(place, base_offset, now_ms, file_suffixes[SEGMENT_FILES_CLEANED]);
+    return segment_create_named(place, base_offset, now_ms, SEGMENT_FILES_CLEANED);
 }
 
 void segment_assert_invariants(const struct segment *segment)
@@ -538,7 +544,7 @@ int segment_idle(struct segment *segment)
         error = index_file_idle(&segment->aborted);
     }
     segment_close_record_file(segment);
-    ASSERT(error != 0 || (!segment->offsets.is_open && !segment->times.is_open));
+    ASSERT(error != 0 || segment_is_idle(segment));
     return error;
 }
 
@@ -564,9 +570,9 @@ int segment_rename_files(const struct log_place *place, int64_t base_offset,
     for (size_t i = 0; i < SEGMENT_FILES; i++) {
         char old_path[LOG_PATH_BYTES];
         char new_path[LOG_PATH_BYTES];
-        int error = log_place_path(place, base_offset, file_suffixes[from][i], old_path);
+        int error = log_place_path(place, base_offset, file_kinds[from][i].suffix, old_path);
         if (error == 0) {
-            error = log_place_path(place, base_offset, file_suffixes[to][i], new_path);
+            error = log_place_path(place, base_offset, file_kinds[to][i].suffix, new_path);
         }
         if (error == 0) {
             error = io_rename(place->fs, old_path, new_path);
@@ -584,7 +590,7 @@ int segment_remove_files(const struct log_place *place, int64_t base_offset,
     /* The record file goes last: as long as it is there, the others may be made anew. */
     for (size_t i = SEGMENT_FILES; i-- > 0;) {
         char path[LOG_PATH_BYTES];
-        int error = log_place_path(place, base_offset, file_suffixes[which][i], path);
+        int error = log_place_path(place, base_offset, file_kinds[which][i].suffix, path);
         if (error == 0) {
             error = io_remove(place->fs, path);
         }

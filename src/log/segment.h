@@ -24,6 +24,9 @@
 #define TIME_ENTRY_BYTES 12
 #define ABORTED_ENTRY_BYTES 34
 
+extern const struct index_kind segment_offset_index;
+extern const struct index_kind segment_time_index;
+
 struct segment_file {
     struct io_file file;
     atomic_int references;
@@ -128,6 +131,12 @@ int segment_reset_indexes(struct segment *segment);
 int segment_reset_aborted(struct segment *segment);
 /* Writes pending entries and closes what is open. */
 int segment_idle(struct segment *segment);
+/* No file is open and nothing waits to be written. */
+static inline bool segment_is_idle(const struct segment *segment)
+{
+    return segment->file == NULL && index_file_is_idle(&segment->offsets) &&
+           index_file_is_idle(&segment->times) && index_file_is_idle(&segment->aborted);
+}
 int segment_sync(struct segment *segment);
 /* Renames the four files to name + ".deleted"; the ones that are there. */
 int segment_rename_deleted(struct segment *segment);

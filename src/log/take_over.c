@@ -32,7 +32,7 @@ static int take_over_cleaned(struct log *copy, const struct log *from)
     }
     copy->cleaned_below = from->cleaned_below;
     size = snprintf(text, sizeof text, "%" PRId64 "\n", from->cleaned_below);
-    return io_write_atomically(&copy->fs, path, text, (size_t)size);
+    return io_write_atomically(copy->place.fs, path, text, (size_t)size);
 }
 
 static int take_over_epochs(struct log *copy, const struct log *from)
@@ -72,7 +72,7 @@ int log_move_directory(struct log *log, const char *path)
     if (copy == NULL) {
         return ERR_NOMEM;
     }
-    int error = io_rename(&log->fs, log->directory, path);
+    int error = io_rename(log->place.fs, log->directory, path);
     if (error != 0) {
         mem_free(copy);
         return error;

@@ -10,7 +10,7 @@ int log_remove_snapshot(struct log *log, int64_t offset)
     char path[LOG_PATH_BYTES];
     int error = log_place_path(&log->place, offset, ".snapshot", path);
     if (error == 0) {
-        error = io_remove(&log->fs, path);
+        error = io_remove(log->place.fs, path);
     }
     return error == ERR_NOT_FOUND ? 0 : error;
 }
@@ -71,7 +71,7 @@ static int log_may_delete(struct log *log, size_t i, int64_t high_watermark, int
     if (!is_last && end <= log->log_start_offset) {
         return 1;
     }
-    if (!log->config.clean_delete) {
+    if (!log->config->clean_delete) {
         return 0;
     }
     if (*excess_bytes >= segment->size_bytes) {
@@ -79,14 +79,14 @@ static int log_may_delete(struct log *log, size_t i, int64_t high_watermark, int
     }
     int64_t age_ms;
     int error = log_segment_age(segment, now_ms, &age_ms);
-    if (error == 0 && log->config.retention_ms >= 0 && age_ms > log->config.retention_ms) {
+    if (error == 0 && log->config->retention_ms >= 0 && age_ms > log->config->retention_ms) {
         error = segment_confirm_max_timestamp(segment);
         error = error == 0 ? log_segment_age(segment, now_ms, &age_ms) : error;
     }
     if (error != 0) {
         return error;
     }
-    return log->config.retention_ms >= 0 && age_ms > log->config.retention_ms;
+    return log->config->retention_ms >= 0 && age_ms > log->config->retention_ms;
 }
 
 int log_apply_retention(struct log *log, int64_t high_watermark, int64_t now_ms, int32_t *deleted)
@@ -98,7 +98,7 @@ int log_apply_retention(struct log *log, int64_t high_watermark, int64_t now_ms,
     }
     log->now_ms = now_ms;
     int64_t excess_bytes =
-        log->config.retention_bytes >= 0 ? log->size_bytes - log->config.retention_bytes : -1;
+        log->config->retention_bytes >= 0 ? log->size_bytes - log->config->retention_bytes : -1;
     size_t count = 0;
     while (count < log->segment_count) {
         int may = log_may_delete(log, count, high_watermark, now_ms, &excess_bytes);

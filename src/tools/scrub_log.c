@@ -351,7 +351,7 @@ static void check_aborted_are_all_there(struct partition_scrub *partition)
     bool is_last = partition->segment->base_offset ==
                    partition->segments.items[partition->segments.count - 1];
     if (is_last || !partition->producers_known ||
-        log_place_path(index->place, index->base_offset, index->suffix, path) != 0) {
+        log_place_path(index->place, index->base_offset, index->kind->suffix, path) != 0) {
         return;
     }
     for (size_t i = 0; i < partition->aborted_count; i++) {
@@ -396,19 +396,19 @@ static void check_index(struct partition_scrub *partition, struct index_file *in
     uint8_t entry[INDEX_ENTRY_BYTES_MAX];
     char path[LOG_PATH_BYTES];
     int64_t count = index_file_count(index);
-    if (log_place_path(index->place, index->base_offset, index->suffix, path) != 0) {
+    if (log_place_path(index->place, index->base_offset, index->kind->suffix, path) != 0) {
         return;
     }
     if (count < 0) {
         scrub_problem(partition->scrub, path, -1, "it cannot be read: %s", err_text((int)count));
         return;
     }
-    scrub_begin_file(partition->scrub, path, count * index->entry_bytes);
+    scrub_begin_file(partition->scrub, path, count * index->kind->entry_bytes);
     int problems = 0;
     for (int64_t i = 0; i < count && problems < PROBLEMS_A_FILE_MAX; i++) {
         if (index_file_read(index, (uint32_t)i, entry) != 0 || !is_sound(partition, entry)) {
             problems++;
-            scrub_problem(partition->scrub, path, i * index->entry_bytes,
+            scrub_problem(partition->scrub, path, i * index->kind->entry_bytes,
                           "the entry does not agree with the log");
         }
     }

@@ -22,7 +22,7 @@ static struct {
     struct log_dir dir;
     struct broker broker;
     struct broker_shard *shard;
-    struct partition partitions[PARTITIONS];
+    struct partition *partitions[PARTITIONS];
     atomic_int syncs;
     int files; /* open ones */
     int sync_error;
@@ -84,7 +84,7 @@ static void open_partition(struct partition *partition, int32_t index, int64_t f
 static void open_all(int64_t flush_messages)
 {
     for (int32_t i = 0; i < PARTITIONS; i++) {
-        open_partition(&test.partitions[i], i, flush_messages);
+        open_partition(test.partitions[i], i, flush_messages);
     }
     test.syncs = 0;
 }
@@ -111,6 +111,9 @@ static int setup(void **state)
     writer_init(&test.shard->scratch, 1 << 20);
     assert_int_equal(loop_create(2, &test.shard->loop), 0);
     partition_files_init(test.shard, 1);
+    for (int32_t i = 0; i < PARTITIONS; i++) {
+        test.partitions[i] = mem_need(sizeof *test.partitions[i] + 1);
+    }
     return 0;
 }
 
@@ -118,7 +121,8 @@ static int teardown(void **state)
 {
     (void)state;
     for (int32_t i = 0; i < PARTITIONS; i++) {
-        log_abandon(&test.partitions[i].log);
+        log_abandon(&test.partitions[i]->log);
+        mem_free(test.partitions[i]);
     }
     loop_timer_cancel(test.shard->loop, &test.shard->files_timer);
     loop_destroy(&test.shard->loop);
@@ -180,28 +184,28 @@ static void flush__one_job_syncs_all_that_is_due_in_a_turn(void **state)
     struct seen_wait later;
     open_all(1);
     for (int i = 0; i < PARTITIONS; i++) {
-        assert_true(append(&test.partitions[i], i > 0, &seen[i]));
-        assert_int_equal(test.partitions[i].high_watermark, 0);
+        assert_true(append(test.partitions[i], i > 0, &seen[i]));
+        assert_int_equal(test.partitions[i]->high_watermark, 0);
     }
     assert_int_equal(test.shard->flushes[0].due_count, PARTITIONS);
     partition_run_flushes(test.shard);
     assert_int_equal(test.shard->flushes[0].due_count, 0);
     assert_true(test.shard->flushes[0].running);
     /* What comes meanwhile waits for the next. */
-    assert_true(append(&test.partitions[1], true, &later));
+    assert_true(append(test.partitions[1], true, &later));
     loop_drain(test.shard->loop);
     assert_int_equal(test.syncs, PARTITIONS);
     for (int i = 0; i < PARTITIONS; i++) {
         assert_true(seen[i].done);
         assert_int_equal(seen[i].error, 0);
-        assert_int_equal(test.partitions[i].high_watermark, 1);
-        assert_int_equal(log_recovery_point(test.partitions[i].log), 1);
+        assert_int_equal(test.partitions[i]->high_watermark, 1);
+        assert_int_equal(log_recovery_point(test.partitions[i]->log), 1);
     }
     assert_false(later.done);
     assert_int_equal(test.shard->flushes[0].due_count, 1);
     turn();
     assert_true(later.done);
-    assert_int_equal(test.partitions[1].high_watermark, 2);
+    assert_int_equal(test.partitions[1]->high_watermark, 2);
     assert_int_equal(test.syncs, PARTITIONS + 1);
 }
 
@@ -210,10 +214,10 @@ static void flush__those_that_become_due_during_a_sync_go_together_with_the_next
     (void)state;
     struct seen_wait seen[PARTITIONS];
     open_all(1);
-    append(&test.partitions[0], true, &seen[0]);
+    append(test.partitions[0], true, &seen[0]);
     partition_run_flushes(test.shard);
-    append(&test.partitions[1], true, &seen[1]);
-    append(&test.partitions[2], true, &seen[2]);
+    append(test.partitions[1], true, &seen[1]);
+    append(test.partitions[2], true, &seen[2]);
     partition_run_flushes(test.shard);
     assert_int_equal(test.shard->flushes[0].due_count, 2);
     loop_drain(test.shard->loop);
@@ -229,16 +233,16 @@ static void flush__messages_count_since_the_last_sync(void **state)
     (void)state;
     struct seen_wait seen;
     open_all(3);
-    assert_false(append(&test.partitions[0], true, NULL));
-    assert_false(append(&test.partitions[0], true, NULL));
-    assert_int_equal(test.partitions[0].high_watermark, 2);
+    assert_false(append(test.partitions[0], true, NULL));
+    assert_false(append(test.partitions[0], true, NULL));
+    assert_int_equal(test.partitions[0]->high_watermark, 2);
     assert_int_equal(test.shard->flushes[0].due_count, 0);
     /* The answer waits whatever acks say: the sync is a part of the append. */
-    assert_true(append(&test.partitions[0], false, &seen));
+    assert_true(append(test.partitions[0], false, &seen));
     turn();
     assert_true(seen.done);
-    assert_int_equal(log_recovery_point(test.partitions[0].log), 3);
-    assert_false(append(&test.partitions[0], true, NULL));
+    assert_int_equal(log_recovery_point(test.partitions[0]->log), 3);
+    assert_false(append(test.partitions[0], true, NULL));
 }
 
 static void flush__an_epoch_is_written_soon_after_its_first_record(void **state)
@@ -248,7 +252,7 @@ static void flush__an_epoch_is_written_soon_after_its_first_record(void **state)
     uint8_t *text;
     size_t size;
     open_all(INT64_MAX);
-    struct partition *partition = &test.partitions[0];
+    struct partition *partition = test.partitions[0];
     partition->leader_epoch = 7;
     snprintf(path, sizeof path, "%s/leader-epoch-checkpoint", log_directory(partition->log));
     assert_int_equal(log_assign_epoch(partition->log, 7), 0);
@@ -269,11 +273,11 @@ static void flush__a_failed_sync_takes_the_directory_offline(void **state)
     struct seen_wait seen;
     open_all(1);
     test.sync_error = ERR_IO;
-    append(&test.partitions[0], true, &seen);
+    append(test.partitions[0], true, &seen);
     turn();
     assert_true(seen.done);
     assert_int_equal(seen.error, KAFKA_KAFKA_STORAGE_ERROR);
-    assert_int_equal(test.partitions[0].high_watermark, 0);
+    assert_int_equal(test.partitions[0]->high_watermark, 0);
     assert_true(atomic_load(&test.broker.dirs[0].offline));
     assert_true(test.dir.offline); /* so that no mark of a clean end is left in it */
     assert_true(test.fatal);
@@ -283,7 +287,7 @@ static void flush__ms_counts_from_the_last_sync_and_needs_something_to_sync(void
 {
     (void)state;
     open_all(INT64_MAX);
-    struct partition *partition = &test.partitions[0];
+    struct partition *partition = test.partitions[0];
     struct log_config config = *log_config(partition->log);
     config.flush_ms = 1000;
     log_set_config(partition->log, &config);
@@ -304,12 +308,12 @@ static void flush__a_partition_that_goes_is_not_synced(void **state)
 {
     (void)state;
     open_all(1);
-    append(&test.partitions[0], false, NULL);
-    append(&test.partitions[1], false, NULL);
-    partition_forget_flush(&test.partitions[0]);
+    append(test.partitions[0], false, NULL);
+    append(test.partitions[1], false, NULL);
+    partition_forget_flush(test.partitions[0]);
     turn();
     assert_int_equal(test.syncs, 1);
-    assert_int_equal(log_recovery_point(test.partitions[0].log), 0);
+    assert_int_equal(log_recovery_point(test.partitions[0]->log), 0);
 }
 
 static void files__those_used_longest_ago_close_when_there_are_too_many(void **state)
@@ -317,25 +321,25 @@ static void files__those_used_longest_ago_close_when_there_are_too_many(void **s
     (void)state;
     open_all(INT64_MAX);
     for (int i = 0; i < PARTITIONS; i++) {
-        log_close_idle_files(test.partitions[i].log, INT64_MAX);
+        log_close_idle_files(test.partitions[i]->log, INT64_MAX);
     }
     assert_int_equal(test.files, 0);
     test.shard->open_max = 2;
     for (int i = 0; i < PARTITIONS; i++) {
-        partition_touch(&test.partitions[i]);
-        append(&test.partitions[i], true, NULL);
+        partition_touch(test.partitions[i]);
+        append(test.partitions[i], true, NULL);
     }
     assert_int_equal(test.shard->open_count, 2);
     assert_int_equal(test.files, 2);
-    assert_true(list_empty(&test.partitions[0].open_node));
+    assert_true(list_empty(&test.partitions[0]->open_node));
     /* Used again, 1 outlives 2. */
-    partition_touch(&test.partitions[1]);
-    partition_touch(&test.partitions[0]);
-    append(&test.partitions[0], true, NULL);
-    assert_true(list_empty(&test.partitions[2].open_node));
+    partition_touch(test.partitions[1]);
+    partition_touch(test.partitions[0]);
+    append(test.partitions[0], true, NULL);
+    assert_true(list_empty(&test.partitions[2]->open_node));
     assert_int_equal(test.files, 2);
     for (int i = 0; i < PARTITIONS; i++) {
-        partition_forget_files(&test.partitions[i]);
+        partition_forget_files(test.partitions[i]);
     }
     assert_int_equal(test.shard->open_count, 0);
 }

@@ -12,6 +12,8 @@
 #include "log/log_dir.h"
 
 #define ENTRY_BYTES 8
+
+static const struct index_kind kind = {".index", ENTRY_BYTES};
 #define ENTRIES_MAX 3000
 
 struct fixture {
@@ -39,7 +41,7 @@ static int setup(void **state)
     fixture->place = (struct log_place){.fs = &fixture->fs, .directory = fixture->root};
     fixture->count = 0;
     fixture->random = 7;
-    index_file_init(&fixture->index, &fixture->place, 0, ".index", ENTRY_BYTES);
+    index_file_init(&fixture->index, &fixture->place, 0, &kind);
     *state = fixture;
     return 0;
 }
