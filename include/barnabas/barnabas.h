@@ -31,6 +31,7 @@ enum bnb_error_code {
     BNB_ERROR_TIMEOUT = -10,
     BNB_ERROR_UNSUPPORTED = -11,
     BNB_ERROR_NO_OFFSET = -16, /* neither committed, nor is there a reset policy */
+    BNB_ERROR_ABORTED = -17,   /* its transaction was aborted before it was sent */
     BNB_ERROR_UNKNOWN_SERVER = -100, /* Kafka's -1 */
 };
 
@@ -84,6 +85,20 @@ BNB_EXPORT int bnb_uuid_parse(const char *text, struct bnb_uuid *id);
 struct bnb_topic_partition {
     const char *topic;
     int32_t partition;
+};
+struct bnb_consumer_offset {
+    const char *topic;
+    int32_t partition;
+    int32_t leader_epoch; /* -1: unknown */
+    int64_t offset;       /* of the next record to read; -1: none is committed */
+    const char *metadata; /* "" or NULL: none */
+};
+/* A consumer as its group knows it. */
+struct bnb_group_metadata {
+    const char *group_id;
+    int32_t generation;            /* or member epoch; -1: no member */
+    const char *member_id;         /* "": no member */
+    const char *group_instance_id; /* NULL: a dynamic member */
 };
 struct bnb_header {
     const char *key;

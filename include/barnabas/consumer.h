@@ -61,13 +61,6 @@ struct bnb_rebalance_listener {
                  const struct bnb_topic_partition *partitions, size_t count);
     void *context;
 };
-struct bnb_consumer_offset {
-    const char *topic;
-    int32_t partition;
-    int32_t leader_epoch; /* -1: unknown */
-    int64_t offset;       /* of the next record to read; -1: none is committed */
-    const char *metadata; /* "" or NULL: none */
-};
 /* code is 0 when it is committed. Called from bnb_consumer_poll or bnb_consumer_close. */
 typedef void (*bnb_commit_callback)(void *context, const struct bnb_error *error);
 
@@ -120,6 +113,12 @@ BNB_EXPORT int bnb_consumer_committed(struct bnb_consumer *consumer, struct bnb_
                                       const struct bnb_topic_partition *partitions, size_t count,
                                       const struct bnb_consumer_offset **offsets,
                                       struct bnb_error *error);
+
+/* What a transaction that commits this group's offsets is to tell (bnb_producer_send_offsets), in
+ * the memory: the member that it last was. To be asked for after the records were polled. */
+BNB_EXPORT int bnb_consumer_group_metadata(struct bnb_consumer *consumer, struct bnb_memory *memory,
+                                           struct bnb_group_metadata *metadata,
+                                           struct bnb_error *error);
 
 /* ---- reading ---- */
 

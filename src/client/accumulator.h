@@ -24,6 +24,13 @@ enum pending_state {
     PENDING_IN_FLIGHT,
     PENDING_RETRY,
 };
+/* Of a partition, in the transaction that is open. */
+enum partition_enrolment {
+    PARTITION_OUT,
+    PARTITION_WANTED, /* has records, and is to be added */
+    PARTITION_ADDING, /* the coordinator has been asked */
+    PARTITION_IN,
+};
 struct delivery_slot {
     bnb_delivery_callback *callback;
     void *context;
@@ -54,6 +61,7 @@ struct accumulator_partition {
     struct list batches;
     int32_t next_sequence;
     bool acknowledged; /* the broker has seen this producer id in this partition */
+    enum partition_enrolment enrolment; /* of a producer with a transactional.id */
 };
 struct accumulator_topic {
     char *name;

@@ -195,6 +195,11 @@ static void client_learn_cluster(struct client *client,
     }
 }
 
+int16_t client_transaction_version(const struct client *client)
+{
+    return client->transaction_version;
+}
+
 size_t client_in_flight(struct client *client, int32_t node_id)
 {
     LIST_FOR_EACH(item, &client->nodes) {
@@ -264,6 +269,7 @@ int client_create(const struct client_options *options, struct client **created,
         return client_error_set(error, BNB_ERROR_NO_MEMORY, "out of memory");
     }
     client->options = *options;
+    client->features_epoch = -1;
     list_init(&client->nodes);
     list_init(&client->pending);
     sem_init(&client->started, 0, 0);

@@ -79,6 +79,8 @@ bool client_is_network_thread(const struct client *client);
 void client_request_start(struct client *client, struct client_request *request);
 /* Learns broker addresses from a metadata response. */
 void client_learn_brokers(struct client *client, const struct metadata_response *metadata);
+/* transaction.version of the cluster, as the brokers last told; 0: not told. */
+int16_t client_transaction_version(const struct client *client);
 /* A connection of its own to a coordinator, whose answers may take long: the target of requests to
  * it. Negative: no memory. */
 int32_t client_learn_coordinator(struct client *client, int32_t id, struct string_view host,

@@ -47,6 +47,8 @@ struct client {
     struct client_options options;
     struct list nodes;
     struct list pending; /* requests to any node while none can be tried */
+    int64_t features_epoch; /* of the newest features that were told; -1: none */
+    int16_t transaction_version;
     bool closing;
     struct loop_mail quit;
     struct loop_mail *owner_quit;

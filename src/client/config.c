@@ -79,6 +79,9 @@ static const struct config_row config_rows[] = {
     {"compression.lz4.level", CONFIG_INT, CLIENT_PRODUCER, AT(lz4_level), "9", 1},
     {"compression.zstd.level", CONFIG_INT, CLIENT_PRODUCER, AT(zstd_level), "3", -131072},
     {"enable.idempotence", CONFIG_BOOL, CLIENT_PRODUCER, AT(enable_idempotence), "true", 0},
+    {"transactional.id", CONFIG_STRING, CLIENT_PRODUCER, AT(transactional_id), NULL, 0},
+    {"transaction.timeout.ms", CONFIG_INT, CLIENT_PRODUCER, AT(transaction_timeout_ms), "60000",
+     INT32_MIN},
     {"partitioner.ignore.keys", CONFIG_BOOL, CLIENT_PRODUCER, AT(partitioner_ignore_keys), "false",
      0},
     {"fetch.min.bytes", CONFIG_INT, CLIENT_CONSUMER, AT(fetch_min_bytes), "1", 0},
@@ -108,7 +111,6 @@ static const struct config_row config_rows[] = {
     {"partitioner.class", CONFIG_ACCEPTED, CLIENT_PRODUCER, 0, NULL, 0},
     {"partitioner.adaptive.partitioning.enable", CONFIG_ACCEPTED, CLIENT_PRODUCER, 0, NULL, 0},
     {"partitioner.availability.timeout.ms", CONFIG_ACCEPTED, CLIENT_PRODUCER, 0, NULL, 0},
-    {"transaction.timeout.ms", CONFIG_ACCEPTED, CLIENT_PRODUCER, 0, NULL, 0},
     {"key.deserializer", CONFIG_ACCEPTED, CLIENT_CONSUMER, 0, NULL, 0},
     {"value.deserializer", CONFIG_ACCEPTED, CLIENT_CONSUMER, 0, NULL, 0},
     {"group.id", CONFIG_STRING, CLIENT_CONSUMER, AT(group_id), "", 0},
@@ -545,6 +547,14 @@ static int config_check_producer(const struct bnb_config *config, struct client_
     }
     if (conflict != NULL) {
         parsed->enable_idempotence = false;
+    }
+    if (parsed->transactional_id != NULL && parsed->transactional_id[0] == '\0') {
+        return client_error_set(error, BNB_ERROR_INVALID, "Invalid value  for configuration "
+                                "transactional.id: String must be non-empty");
+    }
+    if (parsed->transactional_id != NULL && !parsed->enable_idempotence) {
+        return client_error_set(error, BNB_ERROR_INVALID, "Cannot set a transactional.id without "
+                                "also enabling idempotence.");
     }
     if (parsed->delivery_timeout_ms < parsed->linger_ms + parsed->request_timeout_ms) {
         if (bnb_config_get(config, "delivery.timeout.ms") != NULL) {

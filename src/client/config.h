@@ -51,6 +51,8 @@ struct client_config {
     int64_t gzip_level;
     int64_t lz4_level;
     int64_t zstd_level;
+    char *transactional_id; /* NULL: none */
+    int64_t transaction_timeout_ms;
     bool enable_idempotence;
     bool partitioner_ignore_keys;
     /* consumer */

@@ -432,6 +432,8 @@ static void leave(struct bnb_consumer *consumer, int64_t deadline_ms)
         }
     }
     group->subscribed = false;
+    mem_free(group->member_told);
+    group->member_told = NULL;
     for (size_t i = 0; i < consumer->partition_count; i++) {
         consumer_give_up(consumer, consumer->partitions[i]);
     }
@@ -495,6 +497,29 @@ int bnb_consumer_assignment(struct bnb_consumer *consumer, struct bnb_memory *me
     pthread_mutex_unlock(&consumer->lock);
     *partitions = made;
     return made == NULL || memory->arena.failed ? BNB_ERROR_NO_MEMORY : 0;
+}
+
+int bnb_consumer_group_metadata(struct bnb_consumer *consumer, struct bnb_memory *memory,
+                                struct bnb_group_metadata *metadata, struct bnb_error *error)
+{
+    const struct consumer_group *group = &consumer->group;
+    int result = no_group(consumer, error);
+    if (result != 0) {
+        return result;
+    }
+    const char *instance_id = consumer->config->group_instance_id;
+    pthread_mutex_lock(&consumer->lock);
+    bool member = group->subscribed && group->member_told != NULL;
+    *metadata = (struct bnb_group_metadata){
+        .group_id = memory_string(memory, string_view_of(consumer->config->group_id)),
+        .generation = member ? group->generation_told : -1,
+        .member_id = memory_string(memory, string_view_of(member ? group->member_told : "")),
+        .group_instance_id =
+            memory_string(memory, string_view_of(instance_id[0] != '\0' ? instance_id : NULL)),
+    };
+    pthread_mutex_unlock(&consumer->lock);
+    return memory->arena.failed ? client_error_set(error, BNB_ERROR_NO_MEMORY, "out of memory")
+                                : 0;
 }
 
 /* The offsets of one answer, in the order that was asked for. */

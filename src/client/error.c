@@ -28,6 +28,9 @@ const char *bnb_error_name(int code)
     if (code == BNB_ERROR_NO_OFFSET) {
         return "no offset";
     }
+    if (code == BNB_ERROR_ABORTED) {
+        return "the transaction was aborted";
+    }
     return code < 0 ? err_text(code) : kafka_error_name((int16_t)code);
 }
 
@@ -89,6 +92,17 @@ static const struct {
     {42, "This most likely occurs because of a request being malformed by the client library or "
          "the message was sent to an incompatible broker."},
     {44, "Request parameters do not satisfy the configured policy."},
+    {45, "The broker received an out of order sequence number."},
+    {46, "The broker received a duplicate sequence number."},
+    {47, "Producer attempted to produce with an old epoch."},
+    {48, "The producer attempted a transactional operation in an invalid state."},
+    {49, "The producer attempted to use a producer id which is not currently assigned to its "
+         "transactional id."},
+    {50, "The transaction timeout is larger than the maximum value allowed by the broker (as "
+         "configured by transaction.max.timeout.ms)."},
+    {51, "The producer attempted to update a transaction while another concurrent operation on the "
+         "same transaction was ongoing."},
+    {53, "Transactional Id authorization failed."},
     {68, "The group is not empty."},
     {69, "The group id does not exist."},
     {81, "The group has reached its maximum size."},
@@ -97,6 +111,7 @@ static const struct {
     {86, "Deleting offsets of a topic is forbidden while the consumer group is actively "
          "subscribed to it."},
     {87, "This record has failed the validation on broker and hence will be rejected."},
+    {90, "There is a newer producer with the same transactionalId which fences the current one."},
     {100, "This server does not host this topic ID."},
     {110, "The member epoch is fenced by the group coordinator. The member must abandon all its "
           "partitions and rejoin."},
@@ -105,6 +120,8 @@ static const struct {
     {112, "The assignor or its version range is not supported by the consumer group."},
     {113, "The member epoch is stale. The member must retry after receiving its updated member "
           "epoch via the ConsumerGroupHeartbeat API."},
+    {120, "The server encountered an error with the transaction. The client can abort the "
+          "transaction to continue using this transactional ID."},
 };
 
 const char *client_error_text(int16_t error_code)

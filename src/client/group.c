@@ -42,6 +42,7 @@ void group_release(struct bnb_consumer *consumer)
     topics_release(&group->topics_known);
     membership_release(&group->membership);
     mem_free(group->lookup_items);
+    mem_free(group->member_told);
 }
 
 /* ---- the coordinator ---- */
@@ -252,6 +253,25 @@ static void request_start(struct bnb_consumer *consumer)
     client_request_start(consumer->client, &group->request);
 }
 
+/* What transactions tell of the member. Of one that the group has given up it stays as it was, so
+ * that the coordinator can tell it from nobody. The lock is held. */
+static void tell_member(struct consumer_group *group)
+{
+    const struct membership *membership = &group->membership;
+    if (!membership_is_member(membership)) {
+        return;
+    }
+    if (group->member_told == NULL || strcmp(group->member_told, membership->member_id) != 0) {
+        char *copy = mem_strndup(membership->member_id, strlen(membership->member_id));
+        if (copy == NULL) {
+            return; /* the next time */
+        }
+        mem_free(group->member_told);
+        group->member_told = copy;
+    }
+    group->generation_told = membership->generation;
+}
+
 /* Tells the application of a call, or of a failure. */
 static void tell(struct bnb_consumer *consumer)
 {
@@ -263,6 +283,7 @@ static void tell(struct bnb_consumer *consumer)
         fetcher_fail(consumer, membership->code, membership->text);
         membership->code = 0;
     }
+    tell_member(group);
     bool changed = group->out != out || group->call != membership->call;
     group->out = out;
     group->poll_wanted = !membership->polled || membership->state == MEMBERSHIP_FAILED;

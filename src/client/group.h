@@ -62,6 +62,8 @@ struct consumer_group {
     struct list commits; /* to be sent, or under way */
     struct list finished; /* whose callbacks are to be called */
     size_t commits_count;
+    char *member_told; /* the member that it last was; NULL: none yet */
+    int32_t generation_told;
     /* the network thread's alone */
     struct membership membership;
     struct topics topics_known;

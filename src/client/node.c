@@ -327,6 +327,24 @@ void node_disconnect(struct client_node *node)
     }
 }
 
+/* The newest that any broker has told counts. */
+static void node_learn_features(struct client *client,
+                                const struct api_versions_response *response)
+{
+    if (response->finalized_features_epoch < client->features_epoch) {
+        return;
+    }
+    client->features_epoch = response->finalized_features_epoch;
+    client->transaction_version = 0;
+    for (int32_t i = 0; i < response->finalized_features.count; i++) {
+        const struct api_versions_response_finalized_feature_key *feature =
+            &response->finalized_features.items[i];
+        if (string_view_is(feature->name, "transaction.version")) {
+            client->transaction_version = feature->max_version_level;
+        }
+    }
+}
+
 static void node_ready(struct client_node *node, const struct api_versions_response *response)
 {
     for (int32_t i = 0; i < API_COUNT; i++) {
@@ -339,6 +357,7 @@ static void node_ready(struct client_node *node, const struct api_versions_respo
                 (struct node_versions){api->min_version, api->max_version};
         }
     }
+    node_learn_features(node->client, response);
     node->state = NODE_READY;
     node->failures = 0;
     struct list taken;

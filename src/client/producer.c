@@ -47,6 +47,7 @@ int bnb_producer_create(const struct bnb_config *config, struct bnb_producer **c
         return result;
     }
     producer->config = client_config(producer->client);
+    transactor_init(&producer->transactor, producer->config);
     accumulator_init(&producer->accumulator, producer->config);
     *created = producer;
     return 0;
@@ -62,9 +63,7 @@ static void producer_set_deadline(const struct bnb_producer *producer, int64_t *
     }
 }
 
-/* Waits for a change until deadline_ms (monotonic; -1: for ever). False: time is up. A delivery
- * callback never waits: what it would wait for is done by its own thread. */
-static bool producer_wait(struct bnb_producer *producer, int64_t deadline_ms)
+bool producer_wait(struct bnb_producer *producer, int64_t deadline_ms)
 {
     if (client_is_network_thread(producer->client)) {
         return false;
@@ -109,6 +108,19 @@ static int producer_topic(struct bnb_producer *producer, const char *name, int64
     return 0;
 }
 
+/* Whether a record may go to the partition now, which is then part of the transaction. */
+static int producer_enrol(struct bnb_producer *producer, struct accumulator_partition *partition,
+                          struct bnb_error *error)
+{
+    int result = transactor_check_open(&producer->transactor, error);
+    if (result == 0 && partition->enrolment == PARTITION_OUT) {
+        bool added = transactor_enrol(&producer->transactor);
+        partition->enrolment = added ? PARTITION_IN : PARTITION_WANTED;
+        sender_wake(producer);
+    }
+    return result;
+}
+
 /* Appends, waiting for room. The lock is held. */
 static int producer_append(struct bnb_producer *producer, struct accumulator_topic *topic,
                            const struct bnb_producer_record *record,
@@ -129,7 +141,12 @@ static int producer_append(struct bnb_producer *producer, struct accumulator_top
                                     record->partition, record->topic, topic->partition_count,
                                     (long long)producer->config->max_block_ms);
         }
-        int result = accumulator_append(&producer->accumulator, partition, append);
+        int result =
+            sender_is_transactional(producer) ? producer_enrol(producer, partition, error) : 0;
+        if (result != 0) {
+            return result;
+        }
+        result = accumulator_append(&producer->accumulator, partition, append);
         if (result == 0 && (append->batch_begun || append->batch_full)) {
             sender_wake(producer);
         }
@@ -246,7 +263,12 @@ void bnb_producer_close(struct bnb_producer **closed, int64_t timeout_ms)
     producer->closed = true;
     pthread_cond_broadcast(&producer->changed);
     pthread_mutex_unlock(&producer->lock);
+    int64_t began_ms = io_monotonic_ms();
     (void)bnb_producer_flush(producer, timeout_ms);
+    if (sender_is_transactional(producer)) {
+        int64_t left_ms = timeout_ms - (io_monotonic_ms() - began_ms);
+        producer_close_transaction(producer, timeout_ms < 0 ? -1 : left_ms > 0 ? left_ms : 0);
+    }
     client_destroy(&producer->client, &producer->quit);
     /* The network thread is gone: what is left never got through. */
     while (!list_empty(&producer->accumulator.all)) {
@@ -258,6 +280,9 @@ void bnb_producer_close(struct bnb_producer **closed, int64_t timeout_ms)
     accumulator_release(&producer->accumulator);
     arena_release(&producer->metadata_arena);
     arena_release(&producer->id_arena);
+    arena_release(&producer->transaction.arena);
+    arena_release(&producer->transaction.find_arena);
+    arena_release(&producer->offsets_arena);
     pthread_cond_destroy(&producer->changed);
     pthread_mutex_destroy(&producer->lock);
     mem_free(producer);

@@ -9,6 +9,8 @@
 
 #define SENDER_ARENA_BYTES ((size_t)64 << 20)
 #define SENDER_NODES_MAX 1024
+/* From this version on a broker adds the partitions to the transaction (transaction.version 2). */
+#define PRODUCE_ENROLS_VERSION 12
 
 /* One produce request on its way. */
 struct produce_send {
@@ -90,6 +92,19 @@ static int64_t batch_deadline_ms(const struct bnb_producer *producer,
     return batch->created_ms + producer->config->delivery_timeout_ms;
 }
 
+/* A batch has failed for good: what follows it in its partition would be out of sequence. */
+static void sender_sequence_lost(struct bnb_producer *producer, const struct pending_batch *batch,
+                                 int code, const char *text)
+{
+    if (!sender_is_transactional(producer)) {
+        producer->id_reset = producer->id_reset || batch->producer_id >= 0;
+        return;
+    }
+    pthread_mutex_lock(&producer->lock);
+    transactor_batch_failed(&producer->transactor, code, text);
+    pthread_mutex_unlock(&producer->lock);
+}
+
 /* Fails what has waited longer than delivery.timeout.ms; what is in flight comes back first. */
 static void sender_expire(struct bnb_producer *producer, struct drain *drain)
 {
@@ -118,7 +133,7 @@ static void sender_expire(struct bnb_producer *producer, struct drain *drain)
                  expired->partition->topic->name, expired->partition->index,
                  (long long)(drain->now_ms - expired->created_ms));
         /* It may have reached the broker: later sequences cannot be told from a gap. */
-        producer->id_reset = producer->id_reset || expired->producer_id >= 0;
+        sender_sequence_lost(producer, expired, BNB_ERROR_TIMEOUT, text);
         sender_complete(producer, expired, BNB_ERROR_TIMEOUT, text, -1, -1);
     }
 }
@@ -151,7 +166,8 @@ static struct pending_batch *partition_candidate(struct bnb_producer *producer,
         int64_t at_ms = batch->state == PENDING_RETRY ? batch->retry_at_ms : drain->now_ms;
         if (batch->state == PENDING_OPEN) {
             bool pressed = producer->flushing > 0 || producer->closed ||
-                           producer->memory_waiting > 0;
+                           producer->memory_waiting > 0 ||
+                           producer->transactor.state == BNB_TRANSACTION_COMMITTING;
             at_ms = pressed ? drain->now_ms : batch->created_ms + config->linger_ms;
         }
         /* A repeated batch goes alone and first, or sequences would arrive out of order. */
@@ -195,6 +211,9 @@ static void drain_partition(struct bnb_producer *producer, struct accumulator_pa
                             struct drain *drain)
 {
     bool due = false;
+    if (sender_is_transactional(producer) && partition->enrolment != PARTITION_IN) {
+        return; /* once it is in the transaction */
+    }
     struct pending_batch *batch = partition_candidate(producer, partition, drain, &due);
     if (batch == NULL) {
         return;
@@ -238,6 +257,7 @@ static void drain_claim(struct bnb_producer *producer, struct produce_send *send
             batch->producer_id = producer->producer_id;
             header->producer_id = producer->producer_id;
             header->producer_epoch = producer->producer_epoch;
+            header->attributes |= sender_is_transactional(producer) ? BATCH_TRANSACTIONAL : 0;
             header->base_sequence = partition->next_sequence;
             partition->next_sequence =
                 batch_sequence_add(partition->next_sequence, header->record_count);
@@ -252,11 +272,13 @@ static void drain_claim(struct bnb_producer *producer, struct produce_send *send
 static bool batch_may_retry(struct bnb_producer *producer, struct pending_batch *batch, int code,
                             int64_t now_ms)
 {
+    bool transactional = sender_is_transactional(producer);
     bool out_of_order = code == KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER &&
                         producer->config->enable_idempotence;
     bool first = batch->node.prev == &batch->partition->batches;
     bool gap = out_of_order && !first; /* an earlier batch is still to be sent again */
-    bool lost_id = producer->config->enable_idempotence &&
+    /* Of a transaction that loses its id nothing can be saved: it is aborted. */
+    bool lost_id = producer->config->enable_idempotence && !transactional &&
                    (code == KAFKA_UNKNOWN_PRODUCER_ID || code == KAFKA_INVALID_PRODUCER_EPOCH ||
                     (out_of_order && first));
     producer->id_reset = producer->id_reset || lost_id;
@@ -295,7 +317,7 @@ static void sender_batch_failed(struct bnb_producer *producer, struct pending_ba
                            batch->partition->index, bnb_error_name(code));
         return;
     }
-    producer->id_reset = producer->id_reset || batch->producer_id >= 0;
+    sender_sequence_lost(producer, batch, code, text);
     sender_complete(producer, batch, code, text, -1, -1);
 }
 
@@ -372,7 +394,9 @@ static int produce_fill(struct produce_send *send, int16_t *version_max)
     struct bnb_producer *producer = send->producer;
     struct produce_request *message = &send->message;
     produce_request_default(message);
-    message->transactional_id = (struct string_view){NULL, 0};
+    message->transactional_id = string_view_of(producer->config->transactional_id);
+    *version_max = sender_is_transactional(producer) && !producer->transactor.newer
+                       ? PRODUCE_ENROLS_VERSION - 1 : 0;
     message->acks = (int16_t)producer->config->acks;
     message->timeout_ms = (int32_t)producer->config->request_timeout_ms;
     message->topic_data.items =
@@ -392,7 +416,7 @@ static int produce_fill(struct produce_send *send, int16_t *version_max)
             entry->topic_id = topic->id;
             entry->partition_data.items = &partitions[i];
             last = topic;
-            if (uuid_is_zero(topic->id)) {
+            if (uuid_is_zero(topic->id) && *version_max == 0) {
                 *version_max = 12; /* later ones name topics by id */
             }
         }
@@ -428,6 +452,7 @@ static void produce_start(struct produce_send *send)
     send->request = (struct client_request){
         .target = send->node_id,
         .api_key = API_PRODUCE,
+        .version_min = producer->transactor.newer ? PRODUCE_ENROLS_VERSION : 0,
         .version_max = version_max,
         .request_row = &produce_request_row,
         .request = &send->message,
@@ -446,8 +471,7 @@ static void produce_start(struct produce_send *send)
     client_request_start(producer->client, &send->request);
 }
 
-/* Gives every batch that is not in flight up to a new producer id. The lock is held. */
-static void sender_reset_sequences(struct bnb_producer *producer)
+void sender_reset_sequences(struct bnb_producer *producer)
 {
     LIST_FOR_EACH(node, &producer->accumulator.all) {
         struct pending_batch *batch = CONTAINER_OF(node, struct pending_batch, all_node);
@@ -461,15 +485,16 @@ static void sender_reset_sequences(struct bnb_producer *producer)
             topic->partitions[p]->acknowledged = false;
         }
     }
-    producer->producer_id = -1;
-    producer->id_reset = false;
 }
 
 static void sender_gather(struct bnb_producer *producer, struct drain *drain)
 {
     pthread_mutex_lock(&producer->lock);
     if (producer->id_reset && producer->sends_running == 0) {
+        /* Every batch is given to a new producer id. */
         sender_reset_sequences(producer);
+        producer->producer_id = -1;
+        producer->id_reset = false;
     }
     for (size_t t = 0; t < producer->accumulator.topic_count; t++) {
         struct accumulator_topic *topic = producer->accumulator.topics[t];
@@ -504,12 +529,15 @@ static void sender_run_once(struct bnb_producer *producer)
     drain.metadata = drain.has_batches = false;
     drain.send_count = 0;
     sender_expire(producer, &drain);
+    if (sender_is_transactional(producer)) {
+        sender_transact(producer, drain.now_ms, &drain.wake_ms);
+    }
     sender_gather(producer, &drain);
     for (size_t i = 0; i < drain.send_count; i++) {
         produce_start(drain.sends[i]);
     }
-    if (producer->config->enable_idempotence && producer->producer_id < 0 &&
-        !producer->id_running && drain.has_batches) {
+    if (producer->config->enable_idempotence && !sender_is_transactional(producer) &&
+        producer->producer_id < 0 && !producer->id_running && drain.has_batches) {
         if (producer->id_next_ms <= drain.now_ms) {
             sender_ask_id(producer, drain.now_ms);
         } else if (producer->id_next_ms < drain.wake_ms) {
@@ -557,4 +585,8 @@ void sender_init(struct bnb_producer *producer)
     timer_init(&producer->timer, sender_timer);
     arena_init(&producer->metadata_arena, 0);
     arena_init(&producer->id_arena, 0);
+    arena_init(&producer->transaction.arena, 0);
+    arena_init(&producer->transaction.find_arena, 0);
+    arena_init(&producer->offsets_arena, 0);
+    producer->transaction.coordinator = producer->transaction.group_coordinator = -1;
 }

@@ -96,6 +96,21 @@ static void config__turns_idempotence_off_when_nobody_asked_for_it(void **state)
     client_config_release(&parsed);
 }
 
+static void config__refuses_transactions_without_idempotence(void **state)
+{
+    (void)state;
+    bnb_config_set(config, "acks", "1");
+    refuses(CLIENT_PRODUCER, "transactional.id", "tx",
+            "Cannot set a transactional.id without also enabling idempotence.");
+    bnb_config_set(config, "acks", "all");
+    refuses(CLIENT_PRODUCER, "transactional.id", "",
+            "Invalid value  for configuration transactional.id: String must be non-empty");
+    bnb_config_set(config, "transactional.id", "tx");
+    assert_int_equal(client_config_parse(config, CLIENT_PRODUCER, &parsed, &error), 0);
+    assert_int_equal(parsed.transaction_timeout_ms, 60000);
+    client_config_release(&parsed);
+}
+
 static void config__warns_of_names_that_nobody_knows(void **state)
 {
     (void)state;
@@ -146,6 +161,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(config__turns_idempotence_off_when_nobody_asked_for_it,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(config__refuses_transactions_without_idempotence, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(config__warns_of_names_that_nobody_knows, setup, teardown),
         cmocka_unit_test_setup_teardown(config__reads_properties_files, setup, teardown),
         cmocka_unit_test_setup_teardown(config__tells_of_a_file_that_is_not_there, setup,
