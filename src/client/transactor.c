@@ -440,12 +440,34 @@ static void done(struct transactor *transactor, enum transactor_request request,
     }
 }
 
+/* Whether an answer with that code is a matter of transactions, and speaks for itself. */
+static bool is_expected(int code)
+{
+    return code == KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED || code == KAFKA_INVALID_TXN_STATE ||
+           code == KAFKA_INVALID_PRODUCER_ID_MAPPING ||
+           code == KAFKA_UNSUPPORTED_FOR_MESSAGE_FORMAT;
+}
+
+/* What Java's client says before the text of any other code. */
+static const char *unexpected(enum transactor_request request)
+{
+    return request == TRANSACTOR_INIT             ? "Unexpected error in InitProducerIdResponse; "
+           : request == TRANSACTOR_ADD_OFFSETS    ? "Unexpected error in AddOffsetsToTxnResponse: "
+           : request == TRANSACTOR_COMMIT_OFFSETS ? "Unexpected error in TxnOffsetCommitResponse: "
+           : request == TRANSACTOR_END            ? "Unhandled error in EndTxnResponse: "
+                                                  : "";
+}
+
 static void refused(struct transactor *transactor, enum transactor_request request,
                     enum transactor_verdict verdict, int code, const char *text)
 {
     bool last = transactor->state == BNB_TRANSACTION_ABORTING && request == TRANSACTOR_END;
     if (verdict == TRANSACTOR_FENCED) {
         fail_fenced(transactor);
+    } else if (verdict == TRANSACTOR_FATAL && !is_expected(code)) {
+        char told[BNB_ERROR_BYTES + 64];
+        snprintf(told, sizeof told, "%s%s", unexpected(request), text);
+        fail(transactor, BNB_TRANSACTION_FATAL, code, told);
     } else if (verdict == TRANSACTOR_FATAL || last ||
                (verdict == TRANSACTOR_BUMPABLE && !transactor->newer && !transactor->can_bump)) {
         fail(transactor, BNB_TRANSACTION_FATAL, code, text);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "client/client.h"
 #include "io/file.h"
 #include "tools/argparse.h"
 #include "tools/common.h"
@@ -15,6 +16,7 @@
 #define PERF_SAMPLES_MAX 500000
 #define PERF_PAYLOAD_BYTES_MAX ((size_t)1 << 30)
 #define MEBIBYTE (1024.0 * 1024.0)
+#define PERF_TRANSACTION_MS 3000
 
 static const struct args_option perf_options[] = {
     {"bootstrap-server", 0, ARGS_VALUE, "BOOTSTRAP-SERVER",
@@ -39,9 +41,11 @@ static const struct args_option perf_options[] = {
     {"throughput", 0, ARGS_VALUE, "THROUGHPUT",
      "Throttle to at most THROUGHPUT records/sec; -1 to disable."},
     {"topic", 0, ARGS_VALUE, "TOPIC", "Produce records to this topic."},
-    {"transaction-duration-ms", 0, ARGS_VALUE, "TRANSACTION-DURATION", "The max age of each "
-     "transaction."},
-    {"transactional-id", 0, ARGS_VALUE, "TRANSACTIONAL-ID", "The transactional id to use."},
+    {"transaction-duration-ms", 0, ARGS_VALUE, "TRANSACTION-DURATION",
+     "A transaction is committed once it is so old; with a transactional id 3000 unless given."},
+    {"transactional-id", 0, ARGS_VALUE, "TRANSACTIONAL-ID",
+     "The transactional id to use. With --transaction-duration-ms alone it is "
+     "performance-producer- and a random uuid."},
     {"warmup-records", 0, ARGS_VALUE, "WARMUP-RECORDS",
      "The number of records to produce before the steady state begins."},
     {NULL, 0, ARGS_FLAG, NULL, NULL},
@@ -80,6 +84,7 @@ struct perf_run {
     double throughput;
     int64_t warmup_records;
     int64_t interval_ms;
+    int64_t transaction_ms; /* a transaction ends once it is so old; 0: there are none */
     uint64_t random;
     char *payload;
     size_t payload_size;
@@ -283,27 +288,47 @@ static struct perf_sent *perf_next(struct perf_run *run)
     return sent;
 }
 
+static int perf_failed(const struct bnb_error *error)
+{
+    fprintf(stderr, "%s\n", error->text);
+    return 1;
+}
+
 static int perf_send_all(struct perf_run *run)
 {
+    struct bnb_error error;
     int64_t started_ns = perf_now_ns(CLOCK_MONOTONIC);
+    int64_t begun_ms = -1; /* of the transaction that is open */
     for (int64_t i = 0; i < run->num_records; i++) {
+        if (run->transaction_ms > 0 && begun_ms < 0) {
+            if (bnb_producer_begin_transaction(run->producer, &error) != 0) {
+                return perf_failed(&error);
+            }
+            begun_ms = perf_now_ns(CLOCK_REALTIME) / 1000000;
+        }
         struct perf_sent *sent = perf_next(run);
-        sent->sent_ms = perf_now_ns(CLOCK_REALTIME) / 1000000;
+        int64_t sent_ms = sent->sent_ms = perf_now_ns(CLOCK_REALTIME) / 1000000;
         struct bnb_producer_record record = {.topic = run->topic,
                                              .partition = BNB_PARTITION_ANY,
                                              .timestamp_ms = sent->sent_ms};
         perf_payload(run, i, &record);
         sent->bytes = record.value_size;
         run->block->used++;
-        struct bnb_error error;
         if (bnb_producer_send(run->producer, &record, perf_delivered, sent, &error) != 0) {
             run->block->used--;
-            fprintf(stderr, "%s\n", error.text);
-            return 1;
+            return perf_failed(&error);
+        }
+        if (begun_ms >= 0 && sent_ms - begun_ms >= run->transaction_ms) {
+            if (bnb_producer_commit_transaction(run->producer, &error) != 0) {
+                return perf_failed(&error);
+            }
+            begun_ms = -1;
         }
         perf_throttle(run, started_ns, i + 1);
     }
-    return 0;
+    bool open = begun_ms >= 0;
+    return open && bnb_producer_commit_transaction(run->producer, &error) != 0
+               ? perf_failed(&error) : 0;
 }
 
 /* The last block, when its end was not reached; every delivery has been heard of. */
@@ -318,14 +343,17 @@ static int perf_run_all(struct perf_run *run, const struct bnb_config *config)
 {
     struct bnb_error error;
     if (bnb_producer_create(config, &run->producer, &error) != 0) {
-        fprintf(stderr, "%s\n", error.text);
-        return 1;
+        return perf_failed(&error);
+    }
+    if (run->transaction_ms > 0 &&
+        bnb_producer_init_transactions(run->producer, &error) != 0) {
+        bnb_producer_close(&run->producer, 0);
+        return perf_failed(&error);
     }
     run->samples = mem_need(PERF_SAMPLES_MAX * sizeof *run->samples);
     run->sampling = run->num_records / PERF_SAMPLES_MAX + 1;
     run->total.started_ns = run->window.started_ns = run->steady.started_ns =
         perf_now_ns(CLOCK_REALTIME);
-    run->random = (uint64_t)run->total.started_ns | 1;
     int status = perf_send_all(run);
     bnb_producer_flush(run->producer, -1);
     int64_t now_ns = perf_now_ns(CLOCK_REALTIME);
@@ -388,10 +416,28 @@ static int perf_check(struct perf_run *run)
     if (run->interval_ms <= 0) {
         return perf_mistake("--reporting-interval should be greater than zero.");
     }
-    if (args_has(args, "transactional-id") || args_has(args, "transaction-duration-ms")) {
-        return perf_mistake("transactions are not supported yet");
-    }
     return 0;
+}
+
+/* Transactions are asked for by an id, by their duration, or by a setting. */
+static void perf_transactions(struct perf_run *run, struct bnb_config *config)
+{
+    const struct args *args = &run->args;
+    const char *id = args_value_or(args, "transactional-id",
+                                   bnb_config_get(config, "transactional.id"));
+    if (id == NULL && !args_has(args, "transaction-duration-ms")) {
+        return;
+    }
+    struct bnb_uuid random;
+    char uuid[BNB_UUID_TEXT_BYTES];
+    char made[64];
+    for (size_t i = 0; i < sizeof random.bytes; i += sizeof(uint32_t)) {
+        uint32_t word = client_random();
+        memcpy(random.bytes + i, &word, sizeof word);
+    }
+    snprintf(made, sizeof made, "performance-producer-%s", bnb_uuid_format(random, uuid));
+    bnb_config_set(config, "transactional.id", id != NULL ? id : made);
+    (void)args_number(args, "transaction-duration-ms", PERF_TRANSACTION_MS, &run->transaction_ms);
 }
 
 static struct bnb_config *perf_config(const struct args *args)
@@ -439,6 +485,8 @@ int tool_producer_perf_test(int argc, char **argv)
     if (config == NULL) {
         return 1;
     }
+    run.random = (uint64_t)perf_now_ns(CLOCK_REALTIME) | 1;
+    perf_transactions(&run, config);
     const char *path = args_value(&run.args, "payload-file");
     run.topic = args_value(&run.args, "topic");
     if (run.warmup_records > 0) {

@@ -25,7 +25,17 @@ PRODUCER = ["", "-h", "--help", "--version", "--bogus", S, S + "--topic perf", S
             S + R + "--producer.config {dir}/client.properties --command-config {dir}/client.properties",
             S + R + "--command-config {dir}/missing.properties", S + R + "--command-property bogus",
             S + R + "--command-property acks=9", S + R + "extra", S + R + "--transaction-duration-ms 0",
-            S + R + "--num-records"]
+            S + R + "--num-records", S + R + "--transactional-id tx1",
+            S + R + "--transactional-id tx1 --transaction-duration-ms 1", S + R + "--transaction-duration-ms 5",
+            S + R + "--transaction-duration-ms x", S + R + "--transaction-duration-ms -1",
+            S + R + "--transactional-id", S + R + "--transaction-duration-ms", S + R + "--transactional-id ''",
+            S + R + "--command-property transactional.id=tx2",
+            S + R + "--transactional-id tx1 --command-property transactional.id=tx2 --warmup-records 10",
+            S + R + "--transactional-id tx1 --command-property acks=1",
+            S + R + "--transactional-id tx1 --command-property enable.idempotence=false",
+            S + R + "--transactional-id tx1 --command-property transaction.timeout.ms=900001",
+            S + N + "--transactional-id tx1 --transaction-duration-ms 1 --payload-monotonic",
+            S + "--topic perf --num-records 30 --throughput 1000 --record-size 1 --transaction-duration-ms 4"]
 M = "--topic perf --num-records 100 "
 CONSUMER = ["", "--help", "--version", "--bogus", S, S + "--topic perf", S + M, S + M + "--include perf",
             S + "--num-records 10", S + "--topic perf --messages 50",
