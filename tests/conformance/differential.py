@@ -19,7 +19,7 @@ import harness  # noqa: E402
 import codec  # noqa: E402
 import sides  # noqa: E402
 
-FAMILIES = ("topics", "data", "settings", "cluster", "groups", "consumers", "transactions")
+FAMILIES = ("topics", "data", "settings", "cluster", "groups", "races", "consumers", "transactions")
 CONTROLLER_FAMILIES = ("controller",)  # asked on the listener of controllers
 LISTED = HERE.parent.parent / "docs" / "compatibility.md"
 SHOWN_DIFFERENCES = 6
@@ -61,7 +61,8 @@ def compare(step, version, theirs, ours, listed):
     answers = []
     for side in (theirs, ours):
         try:
-            answer = side.ask(api, version, values)
+            answer = values.answers(side, version) if hasattr(values, "answers") else \
+                side.ask(api, version, values)
         except ValueError as error:
             answer = f"an answer that cannot be read: {error}"
         side.learn(answer)

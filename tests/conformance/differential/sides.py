@@ -61,11 +61,22 @@ class Side:
     def ask_bytes(self, data, answers=True):
         """The answer to a frame, CLOSED or SILENT."""
         try:
-            if self.socket is None:
-                self.socket = socket.create_connection(("127.0.0.1", self.port), ANSWER_SECONDS)
-            self.socket.sendall(struct.pack(">i", len(data)) + data)
-            if not answers:
-                return SILENT
+            self.send_bytes(data)
+        except (ConnectionError, BrokenPipeError):
+            self.close()
+            return CLOSED
+        return self.answer_bytes() if answers else SILENT
+
+    def send_bytes(self, data):
+        if self.socket is None:
+            self.socket = socket.create_connection(("127.0.0.1", self.port), ANSWER_SECONDS)
+        self.socket.sendall(struct.pack(">i", len(data)) + data)
+
+    def answer_bytes(self):
+        """The answer to a frame that was sent, CLOSED or SILENT."""
+        if self.socket is None:
+            return CLOSED
+        try:
             size = struct.unpack(">i", self.receive(4))[0]
             return self.receive(size)
         except (ConnectionError, BrokenPipeError):
