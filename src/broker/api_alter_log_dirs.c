@@ -1,3 +1,5 @@
+#include <stdlib.h>
+
 #include "base/mem.h"
 #include "broker/fanout.h"
 #include "broker/handlers_data.h"
@@ -8,11 +10,12 @@ struct alter_item {
     struct fanout_item base;
     struct string_view topic;
     struct broker_dir *to;
+    size_t order; /* of two for one partition the later counts */
     int16_t error;
 };
 struct alter_work {
     struct fanout fanout;
-    struct alter_item *items; /* those of one topic and directory follow each other */
+    struct alter_item *items; /* by topic and partition, each once */
     size_t count;
     struct alter_replica_log_dirs_response response;
 };
@@ -23,6 +26,16 @@ static void alter_run(struct fanout_item *base, struct partition *partition)
     item->error = partition == NULL ? KAFKA_NOT_LEADER_OR_FOLLOWER
                                     : partition_move_to(partition, item->to);
     fanout_item_done(base);
+}
+
+/* How many items from i on are of its topic. */
+static size_t alter_same_topic(const struct alter_work *work, size_t i)
+{
+    size_t end = i;
+    while (end < work->count && string_view_equal(work->items[end].topic, work->items[i].topic)) {
+        end++;
+    }
+    return end - i;
 }
 
 static void alter_done(struct fanout *fanout)
@@ -38,8 +51,8 @@ static void alter_done(struct fanout *fanout)
         if (topic == NULL || !string_view_equal(topic->topic_name, item->topic)) {
             topic = &response->results.items[response->results.count++];
             topic->topic_name = item->topic;
-            topic->partitions.items =
-                arena_array(&request->arena, work->count - i, sizeof *topic->partitions.items);
+            topic->partitions.items = arena_array(
+                &request->arena, alter_same_topic(work, i), sizeof *topic->partitions.items);
             if (topic->partitions.items == NULL) {
                 break;
             }
@@ -61,30 +74,56 @@ static struct broker_dir *alter_find_dir(struct broker *broker, struct string_vi
     return NULL;
 }
 
-static void alter_add(struct alter_work *work, struct broker_dir *to, struct string_view name,
-                      int32_t partition)
+static void alter_begin(struct alter_work *work, struct alter_item *item)
 {
     struct broker_request *request = work->fanout.request;
-    const struct image_topic *topic = image_topic_by_name(broker_image(request), name);
-    struct alter_item *item = &work->items[work->count++];
-    item->topic = name;
-    item->to = to;
-    item->base.partition = partition;
-    if (to == NULL) {
+    const struct image_topic *topic = image_topic_by_name(broker_image(request), item->topic);
+    int32_t partition = item->base.partition;
+    if (item->to == NULL) {
         item->error = KAFKA_LOG_DIR_NOT_FOUND;
-    } else if (atomic_load(&to->offline)) {
+    } else if (atomic_load(&item->to->offline)) {
         item->error = KAFKA_KAFKA_STORAGE_ERROR;
-    } else if (atomic_load(&to->cordoned)) {
+    } else if (atomic_load(&item->to->cordoned)) {
         item->error = KAFKA_INVALID_REPLICA_ASSIGNMENT;
     } else if (topic == NULL || partition < 0 || partition >= topic->partition_count) {
         item->error = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
         struct err_message message;
-        if (partition >= 0 && topic_name_check(name, &message) == 0) {
-            preferred_dirs_note(&request->shard->broker->preferred_dirs, name, partition, to);
+        if (partition >= 0 && topic_name_check(item->topic, &message) == 0) {
+            preferred_dirs_note(&request->shard->broker->preferred_dirs, item->topic, partition,
+                                item->to);
         }
     } else {
         item->base.topic_id = topic->id;
         fanout_add(&work->fanout, &item->base);
+    }
+}
+
+static int alter_order(const void *a, const void *b)
+{
+    const struct alter_item *left = a;
+    const struct alter_item *right = b;
+    int order = string_view_compare(left->topic, right->topic);
+    if (order == 0) {
+        order = (left->base.partition > right->base.partition) -
+                (left->base.partition < right->base.partition);
+    }
+    return order != 0 ? order : (left->order > right->order) - (left->order < right->order);
+}
+
+static void alter_begin_all(struct alter_work *work)
+{
+    size_t kept = 0;
+    qsort(work->items, work->count, sizeof *work->items, alter_order);
+    for (size_t i = 0; i < work->count; i++) {
+        const struct alter_item *item = &work->items[i];
+        const struct alter_item *last = &work->items[kept > 0 ? kept - 1 : 0];
+        bool again = kept > 0 && item->base.partition == last->base.partition &&
+                     string_view_equal(item->topic, last->topic);
+        work->items[again ? kept - 1 : kept++] = *item;
+    }
+    work->count = kept;
+    for (size_t i = 0; i < kept; i++) {
+        alter_begin(work, &work->items[i]);
     }
 }
 
@@ -117,8 +156,12 @@ void api_alter_replica_log_dirs(struct broker_request *request)
         struct broker_dir *to = alter_find_dir(request->shard->broker, dir->path);
         for (int32_t j = 0; j < dir->topics.count; j++) {
             for (int32_t k = 0; k < dir->topics.items[j].partitions.count; k++) {
-                alter_add(work, to, dir->topics.items[j].name,
-                          dir->topics.items[j].partitions.items[k]);
+                work->items[work->count] =
+                    (struct alter_item){.base.partition = dir->topics.items[j].partitions.items[k],
+                                        .topic = dir->topics.items[j].name,
+                                        .to = to,
+                                        .order = work->count};
+                work->count++;
             }
         }
     }
@@ -126,5 +169,6 @@ void api_alter_replica_log_dirs(struct broker_request *request)
         broker_respond_close(request);
         return;
     }
+    alter_begin_all(work);
     fanout_start(&work->fanout);
 }

@@ -1,3 +1,5 @@
+#include <stdlib.h>
+
 #include "base/mem.h"
 #include "broker/cordon.h"
 #include "broker/fanout.h"
@@ -118,8 +120,9 @@ static void log_dirs_done(struct fanout *fanout)
     broker_respond(request, response);
 }
 
-static void log_dirs_add(struct log_dirs_work *work, const struct image_topic *topic,
-                         int32_t partition)
+/* Notes what is asked; it is looked for once all is noted. */
+static void log_dirs_note(struct log_dirs_work *work, const struct image_topic *topic,
+                          int32_t partition)
 {
     if (topic == NULL || partition < 0 || partition >= topic->partition_count) {
         return;
@@ -129,7 +132,32 @@ static void log_dirs_add(struct log_dirs_work *work, const struct image_topic *t
     item->base.partition = partition;
     /* Borrowed from the image, which may go while other shards are asked. */
     item->topic = arena_string(&work->fanout.request->arena, topic->name);
-    fanout_add(&work->fanout, &item->base);
+}
+
+static int log_dirs_order(const void *a, const void *b)
+{
+    const struct log_dirs_item *left = a;
+    const struct log_dirs_item *right = b;
+    int order = string_view_compare(left->topic, right->topic);
+    return order != 0 ? order
+                      : (left->base.partition > right->base.partition) -
+                            (left->base.partition < right->base.partition);
+}
+
+/* Each partition once, however often it is asked for. */
+static void log_dirs_add(struct log_dirs_work *work)
+{
+    size_t kept = 0;
+    qsort(work->items, work->item_count, sizeof *work->items, log_dirs_order);
+    for (size_t i = 0; i < work->item_count; i++) {
+        if (kept == 0 || log_dirs_order(&work->items[kept - 1], &work->items[i]) != 0) {
+            work->items[kept++] = work->items[i];
+        }
+    }
+    work->item_count = kept;
+    for (size_t i = 0; i < kept; i++) {
+        fanout_add(&work->fanout, &work->items[i].base);
+    }
 }
 
 static bool log_dirs_take_items(struct log_dirs_work *work, size_t count)
@@ -138,7 +166,7 @@ static bool log_dirs_take_items(struct log_dirs_work *work, size_t count)
     return work->items != NULL;
 }
 
-static void log_dirs_add_all(struct log_dirs_work *work, const struct image *image)
+static void log_dirs_note_all(struct log_dirs_work *work, const struct image *image)
 {
     size_t count = 0;
     for (size_t i = 0; i < image_topic_count(image); i++) {
@@ -150,14 +178,14 @@ static void log_dirs_add_all(struct log_dirs_work *work, const struct image *ima
     for (size_t i = 0; i < image_topic_count(image); i++) {
         const struct image_topic *topic = image_topic_at(image, i);
         for (int32_t j = 0; j < topic->partition_count; j++) {
-            log_dirs_add(work, topic, j);
+            log_dirs_note(work, topic, j);
         }
     }
 }
 
-static void log_dirs_add_asked(struct log_dirs_work *work,
-                               const struct describe_log_dirs_request *asked,
-                               const struct image *image)
+static void log_dirs_note_asked(struct log_dirs_work *work,
+                                const struct describe_log_dirs_request *asked,
+                                const struct image *image)
 {
     size_t count = 0;
     for (int32_t i = 0; i < asked->topics.count; i++) {
@@ -170,8 +198,8 @@ static void log_dirs_add_asked(struct log_dirs_work *work,
         const struct describe_log_dirs_request_describable_log_dir_topic *topic =
             &asked->topics.items[i];
         for (int32_t j = 0; j < topic->partitions.count; j++) {
-            log_dirs_add(work, image_topic_by_name(image, topic->topic),
-                         topic->partitions.items[j]);
+            log_dirs_note(work, image_topic_by_name(image, topic->topic),
+                          topic->partitions.items[j]);
         }
     }
 }
@@ -188,13 +216,14 @@ void api_describe_log_dirs(struct broker_request *request)
     work->fanout.run = log_dirs_run;
     work->fanout.done = log_dirs_done;
     if (asked->topics.count < 0) {
-        log_dirs_add_all(work, broker_image(request));
+        log_dirs_note_all(work, broker_image(request));
     } else {
-        log_dirs_add_asked(work, asked, broker_image(request));
+        log_dirs_note_asked(work, asked, broker_image(request));
     }
     if (request->arena.failed) {
         broker_respond_close(request);
         return;
     }
+    log_dirs_add(work);
     fanout_start(&work->fanout);
 }
