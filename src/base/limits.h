@@ -120,6 +120,8 @@
 #define BROKER_SHARDS_MAX 64
 /* log.dirs */
 #define BROKER_DIRS_MAX 64
+/* Replicas whose directory one request tells: what is made at once fits in a few. */
+#define ASSIGNMENT_PARTITIONS_MAX LIMIT(500u, 2u)
 
 /* ---- logs ---- */
 

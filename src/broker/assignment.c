@@ -1,61 +1,178 @@
 #include "broker/assignment.h"
 
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "protocol/api.h"
 #include "protocol/messages.h"
 
 #define ASSIGNMENT_TIMEOUT_MS 30000
 
+/* One replica, and the places in the request that may begin with it. */
+struct assignment_entry {
+    struct uuid directory_id;
+    struct uuid topic_id;
+    int32_t partition;
+};
 struct assignment {
     struct broker_submission submission;
     struct loop_mail mail;
+    struct list node; /* of those that wait for the registration */
     struct broker *broker;
     struct assign_replicas_to_dirs_request request;
-    struct assign_replicas_to_dirs_request_directory_data directory;
-    struct assign_replicas_to_dirs_request_topic_data topic;
-    struct assign_replicas_to_dirs_request_partition_data partition;
+    size_t count;
+    struct assignment_entry entries[ASSIGNMENT_PARTITIONS_MAX];
+    /* What the request points at; each is filled as far as there is something to say. */
+    struct assign_replicas_to_dirs_request_directory_data directories[BROKER_DIRS_MAX];
+    struct assign_replicas_to_dirs_request_topic_data topics[ASSIGNMENT_PARTITIONS_MAX];
+    struct assign_replicas_to_dirs_request_partition_data partitions[ASSIGNMENT_PARTITIONS_MAX];
 };
+
+/* ---- on shard 0 ---- */
 
 static void assignment_done(struct broker_submission *submission, int16_t error,
                             const void *response)
 {
-    (void)error; /* the next start finds where it lies by itself */
+    (void)error;
     (void)response;
     mem_free(CONTAINER_OF(submission, struct assignment, submission));
 }
 
-static void assignment_submit(struct loop_mail *mail)
+static void assignment_submit(struct assignment *assignment)
 {
-    struct assignment *assignment = CONTAINER_OF(mail, struct assignment, mail);
-    const struct broker_options *options = &assignment->broker->options;
-    assignment->request.broker_epoch = atomic_load(&assignment->broker->epoch);
+    struct broker *broker = assignment->broker;
+    assignment->request.broker_epoch = atomic_load(&broker->epoch);
     assignment->submission.deadline_ms =
-        loop_monotonic_ms(assignment->broker->shards[0].loop) + ASSIGNMENT_TIMEOUT_MS;
-    options->submit(options->context, &assignment->submission);
+        loop_monotonic_ms(broker->shards[0].loop) + ASSIGNMENT_TIMEOUT_MS;
+    broker->options.submit(broker->options.context, &assignment->submission);
 }
 
-void assignment_report(const struct partition *partition)
+static void assignment_arrive(struct loop_mail *mail)
 {
-    struct broker *broker = partition->shard->broker;
-    struct assignment *assignment = mem_calloc(1, sizeof *assignment);
+    struct assignment *assignment = CONTAINER_OF(mail, struct assignment, mail);
+    if (atomic_load(&assignment->broker->epoch) < 0) {
+        list_push_back(&assignment->broker->assignments, &assignment->node);
+    } else {
+        assignment_submit(assignment);
+    }
+}
+
+void assignment_registered(struct broker *broker)
+{
+    ASSERT(atomic_load(&broker->epoch) >= 0);
+    while (!list_empty(&broker->assignments)) {
+        struct assignment *first =
+            CONTAINER_OF(broker->assignments.next, struct assignment, node);
+        list_remove(&first->node);
+        assignment_submit(first);
+    }
+}
+
+/* ---- on the shard of the partitions ---- */
+
+static int assignment_order(const void *a, const void *b)
+{
+    const struct assignment_entry *left = a;
+    const struct assignment_entry *right = b;
+    int order = memcmp(left->directory_id.bytes, right->directory_id.bytes,
+                       sizeof left->directory_id.bytes);
+    if (order == 0) {
+        order = memcmp(left->topic_id.bytes, right->topic_id.bytes, sizeof left->topic_id.bytes);
+    }
+    return order != 0 ? order
+                      : (left->partition > right->partition) - (left->partition < right->partition);
+}
+
+/* The request of what was noted: directories, in them topics, in them partitions. */
+static void assignment_build(struct assignment *assignment)
+{
+    struct assign_replicas_to_dirs_request_directory_data *directory = NULL;
+    struct assign_replicas_to_dirs_request_topic_data *topic = NULL;
+    struct assign_replicas_to_dirs_request_topic_data *next_topic = assignment->topics;
+    qsort(assignment->entries, assignment->count, sizeof assignment->entries[0], assignment_order);
+    assignment->request.directories.items = assignment->directories;
+    for (size_t i = 0; i < assignment->count; i++) {
+        const struct assignment_entry *entry = &assignment->entries[i];
+        if (directory == NULL || !uuid_equal(directory->id, entry->directory_id)) {
+            directory =
+                &assignment->directories[assignment->request.directories.count++];
+            directory->id = entry->directory_id;
+            directory->topics.items = next_topic;
+            topic = NULL;
+        }
+        if (topic == NULL || !uuid_equal(topic->topic_id, entry->topic_id)) {
+            topic = next_topic++;
+            topic->topic_id = entry->topic_id;
+            topic->partitions.items = &assignment->partitions[i];
+            directory->topics.count++;
+        }
+        assignment->partitions[i].partition_index = entry->partition;
+        topic->partitions.count++;
+    }
+    ASSERT(assignment->request.directories.count <= BROKER_DIRS_MAX);
+}
+
+void assignment_send(struct broker_shard *shard)
+{
+    struct assignment *assignment = shard->assignment;
+    struct broker *broker = shard->broker;
+    shard->assignment = NULL;
     if (assignment == NULL) {
         return;
     }
+    assignment_build(assignment);
     assignment->broker = broker;
-    assignment->partition.partition_index = partition->key.partition;
-    assignment->topic.topic_id = partition->key.topic_id;
-    assignment->topic.partitions.items = &assignment->partition;
-    assignment->topic.partitions.count = 1;
-    assignment->directory.id = partition->dir->dir->properties.directory_id;
-    assignment->directory.topics.items = &assignment->topic;
-    assignment->directory.topics.count = 1;
     assignment->request.broker_id = broker->options.node_id;
-    assignment->request.directories.items = &assignment->directory;
-    assignment->request.directories.count = 1;
     assignment->submission.api_key = API_ASSIGN_REPLICAS_TO_DIRS;
     assignment->submission.api_version = 0;
     assignment->submission.request = &assignment->request;
     assignment->submission.done = assignment_done;
-    assignment->mail.run = assignment_submit;
+    assignment->mail.run = assignment_arrive;
     loop_post(broker->shards[0].loop, &assignment->mail);
+}
+
+void assignment_note_moved(struct partition *partition)
+{
+    struct broker_shard *shard = partition->shard;
+    if (shard->assignment == NULL) {
+        shard->assignment = mem_calloc(1, sizeof *shard->assignment);
+    }
+    struct assignment *assignment = shard->assignment;
+    if (assignment == NULL) {
+        return;
+    }
+    partition->dir_told = true;
+    assignment->entries[assignment->count++] =
+        (struct assignment_entry){partition->dir->dir->properties.directory_id,
+                                  partition->key.topic_id, partition->key.partition};
+    if (assignment->count == ASSIGNMENT_PARTITIONS_MAX) {
+        assignment_send(shard);
+    }
+}
+
+void assignment_note(struct partition *partition, const struct image_partition *state)
+{
+    if (state->directories == NULL || partition->dir_told) {
+        return;
+    }
+    for (int32_t i = 0; i < state->replicas.count; i++) {
+        if (state->replicas.ids[i] == partition->shard->broker->options.node_id &&
+            !uuid_equal(state->directories[i], partition->dir->dir->properties.directory_id)) {
+            assignment_note_moved(partition);
+        }
+    }
+}
+
+void assignment_destroy(struct broker_shard *shard)
+{
+    mem_free(shard->assignment);
+    shard->assignment = NULL;
+    while (shard->index == 0 && !list_empty(&shard->broker->assignments)) {
+        struct assignment *first =
+            CONTAINER_OF(shard->broker->assignments.next, struct assignment, node);
+        list_remove(&first->node);
+        mem_free(first);
+    }
 }

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "broker/assignment.h"
 #include "broker/checkpoints.h"
 #include "broker/cleaner.h"
 #include "broker/connections.h"
@@ -378,6 +379,7 @@ int broker_create(const struct broker_options *options, struct broker **created,
     }
     broker->options = *options;
     preferred_dirs_init(&broker->preferred_dirs);
+    list_init(&broker->assignments);
     move_throttle_init(
         &broker->move_throttle,
         config_int(options->config, "alter.log.dirs.replication.quota.window.num"),
@@ -427,6 +429,7 @@ static void shard_close(struct broker_shard *shard)
     }
     net_server_destroy(&shard->server);
     coordinators_destroy(&shard->coordinators);
+    assignment_destroy(shard);
     size_t cursor = 0;
     struct partition *partition;
     while ((partition = map_next(&shard->partitions, &cursor)) != NULL) {
@@ -531,6 +534,7 @@ void broker_dir_fail(struct broker_shard *shard, struct broker_dir *dir, int err
 void broker_set_epoch(struct broker *broker, int64_t broker_epoch)
 {
     atomic_store(&broker->epoch, broker_epoch);
+    assignment_registered(broker);
 }
 
 size_t broker_partition_count(const struct broker *broker)

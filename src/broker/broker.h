@@ -114,6 +114,7 @@ struct broker_flushes {
 };
 
 struct broker_made;
+struct assignment;
 struct cleaner;
 struct fetch_sessions;
 struct coordinators;
@@ -139,6 +140,7 @@ struct broker_shard {
     uint64_t unsynced_dirs; /* bits of those in which partitions were made in this turn, */
     struct broker_made *made[BROKER_DIRS_MAX]; /* and which; NULL: none */
     const struct log_config *log_config; /* of the topic applied last; most have the same */
+    struct assignment *assignment; /* noted in this turn (assignment.h); NULL: nothing */
     struct list compacted; /* partitions whose policy says compact */
     struct list open; /* partitions with open files, the one used last at the end */
     size_t open_count;
@@ -166,6 +168,7 @@ struct broker {
     struct broker_shard shards[BROKER_SHARDS_MAX];
     struct broker_dir dirs[BROKER_DIRS_MAX];
     struct preferred_dirs preferred_dirs;
+    struct list assignments; /* of shard 0: for when the broker is registered (assignment.h) */
     struct move_throttle move_throttle; /* of moves between dirs */
     struct broker_found *found; /* sorted by name */
     size_t found_count;

@@ -56,14 +56,12 @@ struct cluster_view_ids cluster_view_reachable(const struct cluster_view *view,
     return copy;
 }
 
-/* Directory ids below 100 are reserved: 0 not assigned yet, 1 lost, 2 migrating. */
+/* Directory ids below 100 are reserved: 0 migrating, 1 not assigned yet, 2 lost. */
 static bool directory_is_online(const struct image_broker *broker, struct uuid directory)
 {
-    struct uuid lost = {{0}};
-    struct uuid migrating = {{0}};
-    lost.bytes[15] = 1;
-    migrating.bytes[15] = 2;
-    if (uuid_is_zero(directory) || uuid_equal(directory, migrating)) {
+    static const struct uuid unassigned = {{[15] = 1}};
+    static const struct uuid lost = {{[15] = 2}};
+    if (uuid_is_zero(directory) || uuid_equal(directory, unassigned)) {
         return true;
     }
     if (uuid_equal(directory, lost)) {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "broker/assignment.h"
 #include "broker/connections.h"
 #include "broker/coordinator_driver.h"
 #include "broker/cordon.h"
@@ -115,6 +116,7 @@ static void shard_take_on(struct broker_shard *shard, const struct image *newer,
         }
     }
     partition_new_sync(shard);
+    assignment_send(shard);
     coordinators_compare_topics(shard, newer);
     struct image *taken = image_ref(newer); /* newer may be the one that is held */
     image_unref(&shard->image);

@@ -1,3 +1,4 @@
+#include "broker/assignment.h"
 #include "broker/checkpoints.h"
 #include "broker/cleaner.h"
 #include "broker/partition_internal.h"
@@ -532,6 +533,7 @@ int partition_apply(struct broker_shard *shard, const struct partition_settings 
     if (changed) {
         partition_release_waiters(partition, KAFKA_NOT_LEADER_OR_FOLLOWER);
     }
+    assignment_note(partition, state);
     return 0;
 }
 

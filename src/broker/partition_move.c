@@ -272,7 +272,8 @@ static void move_finish(struct partition_move *move)
     }
     partition_touch(partition);
     checkpoints_note(partition->shard);
-    assignment_report(partition);
+    assignment_note_moved(partition);
+    assignment_send(partition->shard);
     move_free(move);
 }
 

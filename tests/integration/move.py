@@ -5,6 +5,8 @@ The node and its directories m, a and b are those of faults.py.
 """
 import contextlib
 import functools
+import json
+import re
 import shutil
 import struct
 import subprocess
@@ -214,6 +216,48 @@ def a_move_that_nearly_ended_is_ended():
         check(node.path(f"{other}/t-0/.barnabas_moved").exists(), False, "a mark by itself")
 
 
+def told_directories(node):
+    """{(topic id, partition): directory id} as the metadata log ends, and how many records say it."""
+    files = ",".join(str(path) for path in sorted(node.path("m/__cluster_metadata-0").glob("*.log")))
+    done = subprocess.run([harness.BINARY, "dump-log", "--cluster-metadata-decoder", "--files", files],
+                          capture_output=True, text=True, check=True)
+    found, count = {}, 0
+    for line in re.findall(r'payload: (\{"type":"PARTITION_(?:CHANGE_)?RECORD".*\})$', done.stdout, re.M):
+        data = json.loads(line)["data"]
+        if "directories" in data:
+            found[data["topicId"], data["partitionId"]] = data["directories"]
+            count += 1
+    return found, count
+
+
+def directory_id(node, name):
+    return re.search(r"directory.id=(\S+)", node.path(f"{name}/meta.properties").read_text())[1]
+
+
+def the_controller_is_told_where_partitions_lie(shards):
+    """Of new ones, and of those that an administrator has carried elsewhere while the node was down; once."""
+    with moving_node(shards) as node, node.connect() as client:
+        client.create_topic("t", 6)
+        ids = {name: directory_id(node, name) for name in "mab"}
+
+        def wanted():
+            return sorted((part, ids[name]) for name in "mab" for part in range(6)
+                          if node.path(f"{name}/t-{part}").exists())
+
+        def told():
+            return sorted((part, names[0]) for (_, part), names in told_directories(node)[0].items())
+        harness.wait_for(lambda: told() == wanted(), SECONDS, "the directories of new partitions")
+        check(len({place for _, place in wanted()}), 3, "directories with partitions")
+        _, before = told_directories(node)
+        node.stop()
+        (name,) = [name for name in "mab" if node.path(f"{name}/t-0").exists()]
+        other = "b" if name == "a" else "a"
+        shutil.move(node.path(f"{name}/t-0"), node.path(f"{other}/t-0"))
+        node.start()
+        harness.wait_for(lambda: told() == wanted(), SECONDS, "the directory of the one that was carried")
+        check(told_directories(node)[1], before + 1, "records that say it")
+
+
 def refuses_what_cannot_be_moved():
     with moving_node() as node, node.connect() as client:
         client.create_topic("t", configs=KEPT)
@@ -325,6 +369,8 @@ if __name__ == "__main__":
         compaction_goes_on_after_a_move, retention_takes_everything_on_the_way,
         apache_kafka_finds_it_where_it_went)]
     for count in (1, 3):
+        cases.append((f"move__the_controller_is_told_where_partitions_lie_with_{count}_shards",
+                      functools.partial(the_controller_is_told_where_partitions_lie, count)))
         cases.append((f"move__moves_while_written_and_read_with_{count}_shards",
                       functools.partial(moves_while_written_and_read, count)))
     harness.run(cases)
