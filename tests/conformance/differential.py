@@ -19,7 +19,8 @@ import harness  # noqa: E402
 import codec  # noqa: E402
 import sides  # noqa: E402
 
-FAMILIES = ("topics", "data", "settings", "cluster", "groups", "races", "consumers", "transactions")
+FAMILIES = ("topics", "data", "settings", "cluster", "groups", "races", "consumers",
+            "reconciliations", "transactions")
 CONTROLLER_FAMILIES = ("controller",)  # asked on the listener of controllers
 LISTED = HERE.parent.parent / "docs" / "compatibility.md"
 SHOWN_DIFFERENCES = 6
@@ -52,6 +53,18 @@ class Listed:
 def start(peer):
     broker = harness.Broker(overrides=SETTINGS)
     broker.peer = peer
+    directories = f"log.dirs={broker.directory}/data,{broker.directory}/other"
+    broker.overrides.append(directories)
+    if peer == "barnabas":  # "start" formats one directory only
+        properties = pathlib.Path(broker.directory, "format.properties")
+        properties.write_text("process.roles=broker,controller\nnode.id=1\ncontroller.listener.names=CONTROLLER\n"
+                              f"listeners=PLAINTEXT://:{broker.port},CONTROLLER://:{broker.controller_port}\n"
+                              f"controller.quorum.bootstrap.servers=localhost:{broker.controller_port}\n"
+                              f"{directories}\n")
+        status, _, text = broker.tool("storage", "format", "--standalone", "-t", "4L6g3nShT-eMCtK--X86sw", "-c",
+                                      str(properties))
+        if status != 0:
+            raise RuntimeError(text)
     return broker.start()
 
 
@@ -66,6 +79,8 @@ def compare(step, version, theirs, ours, listed):
         except ValueError as error:
             answer = f"an answer that cannot be read: {error}"
         side.learn(answer)
+        if label == "fixture" and api == "CreateTopics":
+            side.await_topics([item["name"] for item in values["topics"]])
         answers.append((side, answer))
     forms = [side.masked(api, answer) for side, answer in answers]
     found = [f"v{version} {label}: {line}" for line in sides.differences(*forms)]
@@ -94,10 +109,16 @@ def main():
     words = sys.argv[1:]
     try:
         apis = codec.Apis(harness.peer("java") / "lib")
-        brokers = start("apache"), start("barnabas")
+        brokers = []
+        for peer in ("apache", "barnabas"):
+            brokers.append(start(peer))
     except harness.Skip as reason:
         print(f"SKIP differential: {reason}")
         return
+    except Exception:
+        for broker in brokers:
+            broker.remove()
+        raise
     listed = Listed(LISTED.read_text() if LISTED.exists() else "")
     failed = False
     theirs, ours = (sides.Side(apis, broker) for broker in brokers)

@@ -2,6 +2,7 @@
 import re
 import socket
 import struct
+import time
 
 from codec import ZERO_ID
 
@@ -107,6 +108,16 @@ class Side:
             return f"correlation id {correlation_id - self.correlation_id} off"
         return answer
 
+    def await_topics(self, names):
+        """Until the broker has heard of topics that its controller has made."""
+        for _ in range(200):
+            answer = self.ask("Metadata", 9, {"topics": [{"name": name} for name in names]})
+            if all(found["errorCode"] == 0 and all(part["errorCode"] == 0 for part in found["partitions"])
+                   for found in answer["topics"]):
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"no topics {names}: {answer}")
+
     def learn(self, answer):
         """Topic ids by name, wherever an answer has both."""
         if isinstance(answer, dict):
@@ -124,7 +135,8 @@ class Side:
             return {key: self.masked(api, value, key) for key, value in answer.items()}
         if isinstance(answer, list):
             items = [self.masked(api, item, field) for item in answer]
-            return sorted(items, key=repr) if all(isinstance(item, dict) for item in items) else items
+            unordered = field == "subscribedTopicNames" or all(isinstance(item, dict) for item in items)
+            return sorted(items, key=repr) if unordered else items
         if field in ("topicId", "TopicId") or (isinstance(answer, str) and answer in self.ids):
             return f"id of {self.ids.get(answer, 'a stranger')}" if answer != ZERO_ID else answer
         if field in ("memberId", "leader") and isinstance(answer, str):
