@@ -50,9 +50,15 @@ def flags(prefix, *options):
     return shlex.split(run("pkg-config", *options, "barnabas", PKG_CONFIG_PATH=found[0].parent))
 
 
+def sanitizers():
+    """A library that was built with them is of use to a program that was too."""
+    found = re.search(r"^BNB_SANITIZE:STRING=(.+)$", (BUILD / "CMakeCache.txt").read_text(), re.M)
+    return [f"-fsanitize={found[1]}"] if found else []
+
+
 def compile_program(prefix, language, static):
     need(COMPILERS[language][0])
-    options = flags(prefix, "--cflags", "--libs", *(["--static"] if static else []))
+    options = flags(prefix, "--cflags", "--libs", *(["--static"] if static else [])) + sanitizers()
     if static:
         options = ["-l:libbarnabas.a" if word == "-lbarnabas" else word
                    for word in options]
