@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "protocol/record/compress.h"
+#include "protocol/record/unpack.h"
 
 /* Adding 16 to the window bits asks zlib for the gzip wrapper. */
 #define GZIP_WINDOW_BITS (15 + 16)
@@ -36,15 +37,15 @@ int decompress_gzip(struct bytes_view packed, struct writer *out)
     if (inflateInit2(&stream, GZIP_WINDOW_BITS) != Z_OK) {
         return ERR_NOMEM;
     }
-    uint8_t piece[GZIP_PIECE_BYTES];
+    struct unpack unpack;
     int result = Z_OK;
     stream.next_in = (Bytef *)packed.data;
     stream.avail_in = (uInt)packed.size;
-    while (result == Z_OK && !out->failed) {
-        stream.next_out = piece;
-        stream.avail_out = sizeof piece;
+    while (result == Z_OK && unpack_begin(&unpack, out)) {
+        stream.next_out = unpack.place;
+        stream.avail_out = (uInt)unpack.room;
         result = inflate(&stream, Z_NO_FLUSH);
-        writer_bytes(out, piece, sizeof piece - stream.avail_out);
+        unpack_end(&unpack, out, unpack.room - stream.avail_out);
         if (result == Z_STREAM_END && stream.avail_in > 0) {
             result = inflateReset(&stream); /* the next member of a concatenation */
         }

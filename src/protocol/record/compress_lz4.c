@@ -2,8 +2,8 @@
 
 #include "base/err.h"
 #include "protocol/record/compress.h"
+#include "protocol/record/unpack.h"
 
-#define LZ4_PIECE_BYTES 65536
 /* Kafka's level 9 is its fast compressor and the default; the others are those of the library. */
 #define LZ4_KAFKA_FAST_LEVEL 9
 
@@ -34,19 +34,21 @@ int decompress_lz4(struct bytes_view packed, struct writer *out)
     if (LZ4F_isError(LZ4F_createDecompressionContext(&context, LZ4F_VERSION))) {
         return ERR_NOMEM;
     }
-    uint8_t piece[LZ4_PIECE_BYTES];
+    struct unpack unpack;
     size_t done = 0;
     size_t hint = 1; /* 0 once the frame has ended; what follows it is never looked at */
     bool progress = true;
-    while (progress && hint != 0 && !LZ4F_isError(hint) && !out->failed) {
+    while (progress && hint != 0 && !LZ4F_isError(hint) && unpack_begin(&unpack, out)) {
         size_t input = packed.size - done;
-        size_t output = sizeof piece;
-        hint = LZ4F_decompress(context, piece, &output, packed.data + done, &input, NULL);
-        if (!LZ4F_isError(hint)) {
+        size_t output = unpack.room;
+        hint = LZ4F_decompress(context, unpack.place, &output, packed.data + done, &input, NULL);
+        if (LZ4F_isError(hint)) {
+            output = 0;
+        } else {
             done += input;
-            writer_bytes(out, piece, output);
             progress = input > 0 || output > 0;
         }
+        unpack_end(&unpack, out, output);
     }
     LZ4F_freeDecompressionContext(context);
     if (out->failed) {

@@ -2,8 +2,7 @@
 
 #include "base/err.h"
 #include "protocol/record/compress.h"
-
-#define ZSTD_PIECE_BYTES 65536
+#include "protocol/record/unpack.h"
 
 int compress_zstd(int32_t level, struct bytes_view plain, struct writer *out)
 {
@@ -28,18 +27,18 @@ int decompress_zstd(struct bytes_view packed, struct writer *out)
     if (stream == NULL) {
         return ERR_NOMEM;
     }
-    uint8_t piece[ZSTD_PIECE_BYTES];
+    struct unpack unpack;
     ZSTD_inBuffer input = {packed.data, packed.size, 0};
     size_t hint = 1; /* 0 at the end of a frame; another may follow */
     bool progress = true;
-    while (progress && (input.pos < input.size || hint != 0) && !out->failed) {
-        ZSTD_outBuffer output = {piece, sizeof piece, 0};
+    while (progress && (input.pos < input.size || hint != 0) && unpack_begin(&unpack, out)) {
+        ZSTD_outBuffer output = {unpack.place, unpack.room, 0};
         size_t before = input.pos;
         hint = ZSTD_decompressStream(stream, &output, &input);
+        unpack_end(&unpack, out, output.pos);
         if (ZSTD_isError(hint)) {
             break;
         }
-        writer_bytes(out, piece, output.pos);
         progress = input.pos > before || output.pos > 0;
     }
     ZSTD_freeDStream(stream);
