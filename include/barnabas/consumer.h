@@ -81,8 +81,8 @@ BNB_EXPORT int bnb_consumer_topics(struct bnb_consumer *consumer, struct bnb_mem
                                    int32_t *count, struct bnb_error *error);
 /* ---- groups: group.id, group.protocol and so on ----
  *
- * The assignors of partition.assignment.strategy are range, roundrobin and cooperative-sticky, by
- * these names or by those of Java's classes; they do not look at racks. */
+ * The assignors of partition.assignment.strategy are range, roundrobin, sticky and
+ * cooperative-sticky, by these names or by those of Java's classes; they do not look at racks. */
 
 /* Reads the topics together with the other members of the group. Replaces the subscription; no
  * topics: as unsubscribe. listener may be NULL; it is copied. */

@@ -20,6 +20,7 @@ static const struct {
     [ASSIGN_RANGE] = {"range", "RangeAssignor", false},
     [ASSIGN_ROUND_ROBIN] = {"roundrobin", "RoundRobinAssignor", false},
     [ASSIGN_COOPERATIVE_STICKY] = {"cooperative-sticky", "CooperativeStickyAssignor", true},
+    [ASSIGN_STICKY] = {"sticky", "StickyAssignor", false},
 };
 
 const char *assign_name(enum assign_kind kind) { return kinds[kind].name; }
@@ -134,6 +135,11 @@ int assign_subscription_encode(enum assign_kind kind,
         store_be32(generation, (uint32_t)subscription->generation);
         message.user_data = (struct bytes_view){generation, sizeof generation};
     }
+    if (kind == ASSIGN_STICKY && subscription->last != NULL &&
+        assign_sticky_encode(subscription->last, subscription->last_generation, arena,
+                             &message.user_data) != 0) {
+        return ERR_NOMEM;
+    }
     message.owned_partitions.items =
         arena_array(arena, owned->count + 1, sizeof *message.owned_partitions.items);
     int32_t *numbers = arena_array(arena, owned->count + 1, sizeof *numbers);
@@ -195,7 +201,8 @@ static int name_order(const void *a, const void *b)
     return string_view_compare(*(const struct string_view *)a, *(const struct string_view *)b);
 }
 
-static int members_decode(struct assigning *assigning, struct assign_member *members, size_t count)
+static int members_decode(struct assigning *assigning, enum assign_kind kind,
+                          struct assign_member *members, size_t count)
 {
     struct arena *arena = assigning->arena;
     assigning->members = arena_array(arena, count, sizeof *assigning->members);
@@ -212,6 +219,9 @@ static int members_decode(struct assigning *assigning, struct assign_member *mem
     for (size_t i = 0; i < count; i++) {
         int error = subscription_decode(assigning->members[i]->subscription, arena,
                                         &assigning->subscriptions[i]);
+        if (error == 0 && kind == ASSIGN_STICKY) {
+            error = assign_sticky_decode(arena, &assigning->subscriptions[i]);
+        }
         if (error != 0) {
             return error;
         }
@@ -413,7 +423,7 @@ int assign_members(enum assign_kind kind, struct assign_member *members, size_t 
                    const struct topics *topics, struct arena *arena)
 {
     struct assigning assigning = {.arena = arena};
-    int error = members_decode(&assigning, members, count);
+    int error = members_decode(&assigning, kind, members, count);
     error = error != 0 ? error : topics_collect(&assigning, topics);
     error = error != 0 ? error : members_fill(&assigning);
     error = error != 0 ? error : claims_collect(&assigning);
@@ -428,6 +438,7 @@ int assign_members(enum assign_kind kind, struct assign_member *members, size_t 
         error = assignor_round_robin(&assigning.group, arena, assigning.assigned);
         break;
     case ASSIGN_COOPERATIVE_STICKY:
+    case ASSIGN_STICKY:
         error = assignor_uniform(&assigning.group, arena, assigning.assigned);
         break;
     }

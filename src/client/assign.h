@@ -14,8 +14,9 @@ enum assign_kind {
     ASSIGN_RANGE,
     ASSIGN_ROUND_ROBIN,
     ASSIGN_COOPERATIVE_STICKY,
+    ASSIGN_STICKY,
 };
-#define ASSIGN_KINDS 3
+#define ASSIGN_KINDS 4
 
 /* "range" and so on, as they go over the wire. */
 const char *assign_name(enum assign_kind kind);
@@ -30,6 +31,8 @@ struct assign_subscription {
     const struct partition_set *owned;
     int32_t generation; /* of owned; -1: none */
     struct string_view rack_id; /* null: none */
+    const struct partition_set *last; /* for ASSIGN_STICKY; NULL: it had none */
+    int32_t last_generation;
 };
 int assign_subscription_encode(enum assign_kind kind,
                                const struct assign_subscription *subscription, struct arena *arena,
@@ -49,5 +52,12 @@ struct assign_member {
 /* Fills every assignment. Topics that are not there, or have an error, are assigned to nobody. */
 int assign_members(enum assign_kind kind, struct assign_member *members, size_t count,
                    const struct topics *topics, struct arena *arena);
+
+/* What the user data of ASSIGN_STICKY tells of the last assignment (assign_sticky.c). */
+int assign_sticky_encode(const struct partition_set *last, int32_t generation,
+                         struct arena *arena, struct bytes_view *bytes);
+/* As what the member owns. Data that cannot be read tells of nothing. 0 or ERR_NOMEM. */
+int assign_sticky_decode(struct arena *arena,
+                         struct consumer_protocol_subscription *subscription);
 
 #endif

@@ -442,8 +442,8 @@ static int config_parse_assignors(const struct config_row *row, const char *valu
         if (!assign_find((struct string_view){at, size}, &kind)) {
             return client_error_set(error, BNB_ERROR_INVALID,
                                     "Could not find an assignor %.*s for configuration %s: there "
-                                    "are range, roundrobin and cooperative-sticky", (int)size, at,
-                                    row->name);
+                                    "are range, roundrobin, sticky and cooperative-sticky",
+                                    (int)size, at, row->name);
         }
         if (parsed->assignors_count == CLIENT_ASSIGNORS_MAX) {
             return config_invalid(error, row, value, "too many");

@@ -50,6 +50,7 @@ void membership_init(struct membership *membership, const struct client_config *
     arena_init(&membership->group_arena, MEMBERSHIP_BYTES_MAX);
     partition_set_init(&membership->owned);
     partition_set_init(&membership->target);
+    partition_set_init(&membership->last);
     partition_set_init(&membership->moving);
     partition_set_init(&membership->after);
     partition_set_init(&membership->target_ids);
@@ -62,6 +63,7 @@ void membership_release(struct membership *membership)
     arena_release(&membership->group_arena);
     partition_set_release(&membership->owned);
     partition_set_release(&membership->target);
+    partition_set_release(&membership->last);
     partition_set_release(&membership->moving);
     partition_set_release(&membership->after);
     partition_set_release(&membership->target_ids);

@@ -62,6 +62,9 @@ struct membership {
     bool rejoin;
     struct partition_set owned;
     struct partition_set target;
+    struct partition_set last; /* what the sticky assignor gave it in that generation */
+    int32_t last_generation;
+    bool remembers; /* it gave something, once */
     /* the call under way */
     enum membership_call call;
     bool call_told;

@@ -110,6 +110,8 @@ static void send_join(struct membership *membership, struct membership_step *ste
         .generation = membership->generation,
         .rack_id = config->client_rack[0] != '\0' ? string_view_of(config->client_rack)
                                                   : (struct string_view){NULL, 0},
+        .last = membership->remembers ? &membership->last : NULL,
+        .last_generation = membership->last_generation,
     };
     arena_reset(&membership->arena);
     join_group_request_default(message);
@@ -513,6 +515,11 @@ static bool sync_answered(struct membership *membership, int64_t now_ms,
     arena_reset(&membership->arena);
     int error = assign_assignment_decode(response->assignment, &membership->arena,
                                          &membership->target);
+    if (error == 0 && membership->kind == ASSIGN_STICKY) {
+        error = partition_set_copy(&membership->last, &membership->target);
+        membership->last_generation = membership->generation;
+        membership->remembers = error == 0;
+    }
     if (error != 0) {
         membership_fail(membership, error, "the assignment cannot be read");
         return false;

@@ -19,6 +19,7 @@ BUILD = pathlib.Path(harness.BINARY).resolve().parent
 HERE = harness.TESTS / "integration" / "library"
 INCLUDE = harness.TESTS.parent / "include"
 EAGER = "org.apache.kafka.clients.consumer.RangeAssignor"
+STICKY = "org.apache.kafka.clients.consumer.StickyAssignor"
 COOPERATIVE = "org.apache.kafka.clients.consumer.CooperativeStickyAssignor"
 SETTINGS = ["group.min.session.timeout.ms=500", "offsets.topic.num.partitions=4",
             "group.consumer.min.session.timeout.ms=1000",
@@ -203,7 +204,8 @@ def wait_for_values(members, values, seconds=20):
 def protocol(name):
     if name == "consumer":
         return {"group__protocol": "consumer"}
-    return {"partition__assignment__strategy": EAGER if name == "eager" else COOPERATIVE}
+    return {"partition__assignment__strategy": {"eager": EAGER, "sticky": STICKY,
+                                                "cooperative": COOPERATIVE}[name]}
 
 
 def members_share(name):
@@ -218,7 +220,7 @@ def members_share(name):
         settle(members, seconds=3)  # it has left: nobody waits for its session
         # Eager members give everything back, cooperative ones only what moves.
         revoked = [line for member in members for line in member.lines if "revoked" in line]
-        assert (name == "eager") == any(line.count(",") == 5 for line in revoked), revoked
+        assert (name in ("eager", "sticky")) == any(line.count(",") == 5 for line in revoked), revoked
 
 
 def nothing_is_lost_or_read_twice(name, kinds):
@@ -376,6 +378,23 @@ def start_offsets():
         assert not none.records
 
 
+def sticky_members_keep_what_they_had(kinds):
+    """Whoever leads, which is the first: the others' memories are read, and its own is told."""
+    with scene(partitions=7) as (own, members):
+        had = []
+        for kind in kinds:
+            members.append(Member(own, "t", kind, **protocol("sticky")))
+            settle(members, 7)
+            for before, member in zip(had, members):
+                assert member.assigned <= before, (before, member.said())
+            had = [set(member.assigned) for member in members]
+        assert sorted(map(len, had)) == [2, 2, 3], had
+        members.pop().end()
+        settle(members, 7)
+        for before, member in zip(had, members):
+            assert member.assigned >= before, (before, member.said())
+
+
 def mixed(name, kind):
     nothing_is_lost_or_read_twice(name, ("ours", kind, "ours", kind))
 
@@ -391,6 +410,13 @@ for NAME in ("eager", "cooperative", "consumer"):
     for KIND in ("java", "librdkafka"):
         CASES.append((f"group__nothing_is_lost_or_read_twice__{NAME}_with_{KIND}",
                       functools.partial(mixed, NAME, KIND)))
+for function in (members_share, a_member_is_killed, a_static_member_comes_back):
+    CASES.append((f"group__{function.__name__}__sticky", functools.partial(function, "sticky")))
+CASES.append(("group__nothing_is_lost_or_read_twice__sticky_with_java",
+              functools.partial(mixed, "sticky", "java")))
+for KINDS in (("ours", "ours", "ours"), ("ours", "java", "ours"), ("java", "ours", "java")):
+    CASES.append((f"group__sticky_members_keep_what_they_had__{'_'.join(KINDS)}",
+                  functools.partial(sticky_members_keep_what_they_had, KINDS)))
 CASES.append(("group__one_that_waits_for_the_others_ends_at_once", functools.partial(
     one_that_waits_for_the_others_ends_at_once, "eager")))
 CASES.append(("group__start_offsets", start_offsets))

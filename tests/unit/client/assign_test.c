@@ -80,6 +80,8 @@ static void assign__names_of_kafka_and_of_java(void **state)
                  {"org.apache.kafka.clients.consumer.CooperativeStickyAssignor",
                   ASSIGN_COOPERATIVE_STICKY},
                  {"cooperative-sticky", ASSIGN_COOPERATIVE_STICKY},
+                 {"sticky", ASSIGN_STICKY},
+                 {"org.apache.kafka.clients.consumer.StickyAssignor", ASSIGN_STICKY},
                  {"com.example.RangeAssignor", -1},
                  {"", -1}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -106,8 +108,16 @@ static void subscription_make(const struct test_member *from, enum assign_kind k
         topics[i] = arena_format(arena, "%c", from->topics[i]);
     }
     set_read(&owned, from->owned != NULL ? from->owned : "");
+    struct partition_set none;
+    partition_set_init(&none);
     struct assign_subscription subscription = {topics, count, &owned, from->generation,
-                                               {NULL, 0}};
+                                               {NULL, 0}, NULL, -1};
+    if (kind == ASSIGN_STICKY) {
+        subscription.owned = &none; /* it has given everything back */
+        subscription.last = from->owned != NULL ? &owned : NULL;
+        subscription.last_generation = from->generation;
+        subscription.generation = -1;
+    }
     *to = (struct assign_member){.member_id = view(from->id), .instance_id = view(from->instance)};
     assert_int_equal(assign_subscription_encode(kind, &subscription, arena, &to->subscription), 0);
     partition_set_release(&owned);
@@ -191,10 +201,53 @@ static void assign__small_groups(void **state)
         {ASSIGN_COOPERATIVE_STICKY,
          {{"a", NULL, "t", "t0 t1", 4}, {"b", NULL, "t", "t1 t2", 4}},
          "t0|t2"},
+        /* Eager: all of it at once, and as before as far as can be. */
+        {ASSIGN_STICKY,
+         {{"a", NULL, "tu", "t0 t1 t2 u0 u1", 4}, {"b", NULL, "tu", NULL, -1}},
+         "t0 t1 t2|u0 u1"},
+        {ASSIGN_STICKY,
+         {{"a", NULL, "tu", "t1 u0", 5}, {"b", NULL, "tu", "t0 t2", 5}},
+         "t1 u0|t0 t2 u1"},
+        {ASSIGN_STICKY,
+         {{"a", NULL, "t", "t0 t1", 3}, {"b", NULL, "t", "t1 t2", 4}},
+         "t0|t1 t2"},
+        {ASSIGN_STICKY, {{"a", NULL, "t", NULL, -1}, {"b", NULL, "t", NULL, -1}}, "t0|t1 t2"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_string_equal(assigned(cases[i].kind, cases[i].members), cases[i].assigned);
     }
+}
+
+/* Whatever a member remembers in bytes that cannot be read: it is as if it had nothing. */
+static void assign__damaged_memories_are_forgotten(void **state)
+{
+    (void)state;
+    static const struct test_member member = {"a", NULL, "tu", "t0 t1 u0", 4};
+    struct consumer_protocol_subscription subscription;
+    struct partition_set last;
+    struct arena arena;
+    struct bytes_view whole;
+    arena_init(&arena, ARENA_BYTES);
+    set_read(&last, member.owned);
+    assert_int_equal(assign_sticky_encode(&last, 4, &arena, &whole), 0);
+    assert_int_equal(whole.size, 4 + 2 + 1 + 4 + 8 + 2 + 1 + 4 + 4 + 4);
+    for (size_t size = 0; size <= whole.size; size++) {
+        consumer_protocol_subscription_default(&subscription);
+        subscription.user_data = (struct bytes_view){whole.data, size};
+        assert_int_equal(assign_sticky_decode(&arena, &subscription), 0);
+        bool readable = size + 4 >= whole.size; /* the oldest form has no generation */
+        assert_int_equal(subscription.owned_partitions.count, readable ? 2 : 0);
+        assert_int_equal(subscription.generation_id, size == whole.size ? 4 : -1);
+    }
+    for (size_t bit = 0; bit < whole.size * 8; bit++) {
+        struct bytes_view copy = arena_bytes(&arena, whole);
+        ((uint8_t *)copy.data)[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        consumer_protocol_subscription_default(&subscription);
+        subscription.user_data = copy;
+        assert_int_equal(assign_sticky_decode(&arena, &subscription), 0);
+    }
+    partition_set_release(&last);
+    arena_release(&arena);
 }
 
 /* Whatever the other members send: it is refused, or read in bounds. */
@@ -236,6 +289,7 @@ int main(void)
         cmocka_unit_test(partition_set__unite_and_subtract),
         cmocka_unit_test(assign__names_of_kafka_and_of_java),
         cmocka_unit_test(assign__small_groups),
+        cmocka_unit_test(assign__damaged_memories_are_forgotten),
         cmocka_unit_test(assign__damaged_subscriptions_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
