@@ -174,25 +174,7 @@ BNB_EXPORT int bnb_admin_alter_configs(struct bnb_admin *admin,
                                        const struct bnb_setting_change *changes, int32_t count,
                                        bool validate_only, struct bnb_error *error);
 
-#define BNB_OFFSET_LATEST (-1)
-#define BNB_OFFSET_EARLIEST (-2)
-#define BNB_OFFSET_MAX_TIMESTAMP (-3)
-#define BNB_OFFSET_EARLIEST_LOCAL (-4)
-#define BNB_OFFSET_LATEST_TIERED (-5)
-#define BNB_OFFSET_EARLIEST_PENDING_UPLOAD (-6)
-struct bnb_offset_query {
-    const char *topic;
-    int32_t partition;
-    int64_t timestamp_ms; /* or one of BNB_OFFSET_* */
-};
-struct bnb_offset_answer {
-    int code;
-    const char *error_text;
-    int64_t offset; /* -1: none */
-    int64_t timestamp_ms;
-    int32_t leader_epoch;
-};
-/* One answer a query, in its order. */
+/* One answer a query, in its order; each partition once. */
 BNB_EXPORT int bnb_admin_list_offsets(struct bnb_admin *admin, struct bnb_memory *memory,
                                       const struct bnb_offset_query *queries, int32_t count,
                                       bool read_committed,

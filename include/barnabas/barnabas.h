@@ -86,6 +86,25 @@ struct bnb_topic_partition {
     const char *topic;
     int32_t partition;
 };
+/* Offsets by time. */
+#define BNB_OFFSET_LATEST (-1)
+#define BNB_OFFSET_EARLIEST (-2)
+#define BNB_OFFSET_MAX_TIMESTAMP (-3)
+#define BNB_OFFSET_EARLIEST_LOCAL (-4)
+#define BNB_OFFSET_LATEST_TIERED (-5)
+#define BNB_OFFSET_EARLIEST_PENDING_UPLOAD (-6)
+struct bnb_offset_query {
+    const char *topic;
+    int32_t partition;
+    int64_t timestamp_ms; /* or one of BNB_OFFSET_* */
+};
+struct bnb_offset_answer {
+    int code;
+    const char *error_text;
+    int64_t offset; /* -1: none */
+    int64_t timestamp_ms;
+    int32_t leader_epoch;
+};
 struct bnb_consumer_offset {
     const char *topic;
     int32_t partition;

@@ -125,8 +125,19 @@ BNB_EXPORT int bnb_consumer_group_metadata(struct bnb_consumer *consumer, struct
 /* Replaces the assignment. BNB_ERROR_INVALID while it is subscribed. */
 BNB_EXPORT int bnb_consumer_assign(struct bnb_consumer *consumer,
                                    const struct bnb_assignment *partitions, size_t count);
+/* offset may be BNB_OFFSET_BEGINNING or BNB_OFFSET_END. BNB_ERROR_NOT_FOUND: it is not assigned. */
 BNB_EXPORT int bnb_consumer_seek(struct bnb_consumer *consumer, const char *topic,
                                  int32_t partition, int64_t offset);
+/* Polls give out no records of the partitions until they are resumed; what has been fetched of them
+ * stays, and so does their position. A partition that is assigned anew is not paused.
+ * BNB_ERROR_NOT_FOUND, and nothing has changed: one is not assigned. */
+BNB_EXPORT int bnb_consumer_pause(struct bnb_consumer *consumer,
+                                  const struct bnb_topic_partition *partitions, size_t count);
+BNB_EXPORT int bnb_consumer_resume(struct bnb_consumer *consumer,
+                                   const struct bnb_topic_partition *partitions, size_t count);
+/* Those that are paused, in the memory. */
+BNB_EXPORT int bnb_consumer_paused(struct bnb_consumer *consumer, struct bnb_memory *memory,
+                                   const struct bnb_topic_partition **partitions, size_t *count);
 /* At most max.poll.records records; waits up to timeout_ms for the first. Borrowed until the next
  * call on this consumer. No records and 0: nothing came in time, or bnb_consumer_wakeup. */
 BNB_EXPORT int bnb_consumer_poll(struct bnb_consumer *consumer, int64_t timeout_ms,
@@ -135,6 +146,21 @@ BNB_EXPORT int bnb_consumer_poll(struct bnb_consumer *consumer, int64_t timeout_
 /* The offset of the next record that poll will give out, or -1 while it is not known. */
 BNB_EXPORT int64_t bnb_consumer_position(struct bnb_consumer *consumer, const char *topic,
                                          int32_t partition);
+/* The same, once it is known. 0, or an error; waits for timeout_ms at most. */
+BNB_EXPORT int bnb_consumer_await_position(struct bnb_consumer *consumer, const char *topic,
+                                           int32_t partition, int64_t timeout_ms, int64_t *offset,
+                                           struct bnb_error *error);
+/* How many offsets are between the position and the end that the last fetch told of (with
+ * read_committed the last stable offset), or -1 while either is not known. */
+BNB_EXPORT int64_t bnb_consumer_lag(struct bnb_consumer *consumer, const char *topic,
+                                    int32_t partition);
+/* The first offset as new as each timestamp, or the beginning (BNB_OFFSET_EARLIEST) or the end
+ * (BNB_OFFSET_LATEST; with read_committed the last stable offset) of a partition, assigned or not,
+ * in the memory and the order of the queries. Each partition once. */
+BNB_EXPORT int bnb_consumer_list_offsets(struct bnb_consumer *consumer, struct bnb_memory *memory,
+                                         const struct bnb_offset_query *queries, int32_t count,
+                                         const struct bnb_offset_answer **answers,
+                                         struct bnb_error *error);
 /* Ends a poll that waits. Thread: any. */
 BNB_EXPORT void bnb_consumer_wakeup(struct bnb_consumer *consumer);
 

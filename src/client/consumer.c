@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
+#include "client/admin.h"
 #include "client/fetcher.h"
 #include "io/system.h"
 
@@ -163,8 +164,14 @@ static void consumer_drop(struct bnb_consumer *consumer, const struct consumer_p
 {
     LIST_FOR_EACH_SAFE(node, &consumer->queue) {
         struct fetch_part *part = CONTAINER_OF(node, struct fetch_part, node);
-        if (part->partition == partition) {
-            part->partition->ahead_count--;
+        if (part->partition != partition) {
+            continue;
+        }
+        part->partition->ahead_count--;
+        if (part->started) { /* records of it may be lent out */
+            list_remove(&part->node);
+            list_push_back(&consumer->retired_parts, &part->node);
+        } else {
             fetch_part_free(part);
         }
     }
@@ -202,8 +209,8 @@ struct consumer_partition *consumer_take(struct bnb_consumer *consumer, const ch
     }
     if (partition != NULL) {
         partition->assigned = true;
-        partition->held = false;
-        partition->consumed = partition->committed = -1;
+        partition->held = partition->paused = false;
+        partition->consumed = partition->committed = partition->end_offset = -1;
         consumer_place(consumer, partition, offset);
     }
     return partition;
@@ -266,6 +273,95 @@ int64_t bnb_consumer_position(struct bnb_consumer *consumer, const char *topic, 
     return position;
 }
 
+int bnb_consumer_await_position(struct bnb_consumer *consumer, const char *topic, int32_t index,
+                                int64_t timeout_ms, int64_t *offset, struct bnb_error *error)
+{
+    int64_t deadline_ms = io_monotonic_ms() + (timeout_ms < INT32_MAX ? timeout_ms : INT32_MAX);
+    int result = 0;
+    pthread_mutex_lock(&consumer->lock);
+    for (;;) {
+        struct consumer_partition *partition = consumer_find(consumer, topic, index);
+        if (partition == NULL || !partition->assigned) {
+            result = client_error_set(error, BNB_ERROR_NOT_FOUND, "You can only check the position "
+                                      "for partitions assigned to this consumer.");
+            break;
+        }
+        *offset = partition->position;
+        if (*offset >= 0) {
+            break;
+        }
+        if (consumer->failure.code != 0) {
+            result = client_error_set(error, consumer->failure.code, "%s", consumer->failure.text);
+            consumer->failure.code = 0;
+            break;
+        }
+        if (!consumer_wait_until(consumer, deadline_ms)) {
+            result = client_error_set(error, BNB_ERROR_TIMEOUT, "Timeout of %lldms expired before "
+                                      "the position for partition %s-%d could be determined",
+                                      (long long)timeout_ms, topic, index);
+            break;
+        }
+    }
+    pthread_mutex_unlock(&consumer->lock);
+    return result;
+}
+
+int64_t bnb_consumer_lag(struct bnb_consumer *consumer, const char *topic, int32_t index)
+{
+    int64_t lag = -1;
+    pthread_mutex_lock(&consumer->lock);
+    const struct consumer_partition *partition = consumer_find(consumer, topic, index);
+    if (partition != NULL && partition->assigned && partition->position >= 0 &&
+        partition->end_offset >= 0) {
+        lag = partition->end_offset - partition->position;
+        lag = lag > 0 ? lag : 0;
+    }
+    pthread_mutex_unlock(&consumer->lock);
+    return lag;
+}
+
+static int consumer_set_paused(struct bnb_consumer *consumer,
+                               const struct bnb_topic_partition *partitions, size_t count,
+                               bool paused)
+{
+    int result = 0;
+    pthread_mutex_lock(&consumer->lock);
+    for (size_t i = 0; i < count && result == 0; i++) {
+        const struct consumer_partition *partition =
+            consumer_find(consumer, partitions[i].topic, partitions[i].partition);
+        result = partition != NULL && partition->assigned ? 0 : BNB_ERROR_NOT_FOUND;
+    }
+    for (size_t i = 0; i < count && result == 0; i++) {
+        consumer_find(consumer, partitions[i].topic, partitions[i].partition)->paused = paused;
+    }
+    if (!paused) {
+        fetcher_wake(consumer);
+    }
+    pthread_mutex_unlock(&consumer->lock);
+    return result;
+}
+
+int bnb_consumer_pause(struct bnb_consumer *consumer,
+                       const struct bnb_topic_partition *partitions, size_t count)
+{
+    return consumer_set_paused(consumer, partitions, count, true);
+}
+
+int bnb_consumer_resume(struct bnb_consumer *consumer,
+                        const struct bnb_topic_partition *partitions, size_t count)
+{
+    return consumer_set_paused(consumer, partitions, count, false);
+}
+
+int bnb_consumer_list_offsets(struct bnb_consumer *consumer, struct bnb_memory *memory,
+                              const struct bnb_offset_query *queries, int32_t count,
+                              const struct bnb_offset_answer **answers, struct bnb_error *error)
+{
+    struct bnb_admin admin = {.client = consumer->client, .timeout_ms = -1};
+    return bnb_admin_list_offsets(&admin, memory, queries, count, consumer->config->read_committed,
+                                  answers, error);
+}
+
 void bnb_consumer_wakeup(struct bnb_consumer *consumer)
 {
     pthread_mutex_lock(&consumer->lock);
@@ -276,24 +372,38 @@ void bnb_consumer_wakeup(struct bnb_consumer *consumer)
 
 /* ---- poll ---- */
 
-/* Makes the next part of the queue the one being read. False: there is none. The lock is held. */
-static bool consumer_take_part(struct bnb_consumer *consumer)
+/* Begins to read a part, or goes on with one that was put back. */
+static void consumer_start_part(struct bnb_consumer *consumer, struct fetch_part *part)
 {
-    while (consumer->reading == NULL && !list_empty(&consumer->queue)) {
-        struct fetch_part *part =
-            CONTAINER_OF(consumer->queue.next, struct fetch_part, node);
-        list_remove(&part->node);
-        if (!part->partition->assigned || part->epoch != part->partition->epoch) {
-            part->partition->ahead_count--;
-            fetch_part_free(part);
-            continue;
-        }
+    if (!part->started) {
         struct fetched_options options = {consumer->config->check_crcs,
                                           consumer->config->read_committed};
         fetched_init(&part->fetched, &options, part->records, part->partition->position,
                      part->aborted, part->aborted_count, &consumer->retired);
         part->started = true;
-        consumer->reading = part;
+    }
+    consumer->reading = part;
+}
+
+/* Makes the next part of the queue the one being read. False: there is none. The lock is held. */
+static bool consumer_take_part(struct bnb_consumer *consumer)
+{
+    if (consumer->reading != NULL && consumer->reading->partition->paused) {
+        list_push_back(consumer->queue.next, &consumer->reading->node); /* to the front */
+        consumer->reading = NULL;
+    }
+    LIST_FOR_EACH_SAFE(node, &consumer->queue) {
+        struct fetch_part *part = CONTAINER_OF(node, struct fetch_part, node);
+        if (consumer->reading != NULL) {
+            break;
+        }
+        if (!part->partition->assigned || part->epoch != part->partition->epoch) {
+            part->partition->ahead_count--;
+            fetch_part_free(part);
+        } else if (!part->partition->paused) {
+            list_remove(&part->node);
+            consumer_start_part(consumer, part);
+        }
     }
     return consumer->reading != NULL;
 }

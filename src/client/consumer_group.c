@@ -13,8 +13,7 @@
     "To use the group management or offset commit APIs, you must provide a valid group.id in the " \
     "consumer configuration."
 
-/* Waits for a change at most until then; false: it is then. The lock is held. */
-static bool wait_until(struct bnb_consumer *consumer, int64_t deadline_ms)
+bool consumer_wait_until(struct bnb_consumer *consumer, int64_t deadline_ms)
 {
     if (io_monotonic_ms() >= deadline_ms) {
         return false;
@@ -427,7 +426,7 @@ static void leave(struct bnb_consumer *consumer, int64_t deadline_ms)
             break;
         }
         if ((group->call == MEMBERSHIP_CALL_NONE || group->called) &&
-            !wait_until(consumer, deadline_ms)) {
+            !consumer_wait_until(consumer, deadline_ms)) {
             break;
         }
     }
@@ -472,7 +471,7 @@ void group_leave(struct bnb_consumer *consumer, int64_t timeout_ms)
     if (group->subscribed) {
         leave(consumer, deadline_ms);
     }
-    while (!list_empty(&group->commits) && wait_until(consumer, deadline_ms)) {
+    while (!list_empty(&group->commits) && consumer_wait_until(consumer, deadline_ms)) {
     }
     serve_commits(consumer);
     pthread_mutex_unlock(&consumer->lock);
@@ -480,8 +479,9 @@ void group_leave(struct bnb_consumer *consumer, int64_t timeout_ms)
 
 /* ---- questions ---- */
 
-int bnb_consumer_assignment(struct bnb_consumer *consumer, struct bnb_memory *memory,
-                            const struct bnb_topic_partition **partitions, size_t *count)
+static int partitions_told(struct bnb_consumer *consumer, struct bnb_memory *memory,
+                           bool only_paused, const struct bnb_topic_partition **partitions,
+                           size_t *count)
 {
     pthread_mutex_lock(&consumer->lock);
     struct bnb_topic_partition *made =
@@ -489,7 +489,7 @@ int bnb_consumer_assignment(struct bnb_consumer *consumer, struct bnb_memory *me
     *count = 0;
     for (size_t i = 0; made != NULL && i < consumer->partition_count; i++) {
         const struct consumer_partition *partition = consumer->partitions[i];
-        if (partition->assigned) {
+        if (partition->assigned && (partition->paused || !only_paused)) {
             made[(*count)++] = (struct bnb_topic_partition){
                 memory_string(memory, string_view_of(partition->topic)), partition->index};
         }
@@ -497,6 +497,18 @@ int bnb_consumer_assignment(struct bnb_consumer *consumer, struct bnb_memory *me
     pthread_mutex_unlock(&consumer->lock);
     *partitions = made;
     return made == NULL || memory->arena.failed ? BNB_ERROR_NO_MEMORY : 0;
+}
+
+int bnb_consumer_assignment(struct bnb_consumer *consumer, struct bnb_memory *memory,
+                            const struct bnb_topic_partition **partitions, size_t *count)
+{
+    return partitions_told(consumer, memory, false, partitions, count);
+}
+
+int bnb_consumer_paused(struct bnb_consumer *consumer, struct bnb_memory *memory,
+                        const struct bnb_topic_partition **partitions, size_t *count)
+{
+    return partitions_told(consumer, memory, true, partitions, count);
 }
 
 int bnb_consumer_group_metadata(struct bnb_consumer *consumer, struct bnb_memory *memory,
@@ -543,73 +555,34 @@ static void committed_take(const struct offset_fetch_response *response, struct 
     }
 }
 
-static int16_t committed_error(const struct offset_fetch_response *response)
+/* Has the network thread ask the coordinator, until default.api.timeout.ms has passed. */
+static int committed_ask(struct bnb_consumer *consumer, struct group_question *question,
+                         struct bnb_error *error)
 {
-    int16_t error_code = response->error_code;
-    for (int32_t t = 0; error_code == 0 && t < response->topics.count; t++) {
-        for (int32_t p = 0; error_code == 0 && p < response->topics.items[t].partitions.count;
-             p++) {
-            error_code = response->topics.items[t].partitions.items[p].error_code;
-        }
+    question->consumer = consumer;
+    question->deadline_ms = io_monotonic_ms() + consumer->config->default_api_timeout_ms;
+    pthread_mutex_lock(&consumer->lock);
+    list_push_back(&consumer->group.questions, &question->node);
+    fetcher_wake(consumer);
+    while (!question->done) {
+        /* The network thread ends it in time. */
+        pthread_cond_wait(&consumer->changed, &consumer->lock);
     }
-    return error_code;
-}
-
-/* Asks the coordinator once. */
-static int committed_ask(struct bnb_consumer *consumer, struct bnb_memory *memory,
-                         struct offset_fetch_request *request,
-                         struct offset_fetch_response **response, struct bnb_error *error)
-{
-    struct find_coordinator_request find;
-    struct find_coordinator_response *found;
-    find_coordinator_request_default(&find);
-    find.key = request->group_id;
-    struct client_call call = {
-        .target = CLIENT_NODE_ANY,
-        .api_key = API_FIND_COORDINATOR,
-        .version_max = 3, /* later ones ask for several */
-        .request_row = &find_coordinator_request_row,
-        .request = &find,
-        .response_row = &find_coordinator_response_row,
-        .arena = &memory->arena,
-        .timeout_ms = -1,
-    };
-    int result = client_call(consumer->client, &call, &found, error);
-    if (result != 0 || found->error_code != 0) {
-        return result != 0 ? result : client_error_kafka(error, found->error_code,
-                                                         (struct string_view){NULL, 0});
-    }
-    struct metadata_response *metadata;
-    result = client_call_metadata(consumer->client, &memory->arena,
-                                  (const struct string_view[1]){{NULL, 0}}, 0, false, -1, &metadata,
-                                  error);
-    if (result != 0) {
-        return result;
-    }
-    struct client_call fetch = {
-        .target = found->node_id,
-        .api_key = API_OFFSET_FETCH,
-        .version_max = 7, /* later ones ask for several groups */
-        .request_row = &offset_fetch_request_row,
-        .request = request,
-        .response_row = &offset_fetch_response_row,
-        .arena = &memory->arena,
-        .timeout_ms = -1,
-    };
-    result = client_call(consumer->client, &fetch, response, error);
-    int16_t code = result == 0 ? committed_error(*response) : 0;
-    return code != 0 ? client_error_kafka(error, code, (struct string_view){NULL, 0}) : result;
+    pthread_mutex_unlock(&consumer->lock);
+    return question->error.code == 0
+               ? 0 : client_error_set(error, question->error.code, "%s", question->error.text);
 }
 
 int bnb_consumer_committed(struct bnb_consumer *consumer, struct bnb_memory *memory,
                            const struct bnb_topic_partition *partitions, size_t count,
                            const struct bnb_consumer_offset **offsets, struct bnb_error *error)
 {
-    struct offset_fetch_request request;
+    struct group_question question = {.request = {.arena = &memory->arena}};
+    struct offset_fetch_request *request = &question.message;
     int result = no_group(consumer, error);
-    offset_fetch_request_default(&request);
-    request.group_id = string_view_of(consumer->config->group_id);
-    request.topics.items = arena_array(&memory->arena, count + 1, sizeof *request.topics.items);
+    offset_fetch_request_default(request);
+    request->group_id = string_view_of(consumer->config->group_id);
+    request->topics.items = arena_array(&memory->arena, count + 1, sizeof *request->topics.items);
     struct bnb_consumer_offset *made = arena_array(&memory->arena, count + 1, sizeof *made);
     int32_t *indexes = arena_array(&memory->arena, count + 1, sizeof *indexes);
     if (result != 0 || memory->arena.failed) {
@@ -620,22 +593,14 @@ int bnb_consumer_committed(struct bnb_consumer *consumer, struct bnb_memory *mem
             memory_string(memory, string_view_of(partitions[i].topic)), partitions[i].partition, -1,
             -1, NULL};
         indexes[i] = partitions[i].partition;
-        request.topics.items[request.topics.count++] =
+        request->topics.items[request->topics.count++] =
             (struct offset_fetch_request_offset_fetch_request_topic){
                 string_view_of(made[i].topic), {&indexes[i], 1}};
     }
-    int64_t deadline_ms = io_monotonic_ms() + consumer->config->default_api_timeout_ms;
-    for (;;) {
-        struct offset_fetch_response *response;
-        result = committed_ask(consumer, memory, &request, &response, error);
-        if (result == 0) {
-            committed_take(response, memory, made, count);
-            *offsets = made;
-            return 0;
-        }
-        if (!bnb_error_is_retriable(result) || io_monotonic_ms() >= deadline_ms) {
-            return result;
-        }
-        client_pause(consumer->config->retry_backoff_ms);
+    result = committed_ask(consumer, &question, error);
+    if (result == 0) {
+        committed_take(question.request.response, memory, made, count);
+        *offsets = made;
     }
+    return result;
 }

@@ -130,7 +130,7 @@ static bool gather_node_busy(const struct gather *gather, int32_t node_id)
 static void gather_partition(struct bnb_consumer *consumer, struct consumer_partition *partition,
                              struct gather *gather)
 {
-    if (!partition->assigned || partition->held || partition->asking ||
+    if (!partition->assigned || partition->held || partition->paused || partition->asking ||
         partition->ahead_count >= FETCHER_AHEAD_MAX ||
         partition->reset == FETCHER_OFFSET_COMMITTED) {
         return;

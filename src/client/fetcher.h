@@ -52,7 +52,9 @@ struct consumer_partition {
     int64_t position;      /* of the next record handed out; -1: unknown */
     int64_t consumed;      /* position when the last poll began; -1: unknown */
     int64_t committed;     /* for the group, as far as is known; -1 */
+    int64_t end_offset;    /* as the last fetch told, that a reader can come to; -1: unknown */
     bool held;             /* the application is being called about it */
+    bool paused;           /* by the application */
     int32_t ahead_count;   /* parts in the queue */
     bool asking;           /* in a request */
     int32_t asked_of;      /* the node of that request */
@@ -115,6 +117,9 @@ struct consumer_partition *consumer_find(const struct bnb_consumer *consumer, co
 /* Finds or makes it, and has it read from offset on; NULL: no memory. The lock is held. */
 struct consumer_partition *consumer_take(struct bnb_consumer *consumer, const char *topic,
                                          int32_t index, int64_t offset);
+/* Waits for a change at most until then; false: it is then. The lock is held. Thread: the
+ * application's. */
+bool consumer_wait_until(struct bnb_consumer *consumer, int64_t deadline_ms);
 /* It is read no longer. The lock is held. */
 void consumer_give_up(struct bnb_consumer *consumer, struct consumer_partition *partition);
 

@@ -340,8 +340,12 @@ static void fetch_take(struct bnb_consumer *consumer, struct fetcher_item *item,
             fetcher_fail(consumer, data->error_code, client_error_text(data->error_code));
         }
         fetcher_retry_later(consumer, item->partition, true);
-    } else if (data->records.size > 0) {
-        fetch_queue(consumer, item, data, frame);
+    } else {
+        item->partition->end_offset = consumer->config->read_committed ? data->last_stable_offset
+                                                                       : data->high_watermark;
+        if (data->records.size > 0) {
+            fetch_queue(consumer, item, data, frame);
+        }
     }
 }
 

@@ -19,6 +19,7 @@ void group_init(struct bnb_consumer *consumer)
     group->out = true;
     list_init(&group->commits);
     list_init(&group->finished);
+    list_init(&group->questions);
     arena_init(&group->subscription_arena, GROUP_ARENA_BYTES);
     arena_init(&group->find_arena, GROUP_ARENA_BYTES);
     arena_init(&group->request_arena, GROUP_ARENA_BYTES);

@@ -39,6 +39,20 @@ struct group_commit {
     void *context;
 };
 
+/* What is committed: asked by the application, who waits for it and owns it. */
+struct group_question {
+    struct list node;
+    struct bnb_consumer *consumer;
+    struct offset_fetch_request message;
+    struct client_request request;
+    int64_t deadline_ms;
+    int64_t retry_ms;
+    int32_t failures;
+    bool sent;
+    bool done; /* under the lock */
+    struct bnb_error error; /* code 0: request.response is there */
+};
+
 struct consumer_group {
     bool enabled; /* there is a group.id */
     /* under the lock */
@@ -62,6 +76,7 @@ struct consumer_group {
     struct list commits; /* to be sent, or under way */
     struct list finished; /* whose callbacks are to be called */
     size_t commits_count;
+    struct list questions; /* to be asked, or under way */
     char *member_told; /* the member that it last was; NULL: none yet */
     int32_t generation_told;
     /* the network thread's alone */

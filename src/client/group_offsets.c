@@ -9,6 +9,8 @@
 /* From the next version on topics go by their ids. */
 #define COMMIT_VERSION_MAX 9
 #define LOOKUP_VERSION_MAX 9
+/* From the next version on several groups are asked for. */
+#define QUESTION_VERSION_MAX 7
 
 /* ---- commits ---- */
 
@@ -396,7 +398,115 @@ static void lookup_run(struct bnb_consumer *consumer, int64_t now_ms, int64_t *w
     client_request_start(consumer->client, &group->lookup);
 }
 
-/* ---- both ---- */
+/* ---- questions ---- */
+
+/* The lock is held. */
+static void question_end(struct group_question *question, int code, const char *text)
+{
+    list_remove(&question->node);
+    question->done = true;
+    if (code != 0) {
+        client_error_set(&question->error, code, "%s", text);
+    }
+    pthread_cond_broadcast(&question->consumer->changed);
+}
+
+/* The first error of an answer, or 0. */
+static int16_t question_error(const struct offset_fetch_response *response)
+{
+    int16_t error_code = response->error_code;
+    for (int32_t t = 0; error_code == 0 && t < response->topics.count; t++) {
+        for (int32_t p = 0; error_code == 0 && p < response->topics.items[t].partitions.count;
+             p++) {
+            error_code = response->topics.items[t].partitions.items[p].error_code;
+        }
+    }
+    return error_code;
+}
+
+static void question_done(struct client_request *request)
+{
+    struct group_question *question = CONTAINER_OF(request, struct group_question, request);
+    struct bnb_consumer *consumer = question->consumer;
+    const struct client_config *config = consumer->config;
+    int64_t now_ms = loop_monotonic_ms(client_loop(consumer->client));
+    int16_t error_code = request->error == 0 ? question_error(request->response) : 0;
+    bool elsewhere = request->error != 0 || error_code == KAFKA_NOT_COORDINATOR ||
+                     error_code == KAFKA_COORDINATOR_NOT_AVAILABLE;
+    bool again = elsewhere || kafka_error_is_retriable(error_code);
+    if (elsewhere) {
+        group_lose_coordinator(consumer);
+    }
+    pthread_mutex_lock(&consumer->lock);
+    question->sent = false;
+    if (request->error == 0 && error_code == 0) {
+        question_end(question, 0, "");
+    } else if (again && now_ms < question->deadline_ms && !consumer->quitting) {
+        question->retry_ms = now_ms + client_backoff_ms(config->retry_backoff_ms,
+                                                        config->retry_backoff_max_ms,
+                                                        question->failures++);
+    } else if (request->error != 0) {
+        question_end(question, request->error, request->message.text);
+    } else {
+        question_end(question, error_code, client_error_text(error_code));
+    }
+    pthread_mutex_unlock(&consumer->lock);
+    fetcher_run(consumer);
+}
+
+static void question_send(struct group_question *question, int64_t now_ms)
+{
+    struct bnb_consumer *consumer = question->consumer;
+    int64_t left_ms = question->deadline_ms - now_ms;
+    question->request = (struct client_request){
+        .target = consumer->group.coordinator,
+        .api_key = API_OFFSET_FETCH,
+        .version_max = QUESTION_VERSION_MAX,
+        .request_row = &offset_fetch_request_row,
+        .request = &question->message,
+        .response_row = &offset_fetch_response_row,
+        .arena = question->request.arena,
+        .timeout_ms = left_ms > 0 ? left_ms : 0,
+        .done = question_done,
+    };
+    client_request_start(consumer->client, &question->request);
+}
+
+/* The first that is due; NULL: none. What is too late ends. The lock is held. */
+static struct group_question *question_due(struct bnb_consumer *consumer, int64_t now_ms,
+                                           int64_t *wake_ms)
+{
+    LIST_FOR_EACH_SAFE(node, &consumer->group.questions) {
+        struct group_question *question = CONTAINER_OF(node, struct group_question, node);
+        if (question->sent) {
+            continue;
+        }
+        if (now_ms >= question->deadline_ms) {
+            question_end(question, BNB_ERROR_TIMEOUT,
+                         "Timeout expired before the committed offsets were told");
+            continue;
+        }
+        if (question->retry_ms <= now_ms && consumer->group.coordinator >= 0) {
+            question->sent = true;
+            return question;
+        }
+        int64_t due_ms = question->retry_ms > now_ms ? question->retry_ms : question->deadline_ms;
+        *wake_ms = due_ms < *wake_ms ? due_ms : *wake_ms;
+    }
+    return NULL;
+}
+
+static void questions_run(struct bnb_consumer *consumer, int64_t now_ms, int64_t *wake_ms)
+{
+    pthread_mutex_lock(&consumer->lock);
+    struct group_question *question = question_due(consumer, now_ms, wake_ms);
+    pthread_mutex_unlock(&consumer->lock);
+    if (question != NULL) {
+        question_send(question, now_ms);
+    }
+}
+
+/* ---- all of them ---- */
 
 void group_offsets_run(struct bnb_consumer *consumer, int64_t now_ms, int64_t *wake_ms)
 {
@@ -409,13 +519,14 @@ void group_offsets_run(struct bnb_consumer *consumer, int64_t now_ms, int64_t *w
         commit_send(consumer, commit, now_ms);
     }
     lookup_run(consumer, now_ms, wake_ms);
+    questions_run(consumer, now_ms, wake_ms);
 }
 
 bool group_offsets_wait(struct bnb_consumer *consumer)
 {
     bool waits = false;
     pthread_mutex_lock(&consumer->lock);
-    waits = !list_empty(&consumer->group.commits);
+    waits = !list_empty(&consumer->group.commits) || !list_empty(&consumer->group.questions);
     for (size_t i = 0; i < consumer->partition_count && !waits; i++) {
         waits = wants_lookup(consumer->partitions[i]);
     }

@@ -1,6 +1,6 @@
 /* What a user of the installed library writes; compiles as C11 and as C++.
- * use BOOTSTRAP TOPIC: produces records, reads them back, also in a group, lists the topic; prints
- * "all there". */
+ * use BOOTSTRAP TOPIC: produces records, reads them back, also in a group and with pauses, lists
+ * the topic; prints "all there". */
 #include <barnabas/admin.h>
 #include <barnabas/barnabas.h>
 #include <barnabas/consumer.h>
@@ -221,6 +221,176 @@ static int consume_in_group(struct bnb_config *config, const char *topic, const 
     return told.assigned == 2 && told.revoked == 2 ? 0 : 1;
 }
 
+enum { PAUSE_RECORDS = 500 };
+
+/* A topic of two partitions, each with so many records. */
+static int fill_two(struct bnb_config *config, const char *topic)
+{
+    struct bnb_error error = {0, ""};
+    struct bnb_admin *admin = NULL;
+    struct bnb_producer *producer = NULL;
+    struct bnb_memory *memory = bnb_memory_create();
+    const struct bnb_topic_outcome *outcomes = NULL;
+    struct bnb_new_topic wanted;
+    memset(&wanted, 0, sizeof wanted);
+    wanted.name = topic;
+    wanted.partition_count = 2;
+    wanted.replication_factor = 1;
+    if (bnb_admin_create(config, &admin, &error) != 0 ||
+        bnb_admin_create_topics(admin, memory, &wanted, 1, false, &outcomes, &error) != 0 ||
+        bnb_config_set(config, "compression.type", "lz4") != 0 ||
+        bnb_producer_create(config, &producer, &error) != 0) {
+        return failed("make a topic", &error);
+    }
+    for (int i = 0; i < 2 * PAUSE_RECORDS; i++) {
+        char value[32];
+        struct bnb_producer_record record;
+        memset(&record, 0, sizeof record);
+        record.topic = topic;
+        record.partition = i % 2;
+        record.timestamp_ms = 1000 + i / 2;
+        record.value = value;
+        record.value_size = (size_t)snprintf(value, sizeof value, "value %d", i / 2);
+        if (bnb_producer_send(producer, &record, NULL, NULL, &error) != 0) {
+            return failed("send", &error);
+        }
+    }
+    bnb_producer_close(&producer, -1);
+    bnb_admin_close(&admin);
+    bnb_memory_destroy(&memory);
+    return 0;
+}
+
+/* Reads until each partition has come to its wanted offset. Every record must be the next one, and
+ * none of the partition that is not to be read (-1: both are). */
+static int read_up_to(struct bnb_consumer *consumer, int64_t next[2], const int64_t wanted[2],
+                      int32_t paused)
+{
+    struct bnb_error error = {0, ""};
+    time_t deadline = time(NULL) + WAIT_SECONDS;
+    while ((next[0] < wanted[0] || next[1] < wanted[1]) && time(NULL) < deadline) {
+        const struct bnb_consumer_record *records = NULL;
+        size_t count = 0;
+        if (bnb_consumer_poll(consumer, 200, &records, &count, &error) != 0) {
+            return failed("poll", &error);
+        }
+        for (size_t i = 0; i < count; i++) {
+            char value[32];
+            size_t size = (size_t)snprintf(value, sizeof value, "value %lld",
+                                           (long long)next[records[i].partition]);
+            if (records[i].partition == paused ||
+                records[i].offset != next[records[i].partition]++ ||
+                records[i].value_size != size || memcmp(records[i].value, value, size) != 0) {
+                fprintf(stderr, "offset %lld of partition %d is not the next, or paused\n",
+                        (long long)records[i].offset, (int)records[i].partition);
+                return 1;
+            }
+        }
+    }
+    return next[0] >= wanted[0] && next[1] >= wanted[1] ? 0 : 1;
+}
+
+/* With one partition paused in the middle of what was fetched of it. */
+static int pause_one(struct bnb_consumer *consumer, const char *topic, int64_t next[2])
+{
+    struct bnb_error error = {0, ""};
+    const int64_t some[2] = {1, 0};
+    int64_t wanted[2] = {0, PAUSE_RECORDS};
+    struct bnb_topic_partition one = {topic, 0};
+    const struct bnb_topic_partition *paused = NULL;
+    struct bnb_memory *memory = bnb_memory_create();
+    size_t count = 0;
+    if (read_up_to(consumer, next, some, -1) != 0 || bnb_consumer_pause(consumer, &one, 1) != 0) {
+        return failed("pause", &error);
+    }
+    int64_t position = wanted[0] = next[0];
+    const struct bnb_consumer_record *records = NULL;
+    if (read_up_to(consumer, next, wanted, 0) != 0 ||
+        bnb_consumer_poll(consumer, 300, &records, &count, &error) != 0 || count != 0 ||
+        bnb_consumer_position(consumer, topic, 0) != position ||
+        bnb_consumer_lag(consumer, topic, 0) != PAUSE_RECORDS - position ||
+        bnb_consumer_lag(consumer, topic, 1) != 0 ||
+        bnb_consumer_paused(consumer, memory, &paused, &count) != 0 || count != 1 ||
+        paused[0].partition != 0) {
+        return failed("a paused partition", &error);
+    }
+    bnb_memory_destroy(&memory);
+    one.partition = 7;
+    if (bnb_consumer_pause(consumer, &one, 1) != BNB_ERROR_NOT_FOUND) {
+        return failed("a partition that is not assigned", &error);
+    }
+    one.partition = 0;
+    return bnb_consumer_resume(consumer, &one, 1);
+}
+
+static int ask_offsets(struct bnb_consumer *consumer, const char *topic)
+{
+    struct bnb_error error = {0, ""};
+    struct bnb_memory *memory = bnb_memory_create();
+    const struct bnb_offset_query ends[2] = {{topic, 0, BNB_OFFSET_EARLIEST},
+                                             {topic, 1, BNB_OFFSET_LATEST}};
+    const struct bnb_offset_query times[2] = {{topic, 1, 1000 + 77},
+                                              {topic, 0, 1000 + PAUSE_RECORDS}};
+    const struct bnb_offset_answer *answers = NULL;
+    int64_t position = -1;
+    if (bnb_consumer_list_offsets(consumer, memory, ends, 2, &answers, &error) != 0 ||
+        answers[0].offset != 0 || answers[1].offset != PAUSE_RECORDS ||
+        bnb_consumer_list_offsets(consumer, memory, times, 2, &answers, &error) != 0 ||
+        answers[0].offset != 77 || answers[0].timestamp_ms != 1077 || answers[1].offset != -1) {
+        return failed("offsets", &error);
+    }
+    bnb_memory_destroy(&memory);
+    if (bnb_consumer_seek(consumer, topic, 1, BNB_OFFSET_END) != 0 ||
+        bnb_consumer_await_position(consumer, topic, 1, WAIT_SECONDS * 1000, &position,
+                                    &error) != 0 ||
+        position != PAUSE_RECORDS ||
+        bnb_consumer_await_position(consumer, topic, 7, 0, &position, &error) !=
+            BNB_ERROR_NOT_FOUND) {
+        return failed("the position", &error);
+    }
+    return 0;
+}
+
+static int pause_and_ask(struct bnb_config *config, const char *name)
+{
+    struct bnb_error error = {0, ""};
+    struct bnb_consumer *consumer = NULL;
+    char topic[128];
+    snprintf(topic, sizeof topic, "%s-two", name);
+    struct bnb_assignment both[2] = {{topic, 0, BNB_OFFSET_BEGINNING},
+                                     {topic, 1, BNB_OFFSET_BEGINNING}};
+    struct bnb_topic_partition one = {topic, 0};
+    const int64_t all[2] = {PAUSE_RECORDS, PAUSE_RECORDS};
+    int64_t next[2] = {0, 0};
+    if (fill_two(config, topic) != 0 || bnb_config_set(config, "max.poll.records", "30") != 0 ||
+        bnb_consumer_create(config, &consumer, &error) != 0 ||
+        bnb_consumer_assign(consumer, both, 2) != 0) {
+        return failed("a consumer", &error);
+    }
+    /* What was fetched before it was paused is read afterwards, with nothing left out. */
+    if (pause_one(consumer, topic, next) != 0 || read_up_to(consumer, next, all, -1) != 0) {
+        return failed("pause and resume", &error);
+    }
+    /* And not, after a seek. */
+    next[0] = next[1] = 0;
+    if (bnb_consumer_seek(consumer, topic, 0, BNB_OFFSET_BEGINNING) != 0 ||
+        bnb_consumer_seek(consumer, topic, 1, BNB_OFFSET_BEGINNING) != 0 ||
+        pause_one(consumer, topic, next) != 0 || bnb_consumer_pause(consumer, &one, 1) != 0) {
+        return failed("pause again", &error);
+    }
+    const struct bnb_consumer_record *records = NULL;
+    size_t count = 0;
+    next[0] = 3;
+    if (bnb_consumer_poll(consumer, 0, &records, &count, &error) != 0 || count != 0 ||
+        bnb_consumer_seek(consumer, topic, 0, 3) != 0 ||
+        bnb_consumer_resume(consumer, &one, 1) != 0 || read_up_to(consumer, next, all, -1) != 0 ||
+        ask_offsets(consumer, topic) != 0) {
+        return failed("seek and resume", &error);
+    }
+    bnb_consumer_close(&consumer);
+    return 0;
+}
+
 static int look(const struct bnb_config *config, const char *topic)
 {
     struct bnb_error error = {0, ""};
@@ -247,6 +417,7 @@ int main(int argc, char **argv)
         return 1;
     }
     int status = produce(config, argv[2]) || consume(config, argv[2]) || look(config, argv[2]) ||
+                 pause_and_ask(config, argv[2]) ||
                  consume_in_group(config, argv[2], "classic") ||
                  consume_in_group(config, argv[2], "consumer");
     bnb_config_destroy(&config);
