@@ -38,6 +38,7 @@ struct bnb_delivery {
     int32_t partition;
     int64_t offset;
     int64_t timestamp_ms;
+    int64_t told_ms; /* wall clock: when this was known of the record's batch */
 };
 typedef void bnb_delivery_callback(void *context, const struct bnb_delivery *delivery);
 

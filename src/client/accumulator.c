@@ -276,8 +276,7 @@ int accumulator_append(struct accumulator *accumulator, struct accumulator_parti
                                   (int64_t)(batch->plain.size - before), (int64_t)batch_bytes,
                                   begun || full);
     }
-    append->batch_begun = begun;
-    append->batch_full = full;
+    append->news = (begun ? BATCH_BEGUN : 0u) | (full ? BATCH_FULL : 0u);
     return 0;
 }
 

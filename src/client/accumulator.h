@@ -100,13 +100,16 @@ struct accumulator_partition *accumulator_choose(struct accumulator *accumulator
                                                  struct accumulator_topic *topic,
                                                  const struct bnb_producer_record *record);
 
+enum accumulator_news {
+    BATCH_BEGUN = 1,
+    BATCH_FULL = 2,
+};
 struct accumulator_append {
     const struct record *record;
     bnb_delivery_callback *callback;
     void *context;
-    bool keyless;   /* the sticky partition's state follows */
-    bool batch_begun; /* out */
-    bool batch_full;  /* out */
+    bool keyless;  /* the sticky partition's state follows */
+    unsigned news; /* out: of enum accumulator_news */
 };
 /* 0; ERR_FULL when buffer.memory is used up; ERR_NOMEM. */
 int accumulator_append(struct accumulator *accumulator, struct accumulator_partition *partition,

@@ -147,7 +147,7 @@ static int producer_append(struct bnb_producer *producer, struct accumulator_top
             return result;
         }
         result = accumulator_append(&producer->accumulator, partition, append);
-        if (result == 0 && (append->batch_begun || append->batch_full)) {
+        if (result == 0 && append->news != 0) {
             sender_wake(producer);
         }
         if (result == ERR_NOMEM) {

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
+#include "io/system.h"
 #include "protocol/error.h"
 
 #define SENDER_ARENA_BYTES ((size_t)64 << 20)
@@ -66,6 +67,7 @@ void sender_complete(struct bnb_producer *producer, struct pending_batch *batch,
     pending_batch_close(batch);
     pending_batch_unlink(batch);
     pthread_mutex_unlock(&producer->lock);
+    int64_t told_ms = io_wall_ms();
     for (int32_t i = 0; i < batch->builder.header.record_count; i++) {
         const struct delivery_slot *slot = &batch->slots[i];
         struct bnb_delivery delivery = {
@@ -75,6 +77,7 @@ void sender_complete(struct bnb_producer *producer, struct pending_batch *batch,
             .partition = batch->partition->index,
             .offset = base_offset >= 0 ? base_offset + i : -1,
             .timestamp_ms = append_time_ms >= 0 ? append_time_ms : slot->timestamp_ms,
+            .told_ms = told_ms,
         };
         if (slot->callback != NULL) {
             slot->callback(slot->context, &delivery);

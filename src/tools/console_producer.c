@@ -279,7 +279,12 @@ static bool producer_send(struct producer_run *run, const struct bnb_producer_re
     struct bnb_error error;
     int result = bnb_producer_send(run->producer, record, record_delivered, sent, &error);
     if (result != 0) {
-        struct bnb_delivery failed = {result, error.text, record->topic, -1, -1, -1};
+        struct bnb_delivery failed = {.code = result,
+                                      .error_text = error.text,
+                                      .topic = record->topic,
+                                      .partition = -1,
+                                      .offset = -1,
+                                      .timestamp_ms = -1};
         record_delivered(sent, &failed);
         return !args_has(&run->args, "sync");
     }

@@ -148,8 +148,8 @@ static void perf_delivered(void *context, const struct bnb_delivery *delivery)
     struct perf_sent *sent = context;
     struct perf_block *block = sent->block;
     struct perf_run *run = block->run;
-    int64_t now_ns = perf_now_ns(CLOCK_REALTIME);
-    int64_t latency_ms = now_ns / 1000000 - sent->sent_ms;
+    int64_t now_ns = delivery->told_ms * 1000000;
+    int64_t latency_ms = delivery->told_ms - sent->sent_ms;
     if (delivery->code != 0) {
         fprintf(stderr, "org.apache.kafka.common.errors.%s: %s\n",
                 tools_exception(delivery->code), delivery->error_text);

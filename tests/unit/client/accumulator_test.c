@@ -62,7 +62,7 @@ static void accumulator__fills_one_batch_before_it_begins_another(void **state)
     int32_t begun = 0;
     for (int i = 0; i < 12; i++) {
         assert_int_equal(append_to(0, VALUE_BYTES, &append), 0);
-        begun += append.batch_begun ? 1 : 0;
+        begun += (append.news & BATCH_BEGUN) != 0;
     }
     assert_int_equal(begun, 2);
     assert_int_equal(first_of(0)->state, PENDING_CLOSED);
@@ -80,7 +80,7 @@ static void accumulator__keeps_partitions_apart(void **state)
     struct accumulator_append append;
     assert_int_equal(append_to(0, VALUE_BYTES, &append), 0);
     assert_int_equal(append_to(1, VALUE_BYTES, &append), 0);
-    assert_true(append.batch_begun);
+    assert_true(append.news & BATCH_BEGUN);
     assert_int_equal(first_of(0)->builder.header.record_count, 1);
     assert_true(list_empty(&topic->partitions[2]->batches));
 }
@@ -90,8 +90,8 @@ static void accumulator__gives_a_large_record_a_batch_of_its_own(void **state)
     (void)state;
     struct accumulator_append append;
     assert_int_equal(append_to(0, 3000, &append), 0);
-    assert_true(append.batch_begun);
-    assert_true(append.batch_full);
+    assert_true(append.news & BATCH_BEGUN);
+    assert_true(append.news & BATCH_FULL);
     assert_true(accumulator.used_bytes > 3000);
 }
 
@@ -194,7 +194,7 @@ static void accumulator__splits_a_batch_and_keeps_order_and_sequences(void **sta
     whole->producer_id = 9;
     whole->builder.header.base_sequence = 20;
     assert_int_equal(append_to(0, VALUE_BYTES, &append), 0); /* another one behind it */
-    assert_true(append.batch_begun);
+    assert_true(append.news & BATCH_BEGUN);
     size_t used = accumulator.used_bytes;
     assert_int_equal(pending_batch_split(&accumulator, whole), 0);
     assert_int_equal(accumulator.used_bytes, used);
