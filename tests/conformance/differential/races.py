@@ -497,6 +497,17 @@ def stable_pending_member(stage):
     b.leave()
 
 
+def stable_is_full(stage):
+    """One more than group.max.size; who is in may still join again."""
+    members = [stage.member(name) for name in "abcd"]
+    stage.assigned(*members)
+    stage.member("e").join()
+    members[0].beat()
+    members[1].join()
+    members[3].leave()
+    stage.state()
+
+
 # ---- static members ----
 
 def static_pair(stage):
@@ -637,7 +648,8 @@ DYNAMIC = (
     completing_is_not_deleted,
     stable_follower_joins_again, stable_follower_joins_with_others, stable_follower_joins_with_foreign,
     stable_leader_joins_again, stable_leader_leaves, stable_all_leave, stable_syncs_again,
-    stable_newcomer_of_another_kind, stable_common_protocol, stable_pending_member)
+    stable_newcomer_of_another_kind, stable_common_protocol, stable_pending_member,
+    stable_is_full)
 STATIC = (
     static_follower_replaced_stable, static_leader_replaced_stable, static_replaced_stable_with_others,
     static_replaced_preparing, static_leader_replaced_preparing, static_follower_replaced_completing,

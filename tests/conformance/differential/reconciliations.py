@@ -1,5 +1,7 @@
 """Groups of the consumer protocol as they go from one assignment to the next: several members, told and asked
 step by step; every answer is compared, and what ConsumerGroupDescribe says in between."""
+import time
+
 from consumers import SINGLE, TOPIC, beat, partial
 from groups import find, heartbeat, join, leave, sync
 from races import Scene
@@ -67,6 +69,47 @@ def more_members_than_partitions(stage):
     for member in ("two", "three", "four"):
         tell(stage, member, 4, [])
     look(stage)
+
+
+def more_members_than_allowed(stage):
+    """One more than group.consumer.max.size; who is in may still join again."""
+    for member in ("one", "two", "three", "four"):
+        tell(stage, member)
+    tell(stage, "five")
+    tell(stage, "five", instanceId="i")
+    tell(stage, "four")
+    tell(stage, "four", -1)
+    tell(stage, "five")
+    look(stage)
+
+
+def settings_of_the_group(stage):
+    """What a member hears of the interval of heartbeats follows the settings of its group."""
+    def alter(value, operation=0):
+        stage.note(f"set {value}", stage.side.ask("IncrementalAlterConfigs", 1, {"resources": [{
+            "resourceType": 32, "resourceName": stage.group, "configs": [{
+                "name": "consumer.heartbeat.interval.ms", "configOperation": operation, "value": value}]}]}))
+
+    def until(interval, epoch):
+        for _ in range(200):
+            answer = stage.side.ask("ConsumerGroupHeartbeat", stage.version, partial(
+                stage.group, "one", epoch)(stage.side, stage.version))
+            if answer["heartbeatIntervalMs"] == interval:
+                break
+            time.sleep(0.05)
+        stage.note("heartbeat", answer)
+    alter("7000")
+    for _ in range(200):
+        if f"'resourceName': '{stage.group}'" in str(stage.side.ask("ListConfigResources", 1, {"resourceTypes": [32]})):
+            break
+        time.sleep(0.05)
+    tell(stage, "one")
+    alter("9000")
+    until(9000, 1)
+    alter("15001")
+    until(9000, 1)
+    alter(None, 1)
+    until(5000, 1)
 
 
 def leaves_while_it_gives_up(stage):
@@ -289,7 +332,8 @@ def consumer_joins_a_classic_group(stage):
     stage.state()
 
 
-SCENES = (second_member, third_member, more_members_than_partitions, leaves_while_it_gives_up, newcomer_leaves_again,
+SCENES = (second_member, third_member, more_members_than_partitions, more_members_than_allowed,
+          settings_of_the_group, leaves_while_it_gives_up, newcomer_leaves_again,
           joins_again_while_it_gives_up, newcomer_joins_again, answer_lost, epoch_from_nowhere, owns_what_is_anothers,
           subscribes_to_less, subscribes_to_more, names_that_are_not_there, assignor_of_the_most,
           rack_and_client_change, static_goes_and_comes, static_comes_with_another_subscription,

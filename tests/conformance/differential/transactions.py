@@ -1,6 +1,8 @@
 """Transactions: every API of theirs in every version, and what the others tell of them."""
 import time
 
+import consumers
+import groups
 import wirecodec as wire
 
 from topics import topic
@@ -257,6 +259,64 @@ def offset_steps(apis):
             range(8, 10)
 
 
+def offsets_of_member(label, prepare, told):
+    """TxnOffsetCommit in a group of its own, which prepare makes; told: what the request says of the member,
+    from what prepare gives."""
+    def values(side, version):
+        word = label.replace(" ", "-").replace(",", "")
+        name, group = f"member-{word}-{version}", f"txn-{word}-{version}"
+        known = prepare(side, group) if prepare is not None else None
+        open_id(name)[2](side, 9)
+        if version < 5:
+            answer = patiently(side, "AddOffsetsToTxn", 3,
+                               {"transactionalId": name, "groupId": group, **who(side, name)}, single)
+            assert answer["errorCode"] == 0, answer
+        return commit_offsets(name, group=group, **told(known))(side, version)
+    return label, "TxnOffsetCommit", values, range(3, 99)
+
+
+def pending_offsets(side, group):
+    """An open transaction has offsets for the group, which has nothing else."""
+    open_id(f"pending-{group}")[2](side, 9)
+    answer = side.ask("TxnOffsetCommit", 5, commit_offsets(f"pending-{group}", group=group)(side, 5))
+    assert "'errorCode': 0" in str(answer), answer
+
+
+def member_steps(apis):
+    def of(member, generation):
+        return {"memberId": member, "generationId": generation}
+    for label, prepare, told in (
+            ("classic", groups.assigned, lambda known: of(*known)),
+            ("classic, completing", groups.joined, lambda known: of(*known)),
+            ("classic, a generation ahead", groups.assigned, lambda known: of(known[0], known[1] + 1)),
+            ("classic, a generation behind", groups.assigned, lambda known: of(known[0], known[1] - 1)),
+            ("classic, no generation", groups.assigned, lambda known: of(known[0], -1)),
+            ("classic, a stranger", groups.assigned, lambda known: of(groups.STRANGER, known[1])),
+            ("classic, nobody", groups.assigned, lambda known: of("", -1)),
+            ("classic, left", groups.left, lambda known: of(known, 1)),
+            ("classic, nobody of an empty one", groups.left, lambda known: of("", -1)),
+            ("classic, handed-out id", groups.pending, lambda known: of(known, 1)),
+            ("static", groups.static(groups.assigned), lambda known: {**of(*known), "groupInstanceId": "one"}),
+            ("static, fenced", groups.static(groups.assigned),
+             lambda known: {**of(groups.STRANGER, known[1]), "groupInstanceId": "one"}),
+            ("static, another instance", groups.static(groups.assigned),
+             lambda known: {**of(*known), "groupInstanceId": "two"}),
+            ("consumer", consumers.member, lambda epoch: of("one", epoch)),
+            ("consumer, an epoch ahead", consumers.member, lambda epoch: of("one", epoch + 1)),
+            ("consumer, an epoch behind", consumers.two, lambda epoch: of("one", epoch - 1)),
+            ("consumer, a stranger", consumers.member, lambda epoch: of("nobody", epoch)),
+            ("consumer, nobody", consumers.member, lambda epoch: of("", -1)),
+            ("consumer, gone", consumers.gone, lambda epoch: of("one", epoch)),
+            ("mixed, classic member", consumers.mixed, lambda known: of(*known))):
+        yield offsets_of_member(label, prepare, told)
+    for api, values in (("DeleteGroups", lambda group: {"groupsNames": [group]}),
+                        ("OffsetDelete", lambda group: {"groupId": group, "topics": [
+                            {"name": "txn", "partitions": [{"partitionIndex": 0}]}]}),
+                        ("DescribeGroups", lambda group: {"groups": [group]})):
+        yield "of pending offsets", api, lambda side, version, api=api, values=values: (
+            pending_offsets(side, f"pending-{api}-{version}"), values(f"pending-{api}-{version}"))[1], None
+
+
 def end(commit, **other):
     def values(side, version):
         rest = {key: value for key, value in other.items() if key != "id"}
@@ -372,14 +432,15 @@ def fetch_values(version, isolation):
 
 
 def steps(apis):
-    yield "fixture", "CreateTopics", {"topics": [topic("txn", 4, 1)]}, [7]
+    yield "fixture", "CreateTopics", {"topics": [topic("txn", 4, 1), topic(groups.TOPIC, 3), topic(
+        consumers.TOPIC, 3), topic(consumers.SINGLE)]}, [7]
 
     def coordinators(side):
         for kind in (0, 1):
             patiently(side, "FindCoordinator", 4, {"keyType": kind, "coordinatorKeys": ["x"]},
                       lambda found: found["coordinators"][0]["errorCode"])
     yield fixture(coordinators)
-    for family in (init_steps, add_steps, produce_steps, offset_steps, end_steps, marker_steps,
+    for family in (init_steps, add_steps, produce_steps, offset_steps, member_steps, end_steps, marker_steps,
                    told_steps, list_steps):
         yield from family(apis)
     yield "two producers", "Produce", two_producers, None
