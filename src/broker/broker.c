@@ -395,6 +395,9 @@ int broker_create(const struct broker_options *options, struct broker **created,
     for (int32_t i = 0; error == 0 && i < options->dir_count; i++) {
         metrics_add(broker->shards[0].metrics, METRIC_OFFLINE_DIRECTORIES,
                     options->dirs[i]->offline);
+        metrics_directory_name(options->metrics, i, options->dirs[i]->path);
+        metrics_directory_set(options->metrics, METRIC_DIRECTORY_OFFLINE, i,
+                              options->dirs[i]->offline);
     }
     if (error == 0) {
         error = connections_create(broker);
@@ -514,6 +517,8 @@ void broker_dir_fail(struct broker_shard *shard, struct broker_dir *dir, int err
         return;
     }
     metrics_add(shard->metrics, METRIC_OFFLINE_DIRECTORIES, 1);
+    metrics_directory_set(broker->options.metrics, METRIC_DIRECTORY_OFFLINE,
+                          (int32_t)(dir - broker->dirs), 1);
     fprintf(stderr, "log directory %s failed (%s): its partitions are offline\n", path,
             err_text(error));
     log_dir_fail(dir->dir);

@@ -120,7 +120,8 @@ static void slot_blame(struct cleaner_slot *slot, int error)
     case ERR_FULL:
         slot_report(slot, error);
         partition->uncleanable = true;
-        metrics_add(slot->shard->metrics, METRIC_UNCLEANABLE_PARTITIONS, 1);
+        metrics_directory_add(slot->shard->broker->options.metrics, METRIC_DIRECTORY_UNCLEANABLE,
+                              (int32_t)(partition->dir - slot->shard->broker->dirs), 1);
         break;
     default:
         (void)partition_fault(partition, error);

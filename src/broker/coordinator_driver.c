@@ -309,6 +309,14 @@ static void coordinator_tell_groups(struct coordinator *coordinator)
         {METRIC_GROUPS_OF_CONSUMER, offsetof(struct group_counts, of_kind[1])},
         {METRIC_GROUPS_OF_SHARE, offsetof(struct group_counts, of_kind[2])},
         {METRIC_GROUPS_OF_STREAMS, offsetof(struct group_counts, of_kind[3])},
+        {METRIC_CONSUMER_GROUPS_EMPTY,
+         offsetof(struct group_counts, consumer_state[CONSUMER_GROUP_EMPTY])},
+        {METRIC_CONSUMER_GROUPS_ASSIGNING,
+         offsetof(struct group_counts, consumer_state[CONSUMER_GROUP_ASSIGNING])},
+        {METRIC_CONSUMER_GROUPS_RECONCILING,
+         offsetof(struct group_counts, consumer_state[CONSUMER_GROUP_RECONCILING])},
+        {METRIC_CONSUMER_GROUPS_STABLE,
+         offsetof(struct group_counts, consumer_state[CONSUMER_GROUP_STABLE])},
         {METRIC_GROUP_OFFSETS, offsetof(struct group_counts, offsets)},
         {METRIC_REBALANCES, offsetof(struct group_counts, rebalances)},
         {METRIC_CONSUMER_REBALANCES, offsetof(struct group_counts, consumer_rebalances)},
@@ -334,6 +342,7 @@ static void coordinator_tell_transactions(struct coordinator *coordinator)
     struct transaction_counts now = transaction_coordinator_counts(coordinator->transactions);
     metrics_add(metrics, METRIC_TRANSACTIONAL_IDS, now.ids - told->ids);
     metrics_add(metrics, METRIC_TRANSACTIONS_ONGOING, now.ongoing - told->ongoing);
+    metrics_add(metrics, METRIC_COMPLETIONS_TO_RETRY, now.to_complete - told->to_complete);
     *told = now;
 }
 

@@ -52,6 +52,7 @@ void cordon_apply(struct broker *broker, const struct image *image)
         struct broker_dir *dir = &broker->dirs[i];
         bool covered = cordon_covers(broker->options.config, image, dir->dir->path);
         atomic_store(&dir->cordoned, covered);
+        metrics_directory_set(broker->options.metrics, METRIC_DIRECTORY_CORDONED, i, covered);
         count += covered ? 1 : 0;
     }
     metrics_set(broker->shards[0].metrics, METRIC_CORDONED_DIRECTORIES, count);

@@ -154,6 +154,7 @@ struct marker_work {
     struct broker_shard *shard;
     struct timer timer;
     int64_t retry_ms;
+    int64_t waiting; /* markers that the timer tries again, as the metrics have it */
     struct uuid topic_id; /* of the coordinator's partition */
     int32_t partition;
     struct string_view transactional_id;
@@ -162,8 +163,15 @@ struct marker_work {
     struct marker_entry entries[];
 };
 
+static void work_set_waiting(struct marker_work *work, int64_t waiting)
+{
+    metrics_add(work->shard->metrics, METRIC_MARKERS_WITHOUT_LEADER, waiting - work->waiting);
+    work->waiting = waiting;
+}
+
 static void work_free(struct marker_work *work)
 {
+    work_set_waiting(work, 0);
     loop_timer_cancel(work->shard->loop, &work->timer);
     list_remove(&work->node);
     mem_free(work);
@@ -178,13 +186,16 @@ static void work_end(struct marker_work *work)
         work_free(work); /* whoever coordinates next finds it in the log */
         return;
     }
+    int64_t waiting = 0;
     for (size_t i = 0; i < work->count; i++) {
-        if (!work->entries[i].is_written) {
-            loop_timer_arm(shard->loop, &work->timer, work->retry_ms);
-            work->retry_ms = 2 * work->retry_ms < MARKER_RETRY_MS_MAX ? 2 * work->retry_ms
-                                                                      : MARKER_RETRY_MS_MAX;
-            return;
-        }
+        waiting += !work->entries[i].is_written;
+    }
+    work_set_waiting(work, waiting);
+    if (waiting > 0) {
+        loop_timer_arm(shard->loop, &work->timer, work->retry_ms);
+        work->retry_ms = 2 * work->retry_ms < MARKER_RETRY_MS_MAX ? 2 * work->retry_ms
+                                                                  : MARKER_RETRY_MS_MAX;
+        return;
     }
     transaction_markers_written(coordinator->transactions, work->transactional_id,
                                 coordinator_now(shard));

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/err.h"
+#include "base/limits.h"
 #include "base/mem.h"
 
 #define CACHE_LINE_BYTES 64
@@ -25,6 +26,10 @@ struct metrics_registry {
     int32_t shard_count;
     int16_t request_count;
     metrics_request_name *request_name;
+    struct metrics_directory {
+        _Atomic(const char *) path; /* NULL: there is none */
+        _Atomic int64_t values[METRIC_DIRECTORY_COUNT];
+    } directories[BROKER_DIRS_MAX];
 };
 
 /* What a page shows of the shards' values. */
@@ -42,6 +47,7 @@ struct metric_row {
 #define GREATEST "gauge", METRIC_GREATEST
 #define SUMMARY "summary", METRIC_SUM
 
+#define DIRECTORY(id, unit, name, mbean, doc)
 #define PLAIN(id, kind, unit, name, mbean, doc) {kind, unit, name, mbean, doc},
 #define REQUEST(id, kind, unit, name, mbean, doc)
 #define TIMES(id, unit, name, mbean, doc)
@@ -68,6 +74,13 @@ static const struct metric_row times_rows[] = {
 #define TIMES(id, unit, name, mbean, doc)
 #define REQUEST_TIMES(id, unit, name, mbean, doc) {SUMMARY, unit, name, mbean, doc},
 static const struct metric_row request_times_rows[] = {
+#include "metrics/metrics.def"
+};
+#undef REQUEST_TIMES
+#undef DIRECTORY
+#define REQUEST_TIMES(id, unit, name, mbean, doc)
+#define DIRECTORY(id, unit, name, mbean, doc) {GAUGE, unit, name, mbean, doc},
+static const struct metric_row directory_rows[] = {
 #include "metrics/metrics.def"
 };
 STATIC_ASSERT(sizeof plain_rows / sizeof plain_rows[0] == METRIC_PLAIN_COUNT, "a row each");
@@ -190,6 +203,42 @@ void metrics_request_time_add(struct metrics_shard *shard, enum metric_request_t
     }
 }
 
+void metrics_directory_name(struct metrics_registry *registry, int32_t directory, const char *path)
+{
+    ASSERT(directory >= 0 && directory < BROKER_DIRS_MAX && path != NULL);
+    if (registry != NULL) {
+        atomic_store(&registry->directories[directory].path, path);
+    }
+}
+
+void metrics_directory_set(struct metrics_registry *registry, enum metric_directory metric,
+                           int32_t directory, int64_t value)
+{
+    ASSERT(directory >= 0 && directory < BROKER_DIRS_MAX);
+    if (registry != NULL) {
+        atomic_store_explicit(&registry->directories[directory].values[metric], value,
+                              memory_order_relaxed);
+    }
+}
+
+void metrics_directory_add(struct metrics_registry *registry, enum metric_directory metric,
+                           int32_t directory, int64_t added)
+{
+    ASSERT(directory >= 0 && directory < BROKER_DIRS_MAX);
+    if (registry != NULL) {
+        atomic_fetch_add_explicit(&registry->directories[directory].values[metric], added,
+                                  memory_order_relaxed);
+    }
+}
+
+int64_t metrics_directory_value(const struct metrics_registry *registry,
+                                enum metric_directory metric, int32_t directory)
+{
+    ASSERT(directory >= 0 && directory < BROKER_DIRS_MAX);
+    return atomic_load_explicit(&registry->directories[directory].values[metric],
+                                memory_order_relaxed);
+}
+
 int64_t metrics_value(const struct metrics_registry *registry, enum metric_plain metric)
 {
     int64_t sum = 0;
@@ -286,12 +335,40 @@ static void print_request_times(const struct metrics_registry *registry, struct 
     }
 }
 
+/* The text of a label: what ends it, or a line, is escaped. */
+static void print_label_text(struct writer *writer, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        bool special = *text == '"' || *text == '\\' || *text == '\n';
+        writer_bytes(writer, "\\", special ? 1 : 0);
+        writer_bytes(writer, *text == '\n' ? "n" : text, 1);
+    }
+}
+
+static void print_directories(const struct metrics_registry *registry, struct writer *writer,
+                              enum metric_directory metric)
+{
+    const struct metric_row *row = &directory_rows[metric];
+    print_head(writer, row);
+    for (int32_t i = 0; i < BROKER_DIRS_MAX; i++) {
+        const char *path = atomic_load(&registry->directories[i].path);
+        if (path != NULL) {
+            print(writer, "%s{logDirectory=\"", row->name);
+            print_label_text(writer, path);
+            print(writer, "\"} %" PRId64 "\n", metrics_directory_value(registry, metric, i));
+        }
+    }
+}
+
 void metrics_print(const struct metrics_registry *registry, struct writer *writer)
 {
     for (size_t i = 0; i < METRIC_PLAIN_COUNT; i++) {
         print_head(writer, &plain_rows[i]);
         print(writer, "%s %" PRId64 "\n", plain_rows[i].name,
               metrics_value(registry, (enum metric_plain)i));
+    }
+    for (size_t i = 0; i < METRIC_DIRECTORY_COUNT; i++) {
+        print_directories(registry, writer, (enum metric_directory)i);
     }
     for (size_t i = 0; i < METRIC_REQUEST_COUNT; i++) {
         print_head(writer, &request_rows[i]);

@@ -13,6 +13,7 @@
 #include "base/writer.h"
 #include "metrics/histogram.h"
 
+#define DIRECTORY(id, unit, name, mbean, doc)
 #define PLAIN(id, kind, unit, name, mbean, doc) METRIC_##id,
 #define REQUEST(id, kind, unit, name, mbean, doc)
 #define TIMES(id, unit, name, mbean, doc)
@@ -45,10 +46,19 @@ enum metric_request_times {
 #include "metrics/metrics.def"
     METRIC_REQUEST_TIMES_COUNT
 };
+#undef REQUEST_TIMES
+#undef DIRECTORY
+#define REQUEST_TIMES(id, unit, name, mbean, doc)
+#define DIRECTORY(id, unit, name, mbean, doc) METRIC_DIRECTORY_##id,
+enum metric_directory {
+#include "metrics/metrics.def"
+    METRIC_DIRECTORY_COUNT
+};
 #undef PLAIN
 #undef REQUEST
 #undef TIMES
 #undef REQUEST_TIMES
+#undef DIRECTORY
 
 struct metrics_registry;
 struct metrics_shard;
@@ -75,9 +85,20 @@ void metrics_time_add(struct metrics_shard *shard, enum metric_times metric, int
 void metrics_request_time_add(struct metrics_shard *shard, enum metric_request_times metric,
                               int16_t request, int64_t us);
 
+/* Names a log directory, below BROKER_DIRS_MAX; the path is borrowed until the registry is
+ * destroyed. One that was not named is not printed. These three take NULL too. Thread: any. */
+void metrics_directory_name(struct metrics_registry *registry, int32_t directory,
+                            const char *path);
+void metrics_directory_set(struct metrics_registry *registry, enum metric_directory metric,
+                           int32_t directory, int64_t value);
+void metrics_directory_add(struct metrics_registry *registry, enum metric_directory metric,
+                           int32_t directory, int64_t added);
+
 int64_t metrics_value(const struct metrics_registry *registry, enum metric_plain metric);
 int64_t metrics_request_value(const struct metrics_registry *registry, enum metric_request metric,
                               int16_t request);
+int64_t metrics_directory_value(const struct metrics_registry *registry,
+                                enum metric_directory metric, int32_t directory);
 uint64_t metrics_time_count(const struct metrics_registry *registry, enum metric_times metric);
 
 /* The text form of Prometheus: # HELP, # TYPE and the samples. An API that was never called is left

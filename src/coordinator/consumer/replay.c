@@ -87,6 +87,7 @@ static void change_take_back(struct consumer_change *change)
     if (change->ended) {
         group_put_back(group);
     }
+    consumer_count_later(group->consumer);
     if (has_numbers(change->type)) {
         swap_numbers(change);
         return;
@@ -157,6 +158,7 @@ static int change_note(struct consumer_change *change)
     if (change->member != NULL) {
         change->member->changes++;
     }
+    consumer_count_later(group->consumer);
     change->ended = consumer_group_is_void(group->consumer);
     if (change->ended) {
         group_take(group);

@@ -107,6 +107,8 @@ struct consumer_group *consumer_group_make(struct group *group)
                                     .key_of = claim_key_of,
                                     .equal = claim_has_key};
     consumer->settings_version = -1;
+    consumer->counted = -1;
+    list_init(&consumer->uncounted_node);
     consumer->refresh_wanted = true; /* what it was made of may be old */
     return consumer;
 }
@@ -132,6 +134,7 @@ void consumer_group_free(struct consumer_group *consumer)
         return;
     }
     consumer_resolution_stop(consumer);
+    list_remove(&consumer->uncounted_node);
     while ((element = map_next(&consumer->members, &cursor)) != NULL) {
         member_free(element);
     }
@@ -567,4 +570,30 @@ const char *consumer_group_state_name(enum consumer_group_state state)
         [CONSUMER_GROUP_STABLE] = "Stable",
     };
     return names[state];
+}
+
+void consumer_count_later(struct consumer_group *consumer)
+{
+    if (list_empty(&consumer->uncounted_node)) {
+        list_push_back(&consumer->group->owner->uncounted, &consumer->uncounted_node);
+    }
+}
+
+void consumer_uncount(struct consumer_group *consumer)
+{
+    int64_t *counts = consumer->group->owner->counts.consumer_state;
+    list_remove(&consumer->uncounted_node);
+    if (consumer->counted >= 0) {
+        counts[consumer->counted]--;
+        ASSERT(counts[consumer->counted] >= 0);
+        consumer->counted = -1;
+    }
+}
+
+void consumer_count(struct consumer_group *consumer)
+{
+    int64_t *counts = consumer->group->owner->counts.consumer_state;
+    consumer_uncount(consumer);
+    consumer->counted = (int8_t)consumer_group_state(consumer);
+    counts[consumer->counted]++;
 }

@@ -61,6 +61,7 @@ struct group *group_make_consumer(struct group_coordinator *owner, struct string
         return NULL;
     }
     group_set_kind(group, GROUP_CONSUMER);
+    consumer_count_later(group->consumer);
     group->committed = true;
     return group;
 }
@@ -76,6 +77,7 @@ void group_take(struct group *group)
         group->owner->counts.dead--;
     } else if (group->kind == GROUP_CONSUMER) {
         consumer_resolution_stop(group->consumer);
+        consumer_uncount(group->consumer);
     }
 }
 
@@ -90,6 +92,8 @@ void group_put_back(struct group *group)
     if (group->kind == GROUP_CLASSIC) {
         group->state = CLASSIC_EMPTY;
         group->owner->counts.empty++;
+    } else if (group->kind == GROUP_CONSUMER) {
+        consumer_count_later(group->consumer);
     }
 }
 
@@ -282,6 +286,8 @@ static void groups_end(struct group_coordinator *owner, bool answer)
     owner->counts.preparing_rebalance = owner->counts.completing_rebalance = 0;
     owner->counts.dead = 0;
     memset(owner->counts.of_kind, 0, sizeof owner->counts.of_kind);
+    memset(owner->counts.consumer_state, 0, sizeof owner->counts.consumer_state);
+    ASSERT(list_empty(&owner->uncounted));
     offsets_release(owner);
     owner->counts.offsets = 0;
 }
@@ -313,6 +319,7 @@ int group_coordinator_create(const struct group_options *options,
         return ERR_NOMEM;
     }
     owner->options = *options;
+    list_init(&owner->uncounted);
     text_table_init(&owner->groups, options->seed, group_key_of, group_has_key);
     offsets_init(owner);
     int error = runtime_create(&group_machine, owner, &owner->runtime);
@@ -361,7 +368,11 @@ void group_coordinator_follow_topics(struct group_coordinator *coordinator, bool
     }
 }
 
-struct group_counts group_coordinator_counts(const struct group_coordinator *coordinator)
+struct group_counts group_coordinator_counts(struct group_coordinator *coordinator)
 {
+    while (!list_empty(&coordinator->uncounted)) {
+        consumer_count(
+            CONTAINER_OF(coordinator->uncounted.next, struct consumer_group, uncounted_node));
+    }
     return coordinator->counts;
 }

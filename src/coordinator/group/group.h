@@ -58,6 +58,14 @@ struct group_offset_fetch {
     bool require_stable;
 };
 
+/* Of groups of the consumer protocol. */
+enum consumer_group_state {
+    CONSUMER_GROUP_EMPTY,
+    CONSUMER_GROUP_ASSIGNING,   /* the target is older than the group */
+    CONSUMER_GROUP_RECONCILING, /* somebody is not yet where the target has it */
+    CONSUMER_GROUP_STABLE,
+    CONSUMER_GROUP_STATES,
+};
 /* What there is, for the metrics. */
 struct group_counts {
     int64_t groups;
@@ -67,6 +75,7 @@ struct group_counts {
     int64_t empty;
     int64_t dead;
     int64_t of_kind[4]; /* by enum group_kind */
+    int64_t consumer_state[CONSUMER_GROUP_STATES]; /* of the consumer protocol */
     int64_t offsets;
     /* These only grow. */
     int64_t rebalances; /* of classic groups, that came to an end */
@@ -83,7 +92,8 @@ int group_coordinator_create(const struct group_options *options,
 void group_coordinator_destroy(struct group_coordinator **coordinator);
 /* Lives as long as the coordinator. */
 struct runtime *group_coordinator_runtime(struct group_coordinator *coordinator);
-struct group_counts group_coordinator_counts(const struct group_coordinator *coordinator);
+/* Looks at the groups that have changed since the last time. */
+struct group_counts group_coordinator_counts(struct group_coordinator *coordinator);
 
 /* Topics that the cluster tells of have changed; created: some are new. Groups look at them with
  * the next heartbeat. */

@@ -174,6 +174,7 @@ struct group_coordinator {
     int64_t next_order;
     struct runtime_timer expiry_timer;
     struct group_counts counts;
+    struct list uncounted; /* of the consumer protocol, whose state may be another by now */
     int64_t new_topics_version; /* of the cluster, when it last had new topics */
 };
 

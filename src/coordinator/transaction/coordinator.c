@@ -319,7 +319,11 @@ struct runtime *transaction_coordinator_runtime(struct transaction_coordinator *
 struct transaction_counts
 transaction_coordinator_counts(const struct transaction_coordinator *owner)
 {
-    return owner->counts;
+    struct transaction_counts counts = owner->counts;
+    for (const struct list *node = owner->due.next; node != &owner->due; node = node->next) {
+        counts.to_complete++;
+    }
+    return counts;
 }
 
 void transaction_coordinator_set_version(struct transaction_coordinator *owner, int16_t version)

@@ -72,6 +72,7 @@ struct transaction_markers {
 struct transaction_counts {
     int64_t ids;
     int64_t ongoing;
+    int64_t to_complete; /* decided, and their completion is written once more */
 };
 
 struct transaction_coordinator;

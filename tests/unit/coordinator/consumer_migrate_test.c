@@ -206,8 +206,15 @@ static int16_t old_leave(struct old_client *client)
     return error;
 }
 
+/* Also sees that the counts agree with it. */
 static const char *group_type(struct fixture *fixture, char text[64])
 {
+    static const char *const states[] = {
+        [CONSUMER_GROUP_EMPTY] = "Empty",
+        [CONSUMER_GROUP_ASSIGNING] = "Assigning",
+        [CONSUMER_GROUP_RECONCILING] = "Reconciling",
+        [CONSUMER_GROUP_STABLE] = "Stable",
+    };
     struct list_groups_request request;
     struct ask ask;
     list_groups_request_default(&request);
@@ -226,6 +233,10 @@ static const char *group_type(struct fixture *fixture, char text[64])
         assert_int_equal(counts.groups, 1);
         assert_int_equal(counts.of_kind[0], classic ? 1 : 0);
         assert_int_equal(counts.of_kind[1], classic ? 0 : 1);
+        for (int state = 0; state < CONSUMER_GROUP_STATES; state++) {
+            assert_int_equal(counts.consumer_state[state],
+                             !classic && strcmp(strchr(text, ' ') + 1, states[state]) == 0);
+        }
     }
     arena_release(&ask.arena);
     return text;

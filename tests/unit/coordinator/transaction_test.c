@@ -484,8 +484,10 @@ static void transaction__failed_append_is_taken_back(void **state)
     fixture->append_error = KAFKA_NOT_ENOUGH_REPLICAS;
     markers_written(fixture);
     expect_state(fixture, "PrepareCommit");
+    assert_int_equal(transaction_coordinator_counts(fixture->transactions).to_complete, 1);
     pass(fixture, 1000);
     expect_state(fixture, "CompleteCommit");
+    assert_int_equal(transaction_coordinator_counts(fixture->transactions).to_complete, 0);
     assert_int_equal(fixture->told, 1);
 }
 

@@ -81,6 +81,47 @@ static void registry__sums_its_shards(void **state)
     assert_null(registry);
 }
 
+/* A directory has a name, a value of its own, and no line while it has no name. */
+static void registry__keeps_directories_apart(void **state)
+{
+    (void)state;
+    struct metrics_registry *registry;
+    struct writer page;
+    assert_int_equal(metrics_create(2, 3, name, &registry), 0);
+    metrics_directory_name(registry, 0, "/a");
+    metrics_directory_name(registry, 2, "/with \"quotes\", a \\ and\nlines");
+    metrics_directory_set(registry, METRIC_DIRECTORY_OFFLINE, 2, 1);
+    metrics_directory_set(registry, METRIC_DIRECTORY_CORDONED, 0, 1);
+    metrics_directory_set(registry, METRIC_DIRECTORY_CORDONED, 1, 1);
+    metrics_directory_add(registry, METRIC_DIRECTORY_UNCLEANABLE, 0, 2);
+    metrics_directory_add(registry, METRIC_DIRECTORY_UNCLEANABLE, 0, 3);
+    metrics_directory_name(NULL, 0, "/a");
+    metrics_directory_set(NULL, METRIC_DIRECTORY_OFFLINE, 0, 1);
+    metrics_directory_add(NULL, METRIC_DIRECTORY_OFFLINE, 0, 1);
+    assert_int_equal(metrics_directory_value(registry, METRIC_DIRECTORY_UNCLEANABLE, 0), 5);
+    assert_int_equal(metrics_directory_value(registry, METRIC_DIRECTORY_OFFLINE, 0), 0);
+    writer_init(&page, 1u << 20);
+    metrics_print(registry, &page);
+    writer_i8(&page, 0);
+    assert_false(page.failed);
+    const char *text = (const char *)page.data;
+    static const char *const expected[] = {
+        "# TYPE kafka_log_logmanager_logdirectoryoffline gauge\n"
+        "kafka_log_logmanager_logdirectoryoffline{logDirectory=\"/a\"} 0\n"
+        "kafka_log_logmanager_logdirectoryoffline{logDirectory="
+        "\"/with \\\"quotes\\\", a \\\\ and\\nlines\"} 1\n# HELP",
+        "\nkafka_log_logmanager_logdirectorycordoned{logDirectory=\"/a\"} 1\n",
+        "\nkafka_log_logcleanermanager_uncleanable_partitions_count{logDirectory=\"/a\"} 5\n",
+    };
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        if (strstr(text, expected[i]) == NULL) {
+            fail_msg("not on the page: %s\n%s", expected[i], text);
+        }
+    }
+    writer_release(&page);
+    metrics_destroy(&registry);
+}
+
 /* The page has a head and a sample for every metric, labels where they belong, times in ms. */
 static void registry__prints_what_prometheus_reads(void **state)
 {
@@ -146,6 +187,7 @@ int main(void)
         cmocka_unit_test(histogram__percentile_is_within_an_eighth),
         cmocka_unit_test(histogram__percentiles_of_a_thousand),
         cmocka_unit_test(registry__sums_its_shards),
+        cmocka_unit_test(registry__keeps_directories_apart),
         cmocka_unit_test(registry__prints_what_prometheus_reads),
         cmocka_unit_test(registry__create_fails_cleanly_without_memory),
     };
