@@ -79,6 +79,29 @@ static bool is_of_listener(struct string_view name)
     return false;
 }
 
+/* "listener.name.NAME.SETTING" is of one broker, but for what bounds the connections of all. */
+static bool is_own_of_listener(struct string_view name)
+{
+    static const char prefix[] = "listener.name.";
+    static const char *const shared[] = {"max.connections", "max.connection.creation.rate",
+                                         "num.network.threads"};
+    size_t prefix_size = sizeof prefix - 1;
+    if (name.size <= prefix_size || memcmp(name.data, prefix, prefix_size) != 0) {
+        return false;
+    }
+    const char *dot = memchr(name.data + prefix_size, '.', name.size - prefix_size);
+    if (dot == NULL) {
+        return false;
+    }
+    struct string_view setting = {dot + 1, (size_t)(name.data + name.size - (dot + 1))};
+    for (size_t i = 0; i < sizeof shared / sizeof shared[0]; i++) {
+        if (string_view_equal(setting, string_view_of(shared[i]))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static int32_t change_count_of(const struct alteration *alteration, struct string_view name)
 {
     int32_t count = 0;
@@ -124,10 +147,14 @@ static int16_t check_broker_names(struct arena *arena, struct alteration *altera
     for (int32_t i = 0; i < alteration->change_count; i++) {
         struct string_view name = alteration->changes[i].name;
         const struct config_row *row = config_row_find(CONFIG_SCOPE_BROKER, name);
-        if (row == NULL || alteration->changes[i].operation == RESOURCE_DELETE) {
+        if (alteration->changes[i].operation == RESOURCE_DELETE) {
             continue;
         }
-        if (row->update == CONFIG_READ_ONLY) {
+        if (row == NULL) {
+            if (is_own_of_listener(name)) {
+                name_list_add(&own_only, name);
+            }
+        } else if (row->update == CONFIG_READ_ONLY) {
             name_list_add(&fixed, name);
         } else if (row->update == CONFIG_PER_BROKER) {
             name_list_add(is_of_listener(name) ? &of_listener : &own_only, name);

@@ -72,6 +72,10 @@ CHANGES = {
         ("ssl.key.password", "a"), ("ssl.keystore.key", "a"), ("ssl.keystore.type", "PKCS12"),
         ("ssl.truststore.location", "/a"))},
     "all brokers, a password": altered(BROKER, "", change("sasl.jaas.config", "a")),
+    **{f"{'broker' if who else 'all brokers'}, {name} of a listener": altered(
+        BROKER, who, change(f"listener.name.other.{name}", value))
+       for who in ("", "1") for name, value in (("ssl.keystore.type", "JKS"), ("max.connections", "90"),
+                                                ("num.network.threads", "2"), ("no.such", "1"))},
     "another broker": altered(BROKER, "7", change("log.retention.ms", "5")),
     "no number": altered(BROKER, "one", change("log.retention.ms", "5")),
     "unknown type": altered(UNKNOWN, "x", change("a", "b")),

@@ -155,6 +155,10 @@ static const struct alter_case alter_cases[] = {
      "These security configs can be dynamically updated only per-listener using the listener "
      "prefix: [ssl.key.password]"},
     {4, "1", "listener.name.foo.ssl.keystore.type", "PKCS12", 0, NULL},
+    {4, "", "listener.name.foo.ssl.keystore.type", "PKCS12", 0,
+     "Cannot update these configs at default cluster level, broker id must be specified: "
+     "[listener.name.foo.ssl.keystore.type]"},
+    {4, "", "listener.name.foo.max.connections", "9", 0, NULL},
     {4, "1", "ssl.protocol", "TLSv1.2", 0, NULL},
     {4, "1", "sasl.kerberos.min.time.before.relogin", "58000", 0, NULL},
     {4, "", "sasl.jaas.config", "a", 0,
