@@ -326,6 +326,13 @@ def one_that_does_not_poll_loses_its_partitions(name):
         wait_for_values(members, {f"v{number}" for number in range(20)}, 40)
 
 
+def committed(broker, group):
+    """{(topic, partition): offset} that the group has committed."""
+    _, out, _ = broker.tool("consumer-groups", "--bootstrap-server", broker.bootstrap, "--describe", "--group", group)
+    rows = re.findall(rf"^{group} +(\S+) +(\d+) +(\d+) ", out, re.M)
+    return {(topic, int(partition)): int(offset) for topic, partition, offset in rows}
+
+
 def group_state(own, group="g"):
     return own.tool("consumer-groups", "--bootstrap-server", own.bootstrap, "--describe",
                     "--group", group, "--state")[1]
@@ -366,7 +373,7 @@ def start_offsets():
         harness.wait_for(lambda: any(line.startswith("error -16 Undefined offset with no reset "
                                                      "policy for partitions: [t-0]")
                                      for line in none.lines), 20, "an error")
-        time.sleep(1)
+        harness.wait_for(lambda: committed(own, "latest") == {("t", 0): 5}, 20, "a position at the end")
         more = Writer(own)
         more.count = 5
         more.write(3)
