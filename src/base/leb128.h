@@ -6,13 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LEB128_BYTES_MAX 10
-
 static inline uint64_t leb128_zigzag(int64_t value)
 {
     return (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
 }
-/* How many bytes value takes: 1 to LEB128_BYTES_MAX. */
+/* How many bytes value takes: 1 to 10. */
 static inline size_t leb128_bytes(uint64_t value)
 {
     return ((size_t)(63 - __builtin_clzll(value | 1)) + 7) / 7;

@@ -542,11 +542,6 @@ void broker_set_epoch(struct broker *broker, int64_t broker_epoch)
     assignment_registered(broker);
 }
 
-size_t broker_partition_count(const struct broker *broker)
-{
-    return atomic_load(&broker->partition_count);
-}
-
 int broker_set_aside(struct broker *broker, const struct broker_found *found)
 {
     char from[DIR_NAME_BYTES];

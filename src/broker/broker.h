@@ -82,7 +82,6 @@ void broker_set_strays_aside(struct broker *broker);
 int64_t broker_accept_wait_ms(struct broker *broker, int32_t listener);
 /* A client's connection: to one of the shards in turn, or away when its address has too many. */
 void broker_adopt(struct broker *broker, int descriptor, int32_t listener);
-size_t broker_partition_count(const struct broker *broker);
 
 /* A directory of log.dirs, shared by all shards. */
 struct broker_dir {
@@ -179,7 +178,6 @@ struct broker {
     struct broker_connections *connections;
     bool stopped; /* the loops have ended */
     _Atomic int64_t epoch;
-    atomic_size_t partition_count;
     struct budget fetch_session_slots; /* of all shards */
     struct image_round *image_round_memory; /* there is one at a time */
     struct image_round *image_round; /* NULL: every shard has the newest image */

@@ -470,7 +470,6 @@ static struct partition *partition_create(struct broker_shard *shard,
         partition_free(partition);
         return NULL;
     }
-    atomic_fetch_add(&shard->broker->partition_count, 1);
     metrics_add(shard->metrics, METRIC_PARTITION_COUNT, 1);
     partition->open_again = true;
     return partition;
@@ -665,7 +664,6 @@ void partition_delete(struct partition *partition)
     struct broker_shard *shard = partition->shard;
     void *taken = map_take(&shard->partitions, &partition->key);
     ASSERT(taken == partition);
-    atomic_fetch_sub(&shard->broker->partition_count, 1);
     metrics_add(shard->metrics, METRIC_PARTITION_COUNT, -1);
     partition_release_waiters(partition, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
     /* A watch takes itself out when its fetch is told; from here on nobody may follow it back. */

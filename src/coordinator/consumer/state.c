@@ -500,23 +500,6 @@ static bool expression_has(const struct consumer_expression *expression,
                    sizeof *expression->topics, view_order) != NULL;
 }
 
-bool consumer_member_subscribes(const struct consumer_group *consumer,
-                                const struct consumer_facts *facts, struct string_view topic)
-{
-    size_t low = 0;
-    size_t high = facts->name_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = string_view_compare(facts->names[middle].key, topic);
-        if (order == 0) {
-            return true;
-        }
-        low = order < 0 ? middle + 1 : low;
-        high = order < 0 ? high : middle;
-    }
-    return expression_has(consumer_expression_find(consumer, facts->regex), topic);
-}
-
 bool consumer_subscribes(const struct consumer_group *consumer, struct string_view topic)
 {
     if (link_find(&consumer->names, topic) != NULL) {

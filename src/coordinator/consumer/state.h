@@ -173,9 +173,6 @@ struct partition_set consumer_target_of(const struct consumer_member *member);
 size_t consumer_regex_members(const struct consumer_group *consumer, struct string_view regex);
 /* Whether somebody subscribes to topic, by name or by a resolved expression. */
 bool consumer_subscribes(const struct consumer_group *consumer, struct string_view topic);
-/* Whether a member subscribes to topic. */
-bool consumer_member_subscribes(const struct consumer_group *consumer,
-                                const struct consumer_facts *facts, struct string_view topic);
 /* Who has the partition, or NULL. */
 const struct consumer_claim *consumer_claim_find(const struct consumer_group *consumer,
                                                  struct uuid topic, int32_t partition);
