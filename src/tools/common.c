@@ -129,6 +129,25 @@ struct bnb_config *tools_config(const struct args *args, const char *file, const
     return config;
 }
 
+int tools_run_admin(const struct args *args, const char *file,
+                    int (*run)(void *context, struct bnb_admin *admin, struct bnb_memory *memory),
+                    void *context)
+{
+    struct bnb_config *config = tools_config(args, file, NULL);
+    struct bnb_admin *admin = NULL;
+    struct bnb_error error;
+    if (config == NULL) {
+        return 1;
+    }
+    struct bnb_memory *memory = bnb_memory_create();
+    int status = bnb_admin_create(config, &admin, &error) != 0 ? tools_fail_create(&error)
+                                                               : run(context, admin, memory);
+    bnb_admin_close(&admin);
+    bnb_memory_destroy(&memory);
+    bnb_config_destroy(&config);
+    return status;
+}
+
 bool tools_config_pair(struct bnb_config *config, const char *pair)
 {
     const char *equals = strchr(pair, '=');

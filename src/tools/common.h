@@ -34,6 +34,11 @@ int tools_fail_file(const char *path, const struct bnb_error *error);
 /* Settings from --bootstrap-server (or --bootstrap-controller) and a properties file, which may be
  * NULL. client_id: NULL for none. NULL after telling what is wrong on stderr. */
 struct bnb_config *tools_config(const struct args *args, const char *file, const char *client_id);
+/* What run says of an admin client with those settings and a memory, both lent to it for the call;
+ * or 1 after telling why there is none. */
+int tools_run_admin(const struct args *args, const char *file,
+                    int (*run)(void *context, struct bnb_admin *admin, struct bnb_memory *memory),
+                    void *context);
 /* "k=v" to the settings. False when there is no '='. */
 bool tools_config_pair(struct bnb_config *config, const char *pair);
 /* Every "k=v" of an option, under its new or its old name; "k" alone has an empty value. 0, or 1

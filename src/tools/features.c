@@ -253,8 +253,11 @@ static int features_dependencies(struct features_run *run)
     return status;
 }
 
-static int features_act(struct features_run *run)
+static int features_run(void *context, struct bnb_admin *admin, struct bnb_memory *memory)
 {
+    struct features_run *run = context;
+    run->admin = admin;
+    run->memory = memory;
     switch ((enum features_action)run->action) {
     case DESCRIBE:
         return features_describe(run);
@@ -273,7 +276,6 @@ static int features_act(struct features_run *run)
 int tool_features(int argc, char **argv)
 {
     struct features_run run = {.admin = NULL};
-    struct bnb_error error;
     int status = argparse_start(&parser, &run.global, &run.args, &run.action, argc, argv);
     if (status >= 0) {
         return status;
@@ -282,22 +284,10 @@ int tool_features(int argc, char **argv)
         return argparse_mistake(&parser, &parser.tool, "You must specify either "
                                 "--bootstrap-controller or --bootstrap-server.");
     }
-    struct bnb_config *config =
-        tools_config(&run.global, args_value(&run.global, "command-config"), NULL);
-    if (config == NULL) {
-        return 1;
-    }
-    run.memory = bnb_memory_create();
-    if (bnb_admin_create(config, &run.admin, &error) != 0) {
-        status = tools_fail_create(&error);
-    } else {
-        status = features_act(&run);
-    }
+    status = tools_run_admin(&run.global, args_value(&run.global, "command-config"), features_run,
+                             &run);
     for (int32_t i = 0; i < run.update_count; i++) {
         mem_free(run.names[i]);
     }
-    bnb_admin_close(&run.admin);
-    bnb_memory_destroy(&run.memory);
-    bnb_config_destroy(&config);
     return status;
 }

@@ -91,9 +91,9 @@ static void log_dirs_unknown(const char *given, const struct bnb_cluster *cluste
     fputc('\n', stderr);
 }
 
-static int log_dirs_run(const struct args *args, struct bnb_admin *admin,
-                        struct bnb_memory *memory)
+static int log_dirs_run(void *context, struct bnb_admin *admin, struct bnb_memory *memory)
 {
+    const struct args *args = context;
     struct bnb_cluster cluster;
     struct bnb_error error;
     if (bnb_admin_describe_cluster(admin, memory, false, &cluster, &error) != 0) {
@@ -145,7 +145,6 @@ static int log_dirs_run(const struct args *args, struct bnb_admin *admin,
 int tool_log_dirs(int argc, char **argv)
 {
     struct args args = {.count = 0};
-    struct bnb_error error;
     int status = args_start_simple(
         &args, log_dirs_options,
         "This tool helps to query log directory usage on the specified brokers.", argc, argv,
@@ -153,19 +152,5 @@ int tool_log_dirs(int argc, char **argv)
     if (status >= 0) {
         return status;
     }
-    struct bnb_config *config = tools_config(&args, args_value(&args, "command-config"), NULL);
-    struct bnb_admin *admin = NULL;
-    if (config == NULL) {
-        return 1;
-    }
-    struct bnb_memory *memory = bnb_memory_create();
-    if (bnb_admin_create(config, &admin, &error) != 0) {
-        status = tools_fail_create(&error);
-    } else {
-        status = log_dirs_run(&args, admin, memory);
-    }
-    bnb_admin_close(&admin);
-    bnb_memory_destroy(&memory);
-    bnb_config_destroy(&config);
-    return status;
+    return tools_run_admin(&args, args_value(&args, "command-config"), log_dirs_run, &args);
 }

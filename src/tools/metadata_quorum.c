@@ -277,40 +277,38 @@ static int quorum_add(const struct args *args, const struct args *global, struct
     return status;
 }
 
-int tool_metadata_quorum(int argc, char **argv)
-{
+struct quorum_asked {
     struct args global;
     struct args args;
-    struct bnb_error error;
     size_t action;
-    int status = argparse_start(&parser, &global, &args, &action, argc, argv);
+};
+
+static int quorum_run(void *context, struct bnb_admin *admin, struct bnb_memory *memory)
+{
+    const struct quorum_asked *asked = context;
+    const char *wrong = asked->action == DESCRIBE ? quorum_check_describe(&asked->args) : NULL;
+    if (wrong != NULL) {
+        return quorum_fail(wrong);
+    }
+    if (asked->action == DESCRIBE) {
+        return quorum_describe(&asked->args, admin, memory);
+    }
+    return asked->action == ADD_CONTROLLER ? quorum_add(&asked->args, &asked->global, admin)
+                                           : quorum_remove(&asked->args, admin);
+}
+
+int tool_metadata_quorum(int argc, char **argv)
+{
+    struct quorum_asked asked;
+    int status =
+        argparse_start(&parser, &asked.global, &asked.args, &asked.action, argc, argv);
     if (status >= 0) {
         return status;
     }
-    const char *file = args_value(&global, "command-config");
+    const char *file = args_value(&asked.global, "command-config");
     if (file != NULL && access(file, F_OK) != 0) {
         fprintf(stderr, "Properties file %s does not exists!\n", file);
         return 1;
     }
-    struct bnb_config *config = tools_config(&global, file, NULL);
-    struct bnb_admin *admin = NULL;
-    if (config == NULL) {
-        return 1;
-    }
-    struct bnb_memory *memory = bnb_memory_create();
-    const char *wrong = action == DESCRIBE ? quorum_check_describe(&args) : NULL;
-    if (bnb_admin_create(config, &admin, &error) != 0) {
-        status = tools_fail_create(&error);
-    } else if (wrong != NULL) {
-        status = quorum_fail(wrong);
-    } else if (action == DESCRIBE) {
-        status = quorum_describe(&args, admin, memory);
-    } else {
-        status = action == ADD_CONTROLLER ? quorum_add(&args, &global, admin)
-                                          : quorum_remove(&args, admin);
-    }
-    bnb_admin_close(&admin);
-    bnb_memory_destroy(&memory);
-    bnb_config_destroy(&config);
-    return status;
+    return tools_run_admin(&asked.global, file, quorum_run, &asked);
 }

@@ -28,12 +28,13 @@ static bool controller_directory(struct quorum_controller *controller,
     }
     char path[PATH_BYTES];
     struct bnb_error error;
-    snprintf(path, sizeof path, "%.*s/meta.properties", (int)strcspn(directory, ","), directory);
+    int size = (int)strcspn(directory, ",");
+    snprintf(path, sizeof path, "%.*s/meta.properties", size, directory);
     struct bnb_config *meta = bnb_config_create();
     bool fine = meta != NULL && bnb_config_load(meta, path, &error) == 0;
     const char *id = fine ? bnb_config_get(meta, "directory.id") : NULL;
     if (!fine) {
-        fprintf(stderr, "Unable to read meta.properties from %s\n", path);
+        fprintf(stderr, "Unable to read meta.properties from %.*s\n", size, directory);
     } else if (id == NULL || bnb_uuid_parse(id, &controller->directory_id) != 0) {
         fprintf(stderr, "No directory id found in %s\n", path);
         fine = false;

@@ -513,22 +513,27 @@ static int find_hanging(const struct args *args, struct bnb_admin *admin,
     return status;
 }
 
-static int run(enum action action, const struct args *args, struct bnb_admin *admin,
-               struct bnb_memory *memory)
+struct asked {
+    struct args args;
+    size_t action; /* enum action */
+};
+
+static int run(void *context, struct bnb_admin *admin, struct bnb_memory *memory)
 {
-    switch (action) {
+    const struct asked *asked = context;
+    switch ((enum action)asked->action) {
     case LIST:
-        return list(args, admin, memory);
+        return list(&asked->args, admin, memory);
     case DESCRIBE:
-        return describe(args, admin, memory);
+        return describe(&asked->args, admin, memory);
     case DESCRIBE_PRODUCERS:
-        return describe_producers(args, admin, memory);
+        return describe_producers(&asked->args, admin, memory);
     case ABORT:
-        return abort_open(args, admin, memory);
+        return abort_open(&asked->args, admin, memory);
     case TERMINATE:
-        return terminate(args, admin);
+        return terminate(&asked->args, admin);
     case FIND_HANGING:
-        return find_hanging(args, admin, memory);
+        return find_hanging(&asked->args, admin, memory);
     }
     return 1;
 }
@@ -536,10 +541,8 @@ static int run(enum action action, const struct args *args, struct bnb_admin *ad
 int tool_transactions(int argc, char **argv)
 {
     struct args global;
-    struct args args;
-    struct bnb_error error;
-    size_t action;
-    int status = argparse_start(&parser, &global, &args, &action, argc, argv);
+    struct asked asked;
+    int status = argparse_start(&parser, &global, &asked.args, &asked.action, argc, argv);
     if (status >= 0) {
         return status;
     }
@@ -549,19 +552,5 @@ int tool_transactions(int argc, char **argv)
                         "additional detail.\n", file);
         return 1;
     }
-    struct bnb_config *config = tools_config(&global, file, NULL);
-    struct bnb_admin *admin = NULL;
-    if (config == NULL) {
-        return 1;
-    }
-    struct bnb_memory *memory = bnb_memory_create();
-    if (bnb_admin_create(config, &admin, &error) != 0) {
-        status = tools_fail_create(&error);
-    } else {
-        status = run((enum action)action, &args, admin, memory);
-    }
-    bnb_admin_close(&admin);
-    bnb_memory_destroy(&memory);
-    bnb_config_destroy(&config);
-    return status;
+    return tools_run_admin(&global, file, run, &asked);
 }
