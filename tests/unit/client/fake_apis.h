@@ -13,6 +13,10 @@ static inline int16_t fake_append(struct fake_broker *broker, int32_t index, con
         !batch_crc_holds(data, &batch)) {
         return KAFKA_CORRUPT_MESSAGE;
     }
+    if (batch.producer_epoch != partition->producer_epoch) {
+        partition->next_sequence = 0;
+        partition->last_base_sequence = -1;
+    }
     if (batch.producer_id >= 0 && batch.producer_id == partition->producer_id) {
         if (batch.base_sequence == partition->last_base_sequence) {
             *base_offset = partition->last_base_offset;
@@ -31,10 +35,14 @@ static inline int16_t fake_append(struct fake_broker *broker, int32_t index, con
     *base_offset = partition->last_base_offset = partition->end_offset;
     partition->end_offset += batch.record_count;
     partition->producer_id = batch.producer_id;
+    partition->producer_epoch = batch.producer_epoch;
     partition->last_base_sequence = batch.base_sequence;
     partition->next_sequence = batch.base_sequence + batch.record_count;
     return 0;
 }
+
+static inline int16_t fake_transact_append(struct fake_broker *broker, int32_t index,
+                                           const uint8_t *data, size_t size);
 
 /* -1: hang up. */
 static inline int fake_produce(struct fake_broker *broker, struct arena *arena,
@@ -64,7 +72,11 @@ static inline int fake_produce(struct fake_broker *broker, struct arena *arena,
             one->index = from->partition_data.items[p].index;
             one->base_offset = one->log_append_time_ms = one->log_start_offset = -1;
             one->current_leader.leader_id = one->current_leader.leader_epoch = -1;
-            int16_t error_code = refused  ? KAFKA_NOT_LEADER_OR_FOLLOWER
+            int16_t out = fake_transact_append(broker, one->index,
+                                               from->partition_data.items[p].records.data,
+                                               from->partition_data.items[p].records.size);
+            int16_t error_code = out != 0 ? out
+                                 : refused  ? KAFKA_NOT_LEADER_OR_FOLLOWER
                                  : forget ? KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER
                                           : fake_append(broker, one->index,
                                                         from->partition_data.items[p].records.data,
@@ -101,8 +113,18 @@ static inline void fake_metadata(struct fake_broker *broker, struct arena *arena
     }
 }
 
-static inline void fake_versions(struct arena *arena, struct api_versions_response *response)
+static inline void fake_versions(const struct fake_broker *broker, struct arena *arena,
+                                 struct api_versions_response *response)
 {
+    response->finalized_features_epoch = 1;
+    response->finalized_features.items =
+        arena_array(arena, 1, sizeof *response->finalized_features.items);
+    response->finalized_features.count = broker->transaction_version > 0 ? 1 : 0;
+    response->finalized_features.items[0] =
+        (struct api_versions_response_finalized_feature_key){
+            string_view_of("transaction.version"), broker->transaction_version,
+            broker->transaction_version};
+
     response->api_keys.items = arena_array(arena, API_COUNT, sizeof *response->api_keys.items);
     for (int32_t i = 0; i < API_COUNT; i++) {
         if (protocol_apis[i].max_version >= protocol_apis[i].min_version) {

@@ -1,11 +1,12 @@
-/* fake_broker.h: a broker of one thread, one connection at a time and one topic "t" in memory,
- * which can be told to fail. Enough of Kafka's rules to see whether a client keeps its promises:
+/* fake_broker.h: a broker of one thread, a few connections and one topic "t" in memory, which can
+ * be told to fail. Enough of Kafka's rules to see whether a client keeps its promises:
  * sequence numbers are checked, offsets assigned. fake_apis.h has what it answers.
  * Thread: its own; the script fields are set before it starts. */
 #ifndef BNB_TESTS_FAKE_BROKER_H
 #define BNB_TESTS_FAKE_BROKER_H
 
 #include <arpa/inet.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
@@ -18,14 +19,30 @@
 
 #define FAKE_PARTITIONS 2
 #define FAKE_FRAME_BYTES (4 << 20)
+#define FAKE_PEERS 8
 
 struct fake_partition {
     struct writer log;
     int64_t end_offset;
     int64_t producer_id;
+    int16_t producer_epoch;
     int32_t next_sequence;
     int64_t last_base_offset;
     int32_t last_base_sequence;
+};
+/* Of the one transactional id there is. */
+struct fake_transaction {
+    int32_t requests;
+    int32_t ends; /* requests */
+    int16_t epoch;
+    bool open;
+    bool added[FAKE_PARTITIONS];
+    bool offsets_added;
+    int64_t offset; /* committed; -1: none */
+    int64_t offset_pending;
+    int32_t commits;
+    int32_t aborts;
+    int last; /* 1: a commit, 0: an abort, -1: neither */
 };
 struct fake_broker {
     /* script: by the number of the produce request, from 1 on; 0: never */
@@ -35,6 +52,14 @@ struct fake_broker {
     int32_t forget_at;         /* the producer is forgotten once: OUT_OF_ORDER_SEQUENCE_NUMBER */
     bool silent;               /* produce is never answered */
     bool moves;                /* every fourth metadata response gives another address */
+    int16_t transaction_version;
+    int32_t lose_end_every;      /* EndTxn is done, then the connection is closed */
+    int32_t transact_moves_at;   /* by the number of the transactional request: NOT_COORDINATOR */
+    int32_t transact_busy_until; /* CONCURRENT_TRANSACTIONS */
+    atomic_bool transact_busy;   /* the same, while it is set */
+    atomic_bool end_waits;       /* EndTxn is not done, and the connection is closed */
+    struct fake_transaction transaction;
+    atomic_int find_count;
     /* seen */
     atomic_int produce_count;
     atomic_int connection_count;
@@ -43,12 +68,12 @@ struct fake_broker {
     int listener;
     uint16_t port;
     pthread_t thread;
-    atomic_int peer;
     atomic_bool ending;
     struct fake_partition partitions[FAKE_PARTITIONS];
 };
 
 #include "fake_apis.h"
+#include "fake_transact.h"
 
 /* Answers one frame. False: hang up. */
 static inline bool fake_answer(struct fake_broker *broker, int peer, const uint8_t *frame,
@@ -79,11 +104,21 @@ static inline bool fake_answer(struct fake_broker *broker, int peer, const uint8
         break;                                                         \
     }
     switch (header.request_api_key) {
-        FAKE_CASE(API_API_VERSIONS, api_versions, fake_versions(&arena, &response))
+        FAKE_CASE(API_API_VERSIONS, api_versions, fake_versions(broker, &arena, &response))
         FAKE_CASE(API_METADATA, metadata, fake_metadata(broker, &arena, &response))
         FAKE_CASE(API_INIT_PRODUCER_ID, init_producer_id,
-                  response.producer_id = 100 + atomic_fetch_add(&broker->id_count, 1);
-                  response.producer_epoch = 0)
+                  fake_init(broker, &request, &response))
+        FAKE_CASE(API_FIND_COORDINATOR, find_coordinator,
+                  fake_find(broker, &arena, &request, &response))
+        FAKE_CASE(API_ADD_PARTITIONS_TO_TXN, add_partitions_to_txn,
+                  fake_add_partitions(broker, &arena, &request, &response))
+        FAKE_CASE(API_ADD_OFFSETS_TO_TXN, add_offsets_to_txn,
+                  response.error_code = fake_transact(broker, request.producer_epoch);
+                  broker->transaction.offsets_added |= response.error_code == 0)
+        FAKE_CASE(API_TXN_OFFSET_COMMIT, txn_offset_commit,
+                  fake_commit_offsets(broker, &arena, version, &request, &response))
+        FAKE_CASE(API_END_TXN, end_txn,
+                  go_on = fake_end(broker, version, &request, &response))
         FAKE_CASE(API_LIST_OFFSETS, list_offsets,
                   fake_offsets(broker, &arena, &request, &response))
         FAKE_CASE(API_FETCH, fetch, fake_fetch(broker, &arena, &request, &response))
@@ -104,25 +139,43 @@ static inline bool fake_answer(struct fake_broker *broker, int peer, const uint8
     return go_on && known;
 }
 
+/* Takes one frame of a connection, and answers it. False: it is to be closed. */
+static inline bool fake_take(struct fake_broker *broker, int peer, uint8_t *frame)
+{
+    uint8_t prefix[4];
+    if (recv(peer, prefix, 4, MSG_WAITALL) != 4) {
+        return false;
+    }
+    size_t size = (size_t)prefix[0] << 24 | (size_t)prefix[1] << 16 | (size_t)prefix[2] << 8 |
+                  prefix[3];
+    return size <= FAKE_FRAME_BYTES && recv(peer, frame, size, MSG_WAITALL) == (ssize_t)size &&
+           fake_answer(broker, peer, frame, size);
+}
+
 static inline void *fake_serve(void *argument)
 {
     struct fake_broker *broker = argument;
     uint8_t *frame = mem_need(FAKE_FRAME_BYTES);
-    int peer;
-    while (!atomic_load(&broker->ending) && (peer = accept(broker->listener, NULL, NULL)) >= 0) {
-        atomic_store(&broker->peer, peer);
-        atomic_fetch_add(&broker->connection_count, 1);
-        uint8_t prefix[4];
-        while (recv(peer, prefix, 4, MSG_WAITALL) == 4) {
-            size_t size = (size_t)prefix[0] << 24 | (size_t)prefix[1] << 16 |
-                          (size_t)prefix[2] << 8 | prefix[3];
-            if (size > FAKE_FRAME_BYTES ||
-                recv(peer, frame, size, MSG_WAITALL) != (ssize_t)size ||
-                !fake_answer(broker, peer, frame, size)) {
-                break;
+    struct pollfd watched[1 + FAKE_PEERS] = {{.fd = broker->listener, .events = POLLIN}};
+    nfds_t count = 1;
+    while (!atomic_load(&broker->ending) && poll(watched, count, -1) > 0) {
+        for (nfds_t i = count; i-- > 1;) {
+            if (watched[i].revents != 0 && !fake_take(broker, watched[i].fd, frame)) {
+                close(watched[i].fd);
+                watched[i] = watched[--count];
             }
         }
-        close(peer);
+        if (watched[0].revents != 0 && count <= FAKE_PEERS) {
+            int peer = accept(broker->listener, NULL, NULL);
+            if (peer < 0) {
+                break; /* it was shut down */
+            }
+            atomic_fetch_add(&broker->connection_count, 1);
+            watched[count++] = (struct pollfd){.fd = peer, .events = POLLIN};
+        }
+    }
+    while (count > 1) {
+        close(watched[--count].fd);
     }
     mem_free(frame);
     return NULL;
@@ -137,7 +190,10 @@ static inline void fake_broker_start(struct fake_broker *broker)
         writer_init(&broker->partitions[p].log, 64 << 20);
         broker->partitions[p].producer_id = -1;
         broker->partitions[p].last_base_sequence = -1;
+        broker->partitions[p].producer_epoch = -1;
     }
+    broker->transaction.epoch = broker->transaction.last = -1;
+    broker->transaction.offset = broker->transaction.offset_pending = -1;
     broker->listener = socket(AF_INET, SOCK_STREAM, 0);
     bind(broker->listener, (struct sockaddr *)&address, size);
     listen(broker->listener, 8);
