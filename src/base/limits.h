@@ -33,6 +33,10 @@
  * system, which a flush or two of the disk for each would outlast by far. */
 #define SYNC_EACH_MAX LIMIT(32, 1)
 
+/* What was written to a file goes to the disk in such pieces, one after the other: all at once it
+ * would hold up who else wants the processor or the disk. */
+#define WRITE_BACK_BYTES LIMIT(256u << 10, 4096u)
+
 /* ---- connections ---- */
 
 /* A frame up to here is received into memory of its full size at once; a longer one grows with what

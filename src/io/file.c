@@ -62,6 +62,12 @@ int io_file_sync(struct io_file *file)
     return file->fs->operations->sync(file);
 }
 
+int io_file_write_back(struct io_file *file, int64_t position, size_t size)
+{
+    const struct io_operations *operations = file->fs->operations;
+    return operations->write_back == NULL ? 0 : operations->write_back(file, position, size);
+}
+
 int io_file_sync_all(struct io_file *file)
 {
     return file->fs->operations->sync_all != NULL ? file->fs->operations->sync_all(file)

@@ -37,8 +37,8 @@ struct io_file_range {
     void *owner;
 };
 
-/* The last five may be NULL: everything is in memory, no room can be taken ahead, and files are
- * synced one by one. */
+/* The last six may be NULL: everything is in memory, no room can be taken ahead, files are synced
+ * one by one, and at once. */
 struct io_operations {
     int (*open)(struct io_fs *fs, const char *path, unsigned flags, struct io_file *file);
     void (*close)(struct io_file *file);
@@ -60,6 +60,7 @@ struct io_operations {
     int (*read_ahead)(struct io_file *file, int64_t position, size_t size);
     int (*reserve)(struct io_file *file, int64_t position, size_t size);
     int (*sync_all)(struct io_file *file);
+    int (*write_back)(struct io_file *file, int64_t position, size_t size);
 };
 struct io_fs {
     const struct io_operations *operations;
@@ -87,6 +88,10 @@ int io_file_write(struct io_file *file, const void *data, size_t size, int64_t p
 int io_file_reserve(struct io_file *file, int64_t position, size_t size);
 /* After a failed sync the file's content on disk is unknown: never retry, take it offline. */
 int io_file_sync(struct io_file *file);
+/* Writes a part of a file to the disk piece by piece, so that the sync after it has little to do
+ * and holds nobody up; by itself it keeps nothing. Waits for the disk: for helper threads. An error
+ * is that of a sync. */
+int io_file_write_back(struct io_file *file, int64_t position, size_t size);
 /* Syncs all files of the file system that file is on, and their names. An error is one that any
  * write to it has met since file was opened. ERR_UNSUPPORTED: it would not tell. */
 int io_file_sync_all(struct io_file *file);

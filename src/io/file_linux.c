@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/limits.h"
 #include "io/file.h"
 
 static int linux_result(int result)
@@ -144,6 +145,22 @@ static int linux_sync(struct io_file *file)
     return linux_result(fdatasync(file->descriptor));
 }
 
+static int linux_write_back(struct io_file *file, int64_t position, size_t size)
+{
+    unsigned flags = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+                     SYNC_FILE_RANGE_WAIT_AFTER;
+    for (size_t done = 0; done < size; done += WRITE_BACK_BYTES) {
+        size_t part = size - done < WRITE_BACK_BYTES ? size - done : WRITE_BACK_BYTES;
+        if (sync_file_range(file->descriptor, position + (int64_t)done, (off_t)part, flags) == 0) {
+            continue;
+        }
+        /* A file system that cannot do it leaves all to the sync. Everything else is said once: the
+         * sync would not know of it any more. */
+        return errno == ENOSYS || errno == EINVAL || errno == ESPIPE ? 0 : err_from_errno(errno);
+    }
+    return 0;
+}
+
 /* Since Linux 5.8 syncfs tells of writes that failed; these file systems are known to do all that
  * fsync does, for every file. */
 static bool linux_tells_of_errors(struct io_file *file)
@@ -272,6 +289,7 @@ struct io_fs io_fs_linux(void)
         .resident = linux_resident,
         .read_ahead = linux_read_ahead,
         .sync_all = linux_sync_all,
+        .write_back = linux_write_back,
         .reserve = linux_reserve,
     };
     return (struct io_fs){&operations, NULL};

@@ -7,6 +7,8 @@
 /* A record file, pinned, or another file by its name. */
 struct log_flush_file {
     struct segment_file *pinned;
+    int64_t written_from; /* of the pinned one: what was written since the last sync */
+    int64_t written_to;
     char *path;
 };
 
@@ -19,7 +21,7 @@ static int flush_add_path(struct log *log, struct log_flush *flush, int64_t numb
     if (copy == NULL) {
         return error != 0 ? error : ERR_NOMEM;
     }
-    flush->files[flush->file_count++] = (struct log_flush_file){NULL, copy};
+    flush->files[flush->file_count++] = (struct log_flush_file){.path = copy};
     return 0;
 }
 
@@ -53,7 +55,10 @@ static int flush_add_segment(struct log *log, struct log_flush *flush, size_t in
         return error;
     }
     segment_file_ref(segment->file);
-    flush->files[flush->file_count++] = (struct log_flush_file){segment->file, NULL};
+    flush->files[flush->file_count++] =
+        (struct log_flush_file){.pinned = segment->file,
+                                .written_from = segment->file->synced_bytes,
+                                .written_to = segment->size_bytes};
     if (segment == log_active(log)) {
         return 0; /* after a crash its indexes are filled anew */
     }
@@ -130,13 +135,23 @@ static int flush_epochs(const struct log_flush *flush)
                       : error;
 }
 
+static int flush_pinned(const struct log_flush_file *file)
+{
+    struct io_file *records = &file->pinned->file;
+    int64_t written = file->written_to - file->written_from;
+    int error = written > WRITE_BACK_BYTES
+                    ? io_file_write_back(records, file->written_from, (size_t)written)
+                    : 0;
+    return error == 0 ? io_file_sync(records) : error;
+}
+
 void log_flush_run(struct log_flush *flush)
 {
     for (size_t i = 0; flush->error == 0 && i < flush->file_count; i++) {
         const struct log_flush_file *file = &flush->files[i];
         ASSERT((file->pinned != NULL) != (file->path != NULL));
-        flush->error = file->pinned != NULL ? io_file_sync(&file->pinned->file)
-                                            : flush_path(flush->fs, file->path);
+        flush->error =
+            file->pinned != NULL ? flush_pinned(file) : flush_path(flush->fs, file->path);
     }
     if (flush->error == 0 && flush->epochs_path != NULL) {
         flush->error = flush_epochs(flush);
@@ -150,8 +165,12 @@ int log_flush_finish(struct log *log, struct log_flush *flush)
 {
     ASSERT(flush->offset >= 0);
     for (size_t i = 0; i < flush->file_count; i++) {
-        if (flush->files[i].pinned != NULL) {
-            segment_file_unref(flush->files[i].pinned);
+        struct segment_file *pinned = flush->files[i].pinned;
+        if (pinned != NULL) {
+            /* Less after a truncation, maybe: then the next sync has more to write by itself. */
+            pinned->synced_bytes =
+                flush->error == 0 ? flush->files[i].written_to : pinned->synced_bytes;
+            segment_file_unref(pinned);
         }
         mem_free(flush->files[i].path);
     }

@@ -30,6 +30,7 @@ extern const struct index_kind segment_time_index;
 struct segment_file {
     struct io_file file;
     atomic_int references;
+    int64_t synced_bytes; /* no more than that is known to be on the disk; the owner's */
 };
 /* One more reference, by whoever may use the file now. */
 void segment_file_ref(struct segment_file *file);

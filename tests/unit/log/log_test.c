@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "base/limits.h"
+#include "base/list.h"
 #include "base/mem.h"
 #include "log/log.h"
 #include "log/log_dir.h"
@@ -777,6 +779,52 @@ static void log_dir__a_failed_one_leaves_no_mark_of_an_intact_page_cache(void **
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* What was given to io_file_write_back. */
+struct written_back {
+    struct io_operations operations;
+    int64_t position;
+    size_t size;
+    int error;
+};
+
+static int write_back(struct io_file *file, int64_t position, size_t size)
+{
+    struct written_back *back = CONTAINER_OF(file->fs->operations, struct written_back, operations);
+    back->position = position;
+    back->size = size;
+    return back->error;
+}
+
+static void log__writes_what_is_new_back_before_it_syncs(void **state)
+{
+    struct fixture *fixture = *state;
+    struct written_back back = {.operations = *fixture->fs.operations, .size = 0};
+    struct log_append_result result;
+    struct sample large = plain(4);
+    large.value_size = 99000;
+    back.operations.write_back = write_back;
+    fixture->fs.operations = &back.operations;
+    assert_int_equal(open_log(fixture, START_CLEAN, 0, 0), 0);
+    assert_int_equal(append(fixture, large, &result), 0);
+    int64_t first_bytes = log_size_bytes(fixture->log);
+    assert_true(first_bytes > WRITE_BACK_BYTES);
+    assert_int_equal(log_flush(fixture->log), 0);
+    assert_int_equal(back.position, 0);
+    assert_int_equal(back.size, first_bytes);
+    /* Of the next flush only what came since. */
+    assert_int_equal(append(fixture, large, &result), 0);
+    assert_int_equal(log_flush(fixture->log), 0);
+    assert_int_equal(back.position, first_bytes);
+    assert_int_equal(back.size, log_size_bytes(fixture->log) - first_bytes);
+    /* The sync would not hear of an error again: it counts as the sync's. */
+    assert_int_equal(append(fixture, large, &result), 0);
+    back.error = ERR_IO;
+    assert_int_equal(log_flush(fixture->log), ERR_IO);
+    assert_int_equal(log_recovery_point(fixture->log), 8);
+    log_abandon(&fixture->log);
+    fixture->fs = io_fs_linux();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -799,6 +847,7 @@ int main(void)
         CASE(log__truncates_to_an_offset),
         CASE(log__refuses_what_apache_kafka_refuses),
         CASE(log__stores_the_codec_that_the_topic_asks_for),
+        CASE(log__writes_what_is_new_back_before_it_syncs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
