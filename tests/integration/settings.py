@@ -186,6 +186,9 @@ def a_large_write_buffer_is_kept_as_far_as_was_set(large=8 << 20):
     """An assignment of eight megabytes is put together in a buffer, which is kept for the next write, or
     given back by it once the setting is lowered."""
     name = "group.coordinator.cached.buffer.max.bytes"
+    cache = pathlib.Path(harness.BINARY).resolve().parent / "CMakeCache.txt"
+    if cache.exists() and re.search(r"^BNB_SANITIZE:STRING=.+$", cache.read_text(), re.M):
+        raise harness.Skip("a sanitizer keeps what is freed")
     with running("offsets.topic.num.partitions=1", "group.initial.rebalance.delay.ms=0",
                  f"message.max.bytes={2 * large}", f"{name}={4 * large}") as broker, \
             Connection(broker.port) as client:
