@@ -30,6 +30,23 @@ static int32_t partitions_settle(struct bnb_topic_partition *partitions, int32_t
     return kept;
 }
 
+/* What both protocols tell of a group; there are no epochs yet. */
+static struct bnb_group group_at(const struct group_place *place,
+                                 const struct bnb_group_member *members, int32_t member_count)
+{
+    return (struct bnb_group){
+        .id = place->id,
+        .error_text = "",
+        .epoch = -1,
+        .target_epoch = -1,
+        .coordinator = place->node,
+        .coordinator_host = place->host,
+        .coordinator_port = place->port,
+        .members = members,
+        .member_count = member_count,
+    };
+}
+
 /* ---- the newer protocol ---- */
 
 static struct bnb_topic_partition *
@@ -82,20 +99,12 @@ static int newer_fill(struct group_job *job, const struct group_place *place,
             return BNB_ERROR_NO_MEMORY;
         }
     }
-    *out = (struct bnb_group){
-        .id = place->id,
-        .error_text = "",
-        .protocol_type = "consumer",
-        .state = memory_string(memory, told->group_state),
-        .assignor = memory_string(memory, told->assignor_name),
-        .epoch = told->group_epoch,
-        .target_epoch = told->assignment_epoch,
-        .coordinator = place->node,
-        .coordinator_host = place->host,
-        .coordinator_port = place->port,
-        .members = members,
-        .member_count = told->members.count,
-    };
+    *out = group_at(place, members, told->members.count);
+    out->protocol_type = "consumer";
+    out->state = memory_string(memory, told->group_state);
+    out->assignor = memory_string(memory, told->assignor_name);
+    out->epoch = told->group_epoch;
+    out->target_epoch = told->assignment_epoch;
     return 0;
 }
 
@@ -188,22 +197,12 @@ static int classic_fill(struct group_job *job, const struct group_place *place,
     if (members == NULL) {
         return BNB_ERROR_NO_MEMORY;
     }
-    *out = (struct bnb_group){
-        .id = place->id,
-        .error_text = "",
-        .is_of_others = told->protocol_type.size > 0 &&
-                        !string_view_is(told->protocol_type, "consumer"),
-        .protocol_type = memory_string(memory, told->protocol_type),
-        .state = memory_string(memory, told->group_state),
-        .assignor = memory_string(memory, told->protocol_data),
-        .epoch = -1,
-        .target_epoch = -1,
-        .coordinator = place->node,
-        .coordinator_host = place->host,
-        .coordinator_port = place->port,
-        .members = members,
-        .member_count = told->members.count,
-    };
+    *out = group_at(place, members, told->members.count);
+    out->is_of_others =
+        told->protocol_type.size > 0 && !string_view_is(told->protocol_type, "consumer");
+    out->protocol_type = memory_string(memory, told->protocol_type);
+    out->state = memory_string(memory, told->group_state);
+    out->assignor = memory_string(memory, told->protocol_data);
     for (int32_t i = 0; i < told->members.count; i++) {
         const struct describe_groups_response_described_group_member *from =
             &told->members.items[i];
