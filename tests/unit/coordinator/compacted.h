@@ -192,4 +192,23 @@ static inline uint64_t compacted_variant(const struct compacted_log *log, uint64
     return number % 2 == 0 ? mixed : mixed | mixed << 21 | mixed << 42;
 }
 
+/* What a coordinator knows, as text, to be compared. */
+#define COMPACTED_DUMP_BYTES 8192
+struct dump {
+    char text[COMPACTED_DUMP_BYTES];
+    size_t size;
+};
+
+__attribute__((format(printf, 2, 3))) static inline void say(struct dump *dump, const char *format,
+                                                             ...)
+{
+    va_list words;
+    va_start(words, format);
+    size_t left = sizeof dump->text - dump->size;
+    int size = vsnprintf(dump->text + dump->size, left, format, words);
+    va_end(words);
+    assert_true(size >= 0 && (size_t)size < left);
+    dump->size += (size_t)size;
+}
+
 #endif

@@ -4,7 +4,6 @@
 #include "protocol/messages.h"
 
 #define PRODUCER 9
-#define DUMP_BYTES 8192
 #define LATER_MS 600000
 #define REBALANCE_MS 20000
 #define GENERATIONS_MAX 32
@@ -169,22 +168,6 @@ static void delete_group(struct fixture *fixture, const char *group)
 }
 
 /* ---- what it knows ---- */
-
-struct dump {
-    char text[DUMP_BYTES];
-    size_t size;
-};
-
-static void say(struct dump *dump, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void say(struct dump *dump, const char *format, ...)
-{
-    va_list words;
-    va_start(words, format);
-    int size = vsnprintf(dump->text + dump->size, DUMP_BYTES - dump->size, format, words);
-    va_end(words);
-    assert_true(size >= 0 && (size_t)size < DUMP_BYTES - dump->size);
-    dump->size += (size_t)size;
-}
 
 /* The generation that a member may be in: the one in which its heartbeats are welcome. */
 static int32_t generation_of(struct fixture *fixture, const char *group, struct string_view id)

@@ -5,7 +5,6 @@
 #include "protocol/error.h"
 
 #define ARENA_BYTES (1u << 24)
-#define DUMP_BYTES 4096
 #define EXPIRATION_MS 3600000
 #define TIMEOUT_MS 60000
 
@@ -156,22 +155,6 @@ static void end(struct world *world, struct producer *producer, bool commit)
 }
 
 /* ---- what it knows ---- */
-
-struct dump {
-    char text[DUMP_BYTES];
-    size_t size;
-};
-
-static void say(struct dump *dump, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void say(struct dump *dump, const char *format, ...)
-{
-    va_list words;
-    va_start(words, format);
-    int size = vsnprintf(dump->text + dump->size, DUMP_BYTES - dump->size, format, words);
-    va_end(words);
-    assert_true(size >= 0 && (size_t)size < DUMP_BYTES - dump->size);
-    dump->size += (size_t)size;
-}
 
 static void dump_id(struct world *world, const char *id, struct dump *dump)
 {
