@@ -233,6 +233,32 @@ static int16_t check_cordoned(struct broker_request *request, struct alteration 
     return 0;
 }
 
+/* The cleaners' threads and memory as they would be: Kafka divides one by the other. */
+static int16_t check_cleaners(struct broker_request *request, struct alteration *alteration)
+{
+    static const char *const names[] = {"log.cleaner.threads", "log.cleaner.dedupe.buffer.size"};
+    const struct config *config = broker_config(request);
+    int64_t values[] = {config_int(config, names[0]), config_long(config, names[1])};
+    bool changed = false;
+    for (int32_t i = 0; i < alteration->change_count; i++) {
+        const struct change *change = &alteration->changes[i];
+        for (size_t j = 0; j < sizeof names / sizeof names[0]; j++) {
+            if (change->operation == RESOURCE_SET && string_view_is(change->name, names[j])) {
+                changed |= config_parse_long(config_trim(change->value), INT64_MIN, INT64_MAX,
+                                             &values[j]) == 0;
+            }
+        }
+    }
+    if (changed && (values[0] == 0 || values[1] / values[0] <= CLEANER_THREAD_BYTES_ABOVE)) {
+        return refuse(&request->arena, alteration, KAFKA_INVALID_REQUEST,
+                      values[0] == 0 ? "/ by zero"
+                                     : "requirement failed: log.cleaner.dedupe.buffer.size must be "
+                                       "at least 1MB per cleaner thread.",
+                      string_view_of(""), "");
+    }
+    return 0;
+}
+
 static int16_t check_broker_values(struct broker_request *request, struct alteration *alteration)
 {
     struct arena *arena = &request->arena;
@@ -264,7 +290,7 @@ static int16_t check_broker_values(struct broker_request *request, struct altera
             return alteration->error_code;
         }
     }
-    return 0;
+    return is_at_controller(request) ? 0 : check_cleaners(request, alteration);
 }
 
 /* Another broker is refused with text, the own id, and what was received. */

@@ -7,6 +7,9 @@
 
 #include "broker/config_table.h"
 
+/* Kafka's: the table of a cleaner's thread is larger. */
+#define CLEANER_THREAD_BYTES_ABOVE (1 << 20)
+
 #define CONFIG_FILE_BYTES_MAX (4 << 20)
 /* More than the table has names, prefixed ones included; each is compared with all before it. */
 #define CONFIG_SETTINGS_MAX 10000

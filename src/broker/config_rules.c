@@ -112,7 +112,7 @@ static int check_log_times(const struct config *config, struct err_message *mess
     }
     int32_t threads = config_int(config, "log.cleaner.threads");
     int64_t buffer_bytes = config_long(config, "log.cleaner.dedupe.buffer.size");
-    if (threads == 0 || buffer_bytes / threads <= 1 << 20) {
+    if (threads == 0 || buffer_bytes / threads <= CLEANER_THREAD_BYTES_ABOVE) {
         return err_set(message, ERR_INVALID,
                        "log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.");
     }

@@ -71,6 +71,10 @@ CHANGES = {
         ("ssl.engine.factory.class", "org.apache.kafka.common.security.ssl.DefaultSslEngineFactory"),
         ("ssl.key.password", "a"), ("ssl.keystore.key", "a"), ("ssl.keystore.type", "PKCS12"),
         ("ssl.truststore.location", "/a"))},
+    "broker, no cleaners": altered(BROKER, "1", change("log.cleaner.threads", "0")),
+    "all brokers, too little for a cleaner": altered(BROKER, "", change("log.cleaner.dedupe.buffer.size", "1048576")),
+    "broker, too little for two cleaners": altered(BROKER, "1", change("log.cleaner.threads", "2"), change(
+        "log.cleaner.dedupe.buffer.size", "2097153")),
     "all brokers, a password": altered(BROKER, "", change("sasl.jaas.config", "a")),
     **{f"{'broker' if who else 'all brokers'}, {name} of a listener": altered(
         BROKER, who, change(f"listener.name.other.{name}", value))

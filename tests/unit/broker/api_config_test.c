@@ -160,6 +160,10 @@ static const struct alter_case alter_cases[] = {
      "[listener.name.foo.ssl.keystore.type]"},
     {4, "", "listener.name.foo.max.connections", "9", 0, NULL},
     {4, "1", "ssl.protocol", "TLSv1.2", 0, NULL},
+    {4, "1", "log.cleaner.threads", "0", 0, "/ by zero"},
+    {4, "", "log.cleaner.dedupe.buffer.size", "1048576", 0,
+     "requirement failed: log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread."},
+    {4, "", "log.cleaner.dedupe.buffer.size", "1048577", 0, NULL},
     {4, "1", "sasl.kerberos.min.time.before.relogin", "58000", 0, NULL},
     {4, "", "sasl.jaas.config", "a", 0,
      "Cannot update these configs at default cluster level, broker id must be specified: "
