@@ -65,7 +65,7 @@ static void describe_member(const struct consumer_member *member, struct arena *
 static void describe_group(const struct group *group, struct arena *arena,
                            struct consumer_group_describe_response_described_group *out)
 {
-    const struct consumer_group *consumer = group->consumer;
+    struct consumer_group *consumer = group->consumer;
     size_t count;
     struct consumer_member **members = consumer_members_sorted(consumer, &count);
     ASSERT(group->kind == GROUP_CONSUMER && out->members.count == 0);

@@ -524,7 +524,36 @@ const struct consumer_claim *consumer_claim_find(const struct consumer_group *co
     return newest == NULL ? NULL : CONTAINER_OF(newest, struct consumer_claim, chain);
 }
 
-enum consumer_group_state consumer_group_state(const struct consumer_group *consumer)
+static bool member_is_settled(const struct consumer_group *consumer,
+                              const struct consumer_member *member)
+{
+    struct consumer_holding holding = consumer_holding_of(member);
+    return !consumer_is_member(member) || (holding.state == CONSUMER_STABLE &&
+                                           holding.epoch == consumer->assignment_epoch);
+}
+
+/* Begins where it found somebody the last time: who was not settled then mostly is not yet, and a
+ * rebalance of many members is not a walk over all of them with each heartbeat. */
+static bool all_are_settled(struct consumer_group *consumer)
+{
+    size_t first = consumer->unsettled_slot;
+    size_t cursor = first;
+    const struct consumer_member *member;
+    for (int round = 0; round < 2; round++) {
+        for (size_t slot = cursor; (member = map_next(&consumer->members, &cursor)) != NULL &&
+                                   (round == 0 || slot < first);
+             slot = cursor) {
+            if (!member_is_settled(consumer, member)) {
+                consumer->unsettled_slot = slot;
+                return false;
+            }
+        }
+        cursor = 0;
+    }
+    return true;
+}
+
+enum consumer_group_state consumer_group_state(struct consumer_group *consumer)
 {
     if (consumer->member_count == 0) {
         return CONSUMER_GROUP_EMPTY;
@@ -532,16 +561,7 @@ enum consumer_group_state consumer_group_state(const struct consumer_group *cons
     if (consumer->epoch > consumer->assignment_epoch) {
         return CONSUMER_GROUP_ASSIGNING;
     }
-    size_t cursor = 0;
-    const struct consumer_member *member;
-    while ((member = map_next(&consumer->members, &cursor)) != NULL) {
-        struct consumer_holding holding = consumer_holding_of(member);
-        if (consumer_is_member(member) && (holding.state != CONSUMER_STABLE ||
-                                           holding.epoch != consumer->assignment_epoch)) {
-            return CONSUMER_GROUP_RECONCILING;
-        }
-    }
-    return CONSUMER_GROUP_STABLE;
+    return all_are_settled(consumer) ? CONSUMER_GROUP_STABLE : CONSUMER_GROUP_RECONCILING;
 }
 
 const char *consumer_group_state_name(enum consumer_group_state state)

@@ -122,6 +122,7 @@ struct consumer_group {
     int64_t rebalance_since_ms;             /* monotonic; of the rebalance under way, */
     int32_t rebalance_moved;                /* partitions that got another owner in it, */
     bool rebalancing;
+    size_t unsettled_slot; /* of members, where one was seen that has not all it is to have */
     int8_t counted; /* the state that the coordinator's counts have it in; -1: none */
     struct list uncounted_node;
     char trigger[192]; /* and what it began with */
@@ -178,7 +179,7 @@ const struct consumer_claim *consumer_claim_find(const struct consumer_group *co
                                                  struct uuid topic, int32_t partition);
 int32_t consumer_session_timeout_ms(const struct consumer_member *member);
 
-enum consumer_group_state consumer_group_state(const struct consumer_group *consumer);
+enum consumer_group_state consumer_group_state(struct consumer_group *consumer);
 const char *consumer_group_state_name(enum consumer_group_state state);
 /* Its state may have changed: it is counted anew before the counts are told. */
 void consumer_count_later(struct consumer_group *consumer);
