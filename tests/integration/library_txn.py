@@ -6,6 +6,7 @@ import functools
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -142,5 +143,9 @@ def cases():
 
 if __name__ == "__main__":
     words = sys.argv[1:]
-    harness.run([(f"library_txn__{name}", case) for name, case in cases()
-                 if not words or any(word in name for word in words)])
+    try:
+        harness.run([(f"library_txn__{name}", case) for name, case in cases()
+                     if not words or any(word in name for word in words)])
+    finally:
+        if program.cache_info().currsize:
+            shutil.rmtree(pathlib.Path(program()).parent, ignore_errors=True)
