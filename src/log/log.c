@@ -218,18 +218,19 @@ void log_drop_segments(struct log *log, size_t from, size_t count)
     ASSERT(log->size_bytes >= 0);
 }
 
-/* What a new segment finds under its name must not show through. */
+/* What a new segment finds under its name must not show through. The record file comes last: once
+ * it is there, memory cannot be short any more. A start would take it for a segment of the log,
+ * which goes on in the one before. */
 static int log_start_segment(struct segment *segment)
 {
-    int error = segment_open(segment, true);
+    int error = segment_reset_indexes(segment);
     if (error == 0) {
-        error = io_file_truncate(&segment->file->file, 0);
+        error = segment_reset_aborted(segment);
     }
     if (error == 0) {
-        segment->timestamps_known = true;
-        error = segment_reset_indexes(segment);
+        error = segment_open(segment, true);
     }
-    return error == 0 ? segment_reset_aborted(segment) : error;
+    return error == 0 ? io_file_truncate(&segment->file->file, 0) : error;
 }
 
 int log_roll(struct log *log)

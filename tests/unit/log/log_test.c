@@ -779,6 +779,34 @@ static void log_dir__a_failed_one_leaves_no_mark_of_an_intact_page_cache(void **
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* A start would take what is left behind for a part of the log, which goes on in the one before. */
+static void log__a_roll_without_memory_leaves_no_file(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sample sample = plain(10);
+    struct log_append_options options = {
+        .origin = LOG_ORIGIN_CLIENT, .leader_epoch = 5, .now_ms = NOW_MS, .api_version = 9};
+    int error = ERR_NOMEM;
+    fixture->config.segment_bytes = 1400;
+    assert_int_equal(open_log(fixture, START_CLEAN, 0, 0), 0);
+    append_many(fixture, 1);
+    for (int64_t countdown = 1; error == ERR_NOMEM; countdown++) {
+        struct log_append_result result;
+        struct writer writer;
+        char path[256];
+        writer_init(&writer, 1 << 20);
+        build(&sample, &writer);
+        snprintf(path, sizeof path, "%s/%020lld.log", fixture->directory,
+                 (long long)log_end_offset(fixture->log));
+        mem_fail_after(countdown);
+        error = log_append(fixture->log, &options, writer.data, writer.size, &result);
+        bool failed = mem_fail_after(0) == 0;
+        writer_release(&writer);
+        assert_true(error == 0 || (error == ERR_NOMEM && failed));
+        assert_int_equal(access(path, F_OK) == 0, error == 0);
+    }
+}
+
 /* What was given to io_file_write_back. */
 struct written_back {
     struct io_operations operations;
@@ -847,6 +875,7 @@ int main(void)
         CASE(log__truncates_to_an_offset),
         CASE(log__refuses_what_apache_kafka_refuses),
         CASE(log__stores_the_codec_that_the_topic_asks_for),
+        CASE(log__a_roll_without_memory_leaves_no_file),
         CASE(log__writes_what_is_new_back_before_it_syncs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
