@@ -476,11 +476,27 @@ static int segment_trim_aborted(struct segment *segment, int64_t next_offset)
     return count < 0 ? (int)count : index_file_truncate(&segment->aborted, (uint32_t)count);
 }
 
+/* Takes the memory that the indexes need, so that what follows finds it. */
+static int segment_use_indexes(struct segment *segment)
+{
+    int64_t count = index_file_count(&segment->offsets);
+    if (count >= 0) {
+        count = index_file_count(&segment->times);
+    }
+    if (count >= 0) {
+        count = index_file_count(&segment->aborted);
+    }
+    return count < 0 ? (int)count : 0;
+}
+
 int segment_truncate(struct segment *segment, int64_t position, int64_t next_offset)
 {
     ASSERT(position >= 0 && position <= segment->size_bytes);
     ASSERT(next_offset >= segment->base_offset);
-    int error = segment_open(segment, true);
+    int error = segment_use_indexes(segment);
+    if (error == 0) {
+        error = segment_open(segment, true);
+    }
     if (error == 0) {
         error = io_file_truncate(&segment->file->file, position);
     }
