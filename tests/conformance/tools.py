@@ -13,6 +13,7 @@ status, stdout and stderr must be equal but for this:
 - a line that repeats the one before, or its end, counts once, and each side has its own version; that a
   start failed is a line of its own there and "barnabas:" before the reason here;
 - of a table of options, and of a usage, the set of option names counts, not their descriptions;
+- transactional ids that producer-perf-test has made up are left out of lists, where they are anywhere;
 - what is printed in the order of a hash table is sorted (topics, partitions, log directories), and runs of
   blanks in tables of measures are one.
 
