@@ -505,6 +505,7 @@ static void coordinators_keep_buffers(struct coordinators *coordinators)
 {
     const struct broker_shard *shard = coordinators->shard;
     struct writer *buffers[] = {&coordinators->batch, &coordinators->packed};
+    bool given_back = false;
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
         if (buffers[i]->capacity > COORDINATOR_BATCH_BYTES &&
             (int64_t)buffers[i]->capacity >
@@ -512,7 +513,11 @@ static void coordinators_keep_buffers(struct coordinators *coordinators)
                                     string_view_of("group.coordinator.cached.buffer.max.bytes"))) {
             writer_release(buffers[i]);
             writer_init(buffers[i], COORDINATOR_OPERATION_BYTES_MAX * 2);
+            given_back = true;
         }
+    }
+    if (given_back) {
+        mem_trim(); /* the heap would keep what does not lie at its end */
     }
 }
 
