@@ -10,7 +10,7 @@ from topics import topic
 TIME = int(time.time() * 1000) - 60000
 STRANGER = 123456789
 OLD, NEW = range(0, 4), range(4, 6)  # AddPartitionsToTxn of clients, and of brokers
-PATIENCE = {14, 15, 16, 51}
+PATIENCE = {3, 6, 14, 15, 16, 51}  # while leaders and the coordinator are found and load, and markers are written
 INTERNAL = "__consumer_offsets"
 
 

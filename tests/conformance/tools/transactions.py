@@ -7,7 +7,7 @@ from table import lines
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "differential"))
 
-PATIENCE = {14, 15, 16, 51}
+PATIENCE = {3, 6, 14, 15, 16, 51}  # while leaders and the coordinator are found and load, and markers are written
 
 
 def make_state(broker):
