@@ -353,7 +353,7 @@ static int group_open(struct log_clean *clean)
     clean->output = output;
     error = segment_open(output, true);
     if (error == 0) {
-        error = io_file_truncate(&output->file->file, 0);
+        error = segment_cut_file(output, 0);
     }
     if (error == 0) {
         error = segment_reset_indexes(output);
@@ -373,7 +373,7 @@ static int group_write(struct log_clean *clean)
     if ((int64_t)size > SEGMENT_BYTES_MAX - position) {
         return ERR_RANGE; /* a horizon makes a record longer by some bytes */
     }
-    int error = segment_write(output, clean->out.data, size);
+    int error = segment_write(output, clean->out.data, size, clean->config.segment_bytes);
     for (size_t at = 0; error == 0 && at < size;) {
         struct batch batch;
         error = batch_decode(clean->out.data + at, size - at, &batch);

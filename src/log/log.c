@@ -230,7 +230,7 @@ static int log_start_segment(struct segment *segment)
     if (error == 0) {
         error = segment_open(segment, true);
     }
-    return error == 0 ? io_file_truncate(&segment->file->file, 0) : error;
+    return error == 0 ? segment_cut_file(segment, 0) : error;
 }
 
 int log_roll(struct log *log)
@@ -428,7 +428,7 @@ static int log_write(struct log *log, const struct log_append_options *options,
     active->used_ms = log->now_ms;
     log->directory_dirty |= position == 0;
     log_keep_hot(log, position);
-    int error = segment_write(active, data, size);
+    int error = segment_write(active, data, size, log->config->segment_bytes);
     if (error != 0) {
         return error;
     }

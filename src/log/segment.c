@@ -10,6 +10,7 @@
 #include "base/writer.h"
 
 #define SEGMENT_RESERVE_SHARE 4
+#define SEGMENT_LEFT_SHARE 64
 
 /* The record file, which has no entries, and its indexes. */
 #define SEGMENT_FILES 4
@@ -169,9 +170,21 @@ int segment_read(struct segment *segment, void *data, size_t size, int64_t posit
     return (size_t)got == size ? 0 : ERR_CORRUPT;
 }
 
-/* Takes room ahead of the end, a quarter of what is there: appending 128 KB pieces to room that was
- * taken before costs 0.10 s/GB against 0.16 (ext4, bench/micro.c), and small segments hold none. */
-static void segment_reserve(struct segment *segment, size_t size)
+int segment_cut_file(struct segment *segment, int64_t size_bytes)
+{
+    ASSERT(segment->file != NULL && size_bytes >= 0);
+    int error = io_file_truncate(&segment->file->file, size_bytes);
+    if (error == 0) {
+        segment->reserved_bytes = 0;
+        segment->room_is_known = true;
+    }
+    return error;
+}
+
+/* Takes room ahead of the end, a quarter of what is there, but not more than the segment may have:
+ * appending 128 KB pieces to room that was taken before costs 0.10 s/GB against 0.16 (ext4,
+ * bench/micro.c), and small segments hold none. */
+static void segment_reserve(struct segment *segment, size_t size, int64_t full_bytes)
 {
     int64_t end = segment->size_bytes + (int64_t)size;
     int64_t ahead = segment->size_bytes / SEGMENT_RESERVE_SHARE;
@@ -179,6 +192,7 @@ static void segment_reserve(struct segment *segment, size_t size)
         return;
     }
     ahead = ahead < SEGMENT_RESERVE_BYTES_MAX ? ahead : SEGMENT_RESERVE_BYTES_MAX;
+    ahead = end + ahead <= full_bytes ? ahead : end < full_bytes ? full_bytes - end : 0;
     int64_t from = segment->reserved_bytes > segment->size_bytes ? segment->reserved_bytes
                                                                  : segment->size_bytes;
     ASSERT(from >= segment->size_bytes && from < end + ahead);
@@ -197,13 +211,13 @@ void segment_preallocate(struct segment *segment, int64_t size_bytes)
     }
 }
 
-int segment_write(struct segment *segment, const uint8_t *data, size_t size)
+int segment_write(struct segment *segment, const uint8_t *data, size_t size, int64_t full_bytes)
 {
     ASSERT(size > 0 && size <= (size_t)(SEGMENT_BYTES_MAX - segment->size_bytes));
     ASSERT(segment->place->miss == NULL);
     int error = segment_open(segment, segment->size_bytes == 0);
     if (error == 0) {
-        segment_reserve(segment, size);
+        segment_reserve(segment, size, full_bytes);
         error = io_file_write(&segment->file->file, data, size, segment->size_bytes);
     }
     if (error == 0) {
@@ -348,17 +362,20 @@ bool segment_index_full(struct segment *segment, int32_t segment_index_bytes)
            times >= segment_index_bytes / TIME_ENTRY_BYTES - 1;
 }
 
-/* Room that was taken ahead, also by a process that died before it gave it back. */
+/* Room that was taken ahead, also by a process that died before it gave it back. That holds the
+ * loop up for 6 to 30 ms while the disk is busy, so a full segment keeps the little it has left. */
 static int segment_return_room(struct segment *segment)
 {
-    segment->reserved_bytes = 0;
-    if (segment->size_bytes < SEGMENT_RESERVE_BYTES_MIN * SEGMENT_RESERVE_SHARE &&
-        !segment->preallocated) {
+    int64_t left = segment->reserved_bytes - segment->size_bytes;
+    bool little = segment->room_is_known && left <= segment->size_bytes / SEGMENT_LEFT_SHARE;
+    bool never = segment->size_bytes < SEGMENT_RESERVE_BYTES_MIN * SEGMENT_RESERVE_SHARE &&
+                 !segment->preallocated;
+    if (little || never) {
         return 0;
     }
     segment->preallocated = false;
     int error = segment_open(segment, false);
-    return error == 0 ? io_file_truncate(&segment->file->file, segment->size_bytes) : error;
+    return error == 0 ? segment_cut_file(segment, segment->size_bytes) : error;
 }
 
 int segment_make_indexes(struct segment *segment)
@@ -498,13 +515,12 @@ int segment_truncate(struct segment *segment, int64_t position, int64_t next_off
         error = segment_open(segment, true);
     }
     if (error == 0) {
-        error = io_file_truncate(&segment->file->file, position);
+        error = segment_cut_file(segment, position);
     }
     if (error != 0) {
         return error;
     }
     segment->size_bytes = position;
-    segment->reserved_bytes = 0;
     segment->index_kept_position = 0;
     segment->found.last_offset = -1;
     uint8_t entry[OFFSET_ENTRY_BYTES];

@@ -41,7 +41,7 @@ struct segment {
     const struct log_place *place;
     int64_t base_offset;
     int64_t size_bytes;
-    int64_t reserved_bytes; /* the file's room on the disk reaches at least to here */
+    int64_t reserved_bytes; /* the file's room on the disk reaches to here, or to its end */
     struct segment_file *file; /* NULL while closed */
     struct index_file offsets;
     struct index_file times;
@@ -52,6 +52,7 @@ struct segment {
     bool first_timestamp_known;
     bool record_file_made; /* it is there, maybe empty */
     bool indexes_made;     /* both files are there */
+    bool room_is_known;    /* and no further: not so of what another process has left */
     bool preallocated; /* it may have taken room ahead, however small it is */
     int64_t first_timestamp_ms; /* max timestamp of the first batch; -1: none */
     int64_t created_ms;
@@ -95,11 +96,14 @@ void segment_destroy(struct segment **segment);
 int segment_open(struct segment *segment, bool create);
 /* Takes room for that many bytes ahead, where the disk can: the size of the file stays. */
 void segment_preallocate(struct segment *segment, int64_t size_bytes);
+/* Cuts the record file, which is open, and the room on the disk that it has beyond. */
+int segment_cut_file(struct segment *segment, int64_t size_bytes);
 /* Learns size_bytes from the file. */
 int segment_load(struct segment *segment);
 
-/* Writes whole batches at the end with one write. The caller then accounts for each of them. */
-int segment_write(struct segment *segment, const uint8_t *data, size_t size);
+/* Writes whole batches at the end with one write. The caller then accounts for each of them. The
+ * file's room on the disk may grow ahead of them, to no more than full_bytes. */
+int segment_write(struct segment *segment, const uint8_t *data, size_t size, int64_t full_bytes);
 /* Index rule of Apache Kafka for a batch that lies at position. */
 int segment_account(struct segment *segment, const struct batch *batch, int64_t position,
                     int32_t index_interval_bytes);
