@@ -265,7 +265,7 @@ static struct segment *segment_filled(struct store *store, int64_t base_offset, 
     return segment;
 }
 
-/* Room that was taken ahead never reaches further than a segment may grow. What is left of it when the
+/* Room that was taken ahead never reaches further than a segment may grow. What is left when the
  * segment is full stays, being little: to give it back took the loop up to 30 ms. */
 static void log__room_ahead_ends_where_the_segment_does(void **state)
 {
