@@ -54,8 +54,9 @@ struct broker_options {
     /* Any thread. */
     int32_t (*controller_id)(void *context);
     int16_t (*kraft_version)(void *context);
-    /* On shard 0, after every shard has applied an image. */
-    void (*on_applied)(void *context);
+    /* On shard 0, after every shard has applied an image, which is borrowed; a newer one may be on
+     * its way already (broker_is_applying), and one that was overtaken is not told of. */
+    void (*on_applied)(void *context, const struct image *image);
     /* On shard 0: a connection has gone, or may come sooner; listeners may ask again. */
     void (*on_room)(void *context);
     /* Any thread: no log directory is left. */

@@ -163,15 +163,16 @@ static void image_round_end(struct image_round *round)
 {
     struct broker *broker = round->broker;
     connections_configure(broker, round->image);
+    struct image *applied = image_ref(round->image);
     struct image *next = broker->image_next;
     image_round_free(round);
     if (next != NULL) {
         broker->image_next = NULL;
         image_round_begin(broker, next);
         image_unref(&next);
-    } else {
-        broker->options.on_applied(broker->options.context);
     }
+    broker->options.on_applied(broker->options.context, applied);
+    image_unref(&applied);
 }
 
 static void image_part_home(struct loop_mail *mail)

@@ -377,9 +377,13 @@ static void node_serve_if_ready(struct node *node)
     node->options.on_ready(node->options.context, node, io_monotonic_ms() - node->began_ms);
 }
 
-static void node_on_applied(void *context)
+static void node_on_applied(void *context, const struct image *image)
 {
-    node_serve_if_ready(context);
+    struct node *node = context;
+    if (node->quorum != NULL) {
+        quorum_applied(node->quorum, image);
+    }
+    node_serve_if_ready(node);
 }
 
 static void node_on_unfenced(void *context, int64_t broker_epoch)

@@ -285,19 +285,19 @@ static void quorum_handle(struct quorum *quorum, struct quorum_request *request)
     };
     controller_handle(quorum->controller, &call);
     pending->response = call.response;
-    pending->offset = quorum->raft.high_watermark;
+    pending->offset = quorum->applied_end;
     if (call.error == 0 && records.count > 0) {
         pending->offset = quorum_append_records(quorum, &records);
         if (pending->offset < 0) {
             call.error = KAFKA_UNKNOWN_SERVER_ERROR;
         }
     } else if (!list_empty(&quorum->pending)) {
-        /* The answer may rest on what is not committed yet. */
+        /* The answer may rest on what is not committed or seen yet. */
         pending->offset =
             CONTAINER_OF(quorum->pending.prev, struct quorum_pending, node)->offset;
     }
     controller_records_release(&records);
-    if (call.error == 0 && pending->offset > quorum->raft.high_watermark) {
+    if (call.error == 0 && !quorum_may_answer(quorum, request->api_key, pending->offset)) {
         list_push_back(&quorum->pending, &pending->node);
         return;
     }

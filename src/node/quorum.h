@@ -43,7 +43,8 @@ struct quorum_options {
     /* Whether a setting is known and its value acceptable: 0, or a wire error with its text. */
     int16_t (*check_setting)(void *context, int8_t resource_type, struct string_view name,
                              struct string_view value, struct err_message *message);
-    /* After each commit, on the loop; older is NULL the first time. Both are borrowed. */
+    /* After each commit, on the loop; older is NULL the first time. Both are borrowed. Answers wait
+     * until quorum_applied is called. */
     void (*on_image)(void *context, const struct image *older, const struct image *newer);
     /* The metadata log could not be written: the node must end. */
     void (*on_fatal)(void *context, const char *why);
@@ -65,7 +66,8 @@ struct quorum_request {
     struct string_view principal; /* "User:ANONYMOUS" */
     int64_t deadline_ms;          /* of loop_monotonic_ms */
     /* error is 0 and response the response structure of that API, once what it changed is
-     * committed; or error is a wire code for the whole request (NOT_CONTROLLER, ...). */
+     * committed and (but for a heartbeat) applied; or error is a wire code for the whole request
+     * (NOT_CONTROLLER, ...). */
     void (*done)(struct quorum_request *request, int16_t error, const void *response);
 };
 
@@ -79,6 +81,9 @@ void quorum_close(struct quorum **quorum);
  * ListPartitionReassignments, ControllerRegistration. By raft: DescribeQuorum.
  * Anything else: UNSUPPORTED_VERSION. */
 void quorum_submit(struct quorum *quorum, struct quorum_request *request);
+/* All of the node sees an image that on_image was given, so whoever asks with an answer in hand
+ * meets what it tells of. May be called by on_image; not for every image: a later one will do. */
+void quorum_applied(struct quorum *quorum, const struct image *image);
 /* A reference to the newest image. Thread: any. */
 struct image *quorum_image(struct quorum *quorum);
 /* Leader of the quorum, -1 unknown. */

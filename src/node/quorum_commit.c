@@ -193,23 +193,42 @@ static void quorum_publish(struct quorum *quorum, struct image *next)
     struct image *older = quorum->published;
     quorum->published = next;
     pthread_mutex_unlock(&quorum->image_lock);
+    quorum->publishing = true;
     quorum->options.on_image(quorum->options.context, older, next);
+    quorum->publishing = false;
     image_unref(&older);
 }
 
-/* Answers what is committed, in order. */
+bool quorum_may_answer(const struct quorum *quorum, int16_t api_key, int64_t offset)
+{
+    return offset <= (api_key == API_BROKER_HEARTBEAT ? quorum->raft.high_watermark
+                                                      : quorum->applied_end);
+}
+
+/* Answers what is committed and applied, in order. */
 static void quorum_answer(struct quorum *quorum)
 {
-    while (!list_empty(&quorum->pending)) {
-        struct quorum_pending *pending =
-            CONTAINER_OF(quorum->pending.next, struct quorum_pending, node);
-        if (pending->offset > quorum->raft.high_watermark) {
-            return;
+    struct list *next = quorum->pending.next;
+    while (!quorum->failed && next != &quorum->pending) {
+        struct quorum_pending *pending = CONTAINER_OF(next, struct quorum_pending, node);
+        next = next->next;
+        if (!quorum_may_answer(quorum, pending->request->api_key, pending->offset)) {
+            continue;
         }
         list_remove(&pending->node);
         pending->request->done(pending->request, 0, pending->response);
         arena_release(&pending->arena);
         mem_free(pending);
+    }
+}
+
+void quorum_applied(struct quorum *quorum, const struct image *image)
+{
+    int64_t end = image_offset(image) + 1;
+    ASSERT(end >= quorum->applied_end && end <= quorum->raft.high_watermark);
+    quorum->applied_end = end;
+    if (!quorum->publishing) {
+        quorum_answer(quorum);
     }
 }
 

@@ -29,7 +29,7 @@ struct quorum_pending {
     struct quorum_request *request;
     struct arena arena;
     const void *response;
-    int64_t offset; /* done when the high watermark reaches it */
+    int64_t offset; /* done when what is below it is committed and applied */
 };
 /* One trip to the disk: the quorum state if it changed, then the log. */
 struct quorum_flush {
@@ -58,6 +58,8 @@ struct quorum {
     struct image *newest;    /* with everything appended */
     struct image *published; /* with everything committed; guarded by image_lock */
     struct image *committed_next; /* to be published with the commit of its offset */
+    int64_t applied_end; /* what is below it all of the node sees; at most the high watermark */
+    bool publishing;     /* answers leave when on_image has returned */
     pthread_mutex_t image_lock;
     struct list pending;
     struct quorum_flush flush;
@@ -119,6 +121,9 @@ void quorum_carry_out(struct quorum *quorum, const struct raft_effects *effects)
  * error. After ERR_NOMEM nothing is changed; any other one has ended the quorum. */
 int64_t quorum_append_records(struct quorum *quorum, const struct controller_records *records);
 void quorum_start_flush(struct quorum *quorum);
+/* Whether a request that waits for offset may be answered. A heartbeat does not wait for the
+ * shards, one of which may be busy for longer than a session lasts. */
+bool quorum_may_answer(const struct quorum *quorum, int16_t api_key, int64_t offset);
 void quorum_fail(struct quorum *quorum, const char *why);
 /* Answers all that wait with NOT_CONTROLLER. */
 void quorum_give_up(struct quorum *quorum);

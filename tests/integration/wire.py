@@ -270,6 +270,22 @@ def lists_offsets_by_time(broker):
         check(connection.list_offset(topic, 1700000009000), (0, -1, -1), "after the last")
 
 
+def shows_what_it_has_made_to_every_connection(broker):
+    if harness.PEER == "apache":
+        raise harness.Skip("its brokers hear of a topic after the answer")
+    others = [Connection(broker.port) for _ in range(3)]
+    try:
+        with Connection(broker.port) as connection:
+            for i in range(60):
+                topic = f"wire-{uuid.uuid4().hex[:10]}"
+                connection.create_topic(topic, 2, patient=False)
+                for partition in range(2):
+                    check(others[i % 3].produce(topic, batch([b"at once"]), partition), (0, 0), f"topic {i}")
+    finally:
+        for other in others:
+            other.socket.close()
+
+
 def takes_many_connections(broker):
     connections = [Connection(broker.port) for _ in range(200)]
     try:
@@ -329,7 +345,7 @@ CASES = [answers_a_frame_in_pieces, answers_pipelined_requests_in_order, closes_
          wakes_a_fetch_at_the_exact_byte, honours_max_wait, sends_the_first_batch_whole,
          answers_wrong_positions, keeps_fetch_sessions,
          keeps_the_order_of_a_session_whose_topics_alternate, lists_offsets_by_time,
-         takes_many_connections, survives_garbage]
+         shows_what_it_has_made_to_every_connection, takes_many_connections, survives_garbage]
 
 
 def main():

@@ -165,7 +165,7 @@ class Connection:
         finally:
             self.socket.settimeout(30)
 
-    def create_topic(self, topic, partitions=1, configs=()):
+    def create_topic(self, topic, partitions=1, configs=(), patient=True):
         settings = array([string(name) + string(value) for name, value in configs])
         body = array([string(topic) + struct.pack(">ih", partitions, 1) + array([]) + settings])
         reader = self.ask(CREATE_TOPICS, body + struct.pack(">ib", 20000, 0))
@@ -173,7 +173,8 @@ class Connection:
         (error,) = reader.array(lambda: (reader.string(), reader.take("h"), reader.string())[1:2])
         if error[0] not in (0, 36):
             raise AssertionError(f"creating {topic}: error {error[0]}")
-        self.await_leaders(topic, partitions)
+        if patient:
+            self.await_leaders(topic, partitions)
 
     def await_leaders(self, topic, partitions):
         """Until every partition serves: the metadata may know a leader before the leader does."""

@@ -27,6 +27,7 @@ struct bench {
     struct uuid directory_id;
     int64_t snapshot_interval_bytes;
     int images;
+    bool holds; /* the shards are busy: images are not applied */
     bool fatal;
     int16_t error;
     int answers;
@@ -54,6 +55,9 @@ static void on_image(void *context, const struct image *older, const struct imag
     struct bench *bench = context;
     assert_true(older == NULL || image_offset(newer) > image_offset(older));
     bench->images++;
+    if (!bench->holds) {
+        quorum_applied(bench->quorum, newer);
+    }
 }
 
 static void on_fatal(void *context, const char *why)
@@ -327,6 +331,43 @@ static void quorum__answers_many_requests_with_one_sync_each_in_order(void **sta
     cleanup(&bench);
 }
 
+/* Whoever has an answer in hand may use what it tells of on any connection. */
+static void quorum__answers_only_what_the_whole_node_sees(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct asked asked[2];
+    struct create_topics_request request;
+    struct create_topics_request_creatable_topic topic = {
+        .name = string_view_of("seen"), .num_partitions = 1, .replication_factor = 1};
+    struct broker_heartbeat_request beat;
+    setup(&bench, STORAGE_STANDALONE);
+    begin(&bench);
+    register_broker(&bench);
+    create_topics_request_default(&request);
+    request.topics.items = &topic;
+    request.topics.count = 1;
+    broker_heartbeat_request_default(&beat);
+    beat.broker_id = NODE_ID;
+    beat.broker_epoch = bench.broker_epoch;
+    bench.holds = true;
+    bench.answers = 0;
+    int images = bench.images;
+    submit(&bench, &asked[0], API_CREATE_TOPICS, 7, &request);
+    loop_drain(bench.loop);
+    assert_int_equal(bench.images, images + 1);
+    assert_int_equal(bench.answers, 0);
+    submit(&bench, &asked[1], API_BROKER_HEARTBEAT, 1, &beat);
+    assert_int_equal(bench.answers, 1); /* waits for nobody */
+    struct image *image = quorum_image(bench.quorum);
+    quorum_applied(bench.quorum, image);
+    image_unref(&image);
+    assert_int_equal(bench.answers, 2);
+    assert_int_equal(bench.topic_error, 0);
+    end(&bench);
+    cleanup(&bench);
+}
+
 static void quorum__begins_from_its_snapshot_with_the_log_before_it_gone(void **state)
 {
     (void)state;
@@ -415,6 +456,7 @@ int main(void)
         cmocka_unit_test(quorum__finds_everything_again_under_the_next_epoch),
         cmocka_unit_test(quorum__begins_with_a_static_voter_too),
         cmocka_unit_test(quorum__answers_many_requests_with_one_sync_each_in_order),
+        cmocka_unit_test(quorum__answers_only_what_the_whole_node_sees),
         cmocka_unit_test(quorum__begins_from_its_snapshot_with_the_log_before_it_gone),
         cmocka_unit_test(quorum__refuses_a_directory_whose_voter_is_another),
         cmocka_unit_test(quorum__answers_those_who_wait_when_it_is_closed),
