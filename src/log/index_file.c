@@ -254,10 +254,15 @@ int index_file_reserve(struct index_file *index)
     return error;
 }
 
+bool index_file_is_full(const struct index_file *index)
+{
+    return index->use != NULL && index->use->pending_count == INDEX_PENDING_MAX;
+}
+
 int index_file_append(struct index_file *index, const uint8_t *entry)
 {
     int error = index_file_reserve(index);
-    if (error == 0 && index->use->pending_count == INDEX_PENDING_MAX) {
+    if (error == 0 && index_file_is_full(index)) {
         error = index_file_write_pending(index);
     }
     if (error == 0) {

@@ -63,6 +63,8 @@ int index_file_read(struct index_file *index, uint32_t i, uint8_t *entry);
 /* Memory for entries that wait, so that the next append needs none. */
 int index_file_reserve(struct index_file *index);
 int index_file_append(struct index_file *index, const uint8_t *entry);
+/* Whether the next append writes what is pending. */
+bool index_file_is_full(const struct index_file *index);
 /* Keeps the first count entries. */
 int index_file_truncate(struct index_file *index, uint32_t count);
 /* Makes the file if it is not there; whether it is open stays as it was. */

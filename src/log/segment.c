@@ -250,6 +250,14 @@ static int segment_append_time(struct segment *segment, int64_t timestamp_ms, in
     return index_file_append(&segment->times, entry);
 }
 
+/* A start does not look at the batches in front of the newest entry of the offset index that is in
+ * the file, so what they tell of time gets there first. */
+static int segment_write_indexes(struct segment *segment)
+{
+    int error = index_file_write_pending(&segment->times);
+    return error == 0 ? index_file_write_pending(&segment->offsets) : error;
+}
+
 static int segment_append_index(struct segment *segment, int64_t last_offset, int64_t position)
 {
     if (last_offset <= segment->indexed_offset) {
@@ -263,7 +271,10 @@ static int segment_append_index(struct segment *segment, int64_t last_offset, in
     writer_i32(&writer, (int32_t)(last_offset - segment->base_offset));
     writer_i32(&writer, (int32_t)position);
     ASSERT(!writer.failed);
-    int error = index_file_append(&segment->offsets, entry);
+    int error = index_file_is_full(&segment->offsets) ? segment_write_indexes(segment) : 0;
+    if (error == 0) {
+        error = index_file_append(&segment->offsets, entry);
+    }
     if (error == 0 && segment->max_timestamp_ms >= 0) {
         error = segment_append_time(segment, segment->max_timestamp_ms,
                                     segment->max_timestamp_offset);
@@ -274,8 +285,7 @@ static int segment_append_index(struct segment *segment, int64_t last_offset, in
     /* What lies behind the last entry in the file is walked after a crash. */
     if (error == 0 && position - segment->index_kept_position >= SEGMENT_UNINDEXED_BYTES) {
         segment->index_kept_position = position;
-        error = index_file_write_pending(&segment->offsets);
-        error = error == 0 ? index_file_write_pending(&segment->times) : error;
+        error = segment_write_indexes(segment);
     }
     return error;
 }
@@ -397,10 +407,7 @@ int segment_seal(struct segment *segment)
         error = segment_append_time(segment, timestamp_ms, offset);
     }
     if (error == 0) {
-        error = index_file_write_pending(&segment->offsets);
-    }
-    if (error == 0) {
-        error = index_file_write_pending(&segment->times);
+        error = segment_write_indexes(segment);
     }
     if (error == 0) {
         error = index_file_write_pending(&segment->aborted);
@@ -568,9 +575,9 @@ int segment_reset_aborted(struct segment *segment)
 
 int segment_idle(struct segment *segment)
 {
-    int error = index_file_idle(&segment->offsets);
+    int error = index_file_idle(&segment->times);
     if (error == 0) {
-        error = index_file_idle(&segment->times);
+        error = index_file_idle(&segment->offsets);
     }
     if (error == 0) {
         error = index_file_idle(&segment->aborted);

@@ -1,0 +1,92 @@
+/* What lies beside the records and is older than they are, or begins elsewhere: an index of times
+ * that lags behind the one of offsets, snapshots of producers that are no more, and transactions
+ * that a reader meets behind a gap. */
+#include "clean_support.h"
+
+#include <unistd.h>
+
+#include "log/log_internal.h"
+
+struct fixture {
+    char root[64];
+    struct io_fs fs;
+    struct store store;
+};
+
+static int setup(void **state)
+{
+    struct fixture *fixture = mem_need(sizeof *fixture);
+    snprintf(fixture->root, sizeof fixture->root, "/tmp/barnabas-stale-XXXXXX");
+    assert_non_null(mkdtemp(fixture->root));
+    fixture->fs = io_fs_linux();
+    store_init(&fixture->store, &fixture->fs, 1);
+    snprintf(fixture->store.directory, sizeof fixture->store.directory, "%s/topic-0",
+             fixture->root);
+    fixture->store.config.clean_compact = false;
+    fixture->store.config.clean_delete = true;
+    fixture->store.config.segment_bytes = 1 << 20;
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+    log_abandon(&fixture->store.log);
+    assert_int_equal(log_dir_remove_tree(&fixture->fs, fixture->root), 0);
+    mem_free(fixture);
+    return 0;
+}
+
+static void append(struct store *store, int producer, bool transactional)
+{
+    assert_int_equal(store_append(store, 1, BATCH_CODEC_NONE, producer, transactional), 0);
+}
+
+static void append_at(struct store *store, int64_t now_ms, int count)
+{
+    store->now_ms = now_ms;
+    for (int i = 0; i < count; i++) {
+        append(store, -1, false);
+    }
+}
+
+/* Goal: what a process that died had written to its indexes does not hide a timestamp: neither a
+ * reader by time nor retention may pass over the record. Method: one record of a later day, then
+ * many of today, of which each has an entry in the index of offsets and none in that of times; the
+ * process dies at each point. */
+static void stale__a_time_that_was_not_indexed_yet_outlives_the_process(void **state)
+{
+    struct store *store = &((struct fixture *)*state)->store;
+    const int64_t later_ms = NOW_MS + 86400000;
+    store->config.index_interval_bytes = 0;
+    store->config.timestamp_after_max_ms = INT64_MAX;
+    for (int behind = 0; behind < 4 * INDEX_PENDING_MAX; behind += 1 + behind / 4) {
+        struct log_offset found;
+        int64_t first = store->model_end;
+        assert_int_equal(store_open(store, START_KILLED, 0), 0);
+        for (int i = 0; i < 2 * INDEX_PENDING_MAX; i++) {
+            append_at(store, NOW_MS + i * 1000, 1);
+        }
+        append_at(store, later_ms, 1);
+        append_at(store, NOW_MS, behind);
+        log_abandon(&store->log);
+        assert_int_equal(store_open(store, START_KILLED, 0), 0);
+        assert_int_equal(log_offset_by_timestamp(store->log, later_ms - 2000, INT64_MAX, &found),
+                         0);
+        assert_int_equal(found.offset, first + 2 * INDEX_PENDING_MAX);
+        assert_int_equal(log_offset_of_max_timestamp(store->log, &found), 0);
+        assert_int_equal(found.offset, first + 2 * INDEX_PENDING_MAX);
+        assert_int_equal(log_restart_at(store->log, store->model_end), 0);
+        log_abandon(&store->log);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            stale__a_time_that_was_not_indexed_yet_outlives_the_process, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
