@@ -82,6 +82,8 @@ int log_recover(struct log *log, const struct log_options *options, struct err_m
 /* Producer state as of the log end offset: the newest snapshot and the batches since. */
 int log_rebuild_producers(struct log *log);
 void log_forget_recent(struct log *log);
+/* All that there are: also of offsets that the log does not have any more. */
+int log_remove_snapshots(struct log *log);
 /* Of a producer snapshot that need not be there. */
 int log_remove_snapshot(struct log *log, int64_t offset);
 void log_assert_invariants(const struct log *log);

@@ -584,6 +584,19 @@ static int log_load_producers(struct log *log, struct log_files *files, int64_t 
     return error == 0 && from < to ? log_replay_producers(log, from, to) : error;
 }
 
+int log_remove_snapshots(struct log *log)
+{
+    struct log_files files = {0};
+    int error = log_files_list(log, &files);
+    for (size_t i = 0; error == 0 && i < files.count; i++) {
+        if (files.items[i].kind == LOG_FILE_SNAPSHOT) {
+            error = log_file_remove(log, &files.items[i]);
+        }
+    }
+    mem_free(files.items);
+    return error;
+}
+
 int log_rebuild_producers(struct log *log)
 {
     struct log_files files = {0};

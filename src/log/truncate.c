@@ -171,19 +171,14 @@ int log_restart_at(struct log *log, int64_t offset)
     ASSERT(offset >= 0 && log->place.miss == NULL);
     size_t count = log->segment_count;
     int error = clean_yield(log);
+    /* What they say of producers would be believed again once the log has come that far. */
+    error = error == 0 ? log_remove_snapshots(log) : error;
+    for (size_t i = 0; error == 0 && i < count; i++) {
+        error = segment_rename_deleted(log->segments[i]);
+    }
     if (error != 0) {
         return error;
     }
-    for (size_t i = 0; i < count; i++) {
-        error = segment_rename_deleted(log->segments[i]);
-        if (error == 0) {
-            error = log_remove_snapshot(log, log->segments[i]->base_offset);
-        }
-        if (error != 0) {
-            return error;
-        }
-    }
-    error = log_remove_snapshot(log, log->log_end_offset);
     log->deleted_count += count;
     log_drop_segments(log, 0, count);
     ASSERT(log->size_bytes == 0);
@@ -196,9 +191,7 @@ int log_restart_at(struct log *log, int64_t offset)
     log->producers.snapshot_offset = -1;
     leader_epochs_clear(&log->epochs);
     struct segment *added;
-    if (error == 0) {
-        error = log_add_segment(log, offset, &added);
-    }
+    error = log_add_segment(log, offset, &added);
     if (error == 0) {
         added->timestamps_known = true;
         error = segment_open(added, true);

@@ -82,11 +82,48 @@ static void stale__a_time_that_was_not_indexed_yet_outlives_the_process(void **s
     }
 }
 
+/* Goal: a log that begins anew knows no producer of before, also after another start. Method: a
+ * snapshot lies at an offset that the new log comes to; the process dies behind it. */
+static void stale__snapshots_of_before_do_not_come_back(void **state)
+{
+    struct store *store = &((struct fixture *)*state)->store;
+    char path[256];
+    assert_int_equal(store_open(store, START_CLEAN, 0), 0);
+    for (int i = 0; i < 12; i++) {
+        append(store, 3, false);
+    }
+    assert_int_equal(log_close(&store->log), 0);
+    snprintf(path, sizeof path, "%s/%020d.log", store->directory, 0);
+    assert_int_equal(truncate(path, 0), 0); /* the disk lost it; the snapshot at 12 it kept */
+    struct err_message message = {{0}};
+    struct log_options options = {.fs = store->fs,
+                                  .directory = store->directory,
+                                  .config = store->config,
+                                  .log_start_offset = 6,
+                                  .now_ms = store->now_ms,
+                                  .random = 1};
+    assert_int_equal(log_open(&options, &store->log, &message), 0);
+    assert_int_equal(log_end_offset(store->log), 6);
+    store->model_end = 6;
+    store->sequences[3] = 0;
+    for (int i = 0; i < 6; i++) {
+        append(store, 3, false);
+    }
+    append(store, -1, false);
+    log_abandon(&store->log);
+    options.page_cache_intact = true;
+    assert_int_equal(log_open(&options, &store->log, &message), 0);
+    assert_int_equal(log_producer_count(store->log), 1);
+    assert_int_equal(log_producer_at(store->log, 0).last_sequence, 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             stale__a_time_that_was_not_indexed_yet_outlives_the_process, setup, teardown),
+        cmocka_unit_test_setup_teardown(stale__snapshots_of_before_do_not_come_back, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
