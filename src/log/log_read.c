@@ -165,19 +165,23 @@ int64_t log_available_bytes(struct log *log, int64_t start_offset, int64_t bound
 }
 
 /* An upper bound of the offsets in the bytes that were read (storage format 15.2). */
-static int log_read_upper_bound(struct log *log, size_t index, int64_t start_offset,
-                                size_t read_bytes, int64_t *upper)
+static int log_read_upper_bound(struct log *log, int64_t start_offset, size_t read_bytes,
+                                int64_t *upper)
 {
-    struct segment *segment = log->segments[index];
-    struct batch batch;
+    size_t index;
+    int64_t first_offset;
     int64_t position;
-    *upper = log_segment_end(log, index);
-    int found = segment_find(segment, start_offset, &batch, &position);
+    *upper = log->log_end_offset;
+    /* Where the bytes are, which a gap puts into a later segment than start_offset. */
+    int found = log_locate_from(log, start_offset, &index, &first_offset, &position);
     if (found != 1) {
         return found;
     }
+    struct segment *segment = log->segments[index];
     struct segment_scan scan;
+    struct batch batch;
     int64_t end = position + (int64_t)read_bytes;
+    *upper = log_segment_end(log, index);
     segment_scan_init(&scan, segment, position, segment->size_bytes);
     while ((found = segment_scan_next(&scan, &batch, &position)) == 1) {
         if (position >= end) {
@@ -221,7 +225,7 @@ int log_aborted_transactions(struct log *log, int64_t start_offset, size_t read_
         return some;
     }
     int64_t upper;
-    int error = log_read_upper_bound(log, index, start_offset, read_bytes, &upper);
+    int error = log_read_upper_bound(log, start_offset, read_bytes, &upper);
     bool done = false;
     for (size_t i = index; error == 0 && !done && i < log->segment_count; i++) {
         struct segment_aborted entry;

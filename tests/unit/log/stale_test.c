@@ -117,12 +117,63 @@ static void stale__snapshots_of_before_do_not_come_back(void **state)
     assert_int_equal(log_producer_at(store->log, 0).last_sequence, 5);
 }
 
+static int32_t count_aborted(struct store *store, int64_t offset)
+{
+    struct arena arena;
+    struct log_aborted *aborted;
+    struct log_read_result read;
+    int32_t count;
+    arena_init(&arena, 1 << 16);
+    assert_int_equal(log_read(store->log, offset, log_end_offset(store->log), 1 << 20, true,
+                              &read),
+                     0);
+    assert_true(read.has_range);
+    assert_int_equal(log_aborted_transactions(store->log, offset, read.range.size, &arena,
+                                              &aborted, &count),
+                     0);
+    read.range.release(&read.range);
+    arena_release(&arena);
+    return count;
+}
+
+/* Goal: a reader of committed records is told of the aborted transactions in the batches that it
+ * gets, also when its offset is in a gap that compaction has left at the end of a segment, so that
+ * they come from the next. Method: the end of a finished segment is cut off. */
+static void stale__aborted_transactions_behind_a_gap_are_told(void **state)
+{
+    struct store *store = &((struct fixture *)*state)->store;
+    char path[256];
+    store->config.segment_bytes = 700;
+    assert_int_equal(store_open(store, START_CLEAN, 0), 0);
+    append(store, -1, false);
+    struct segment *first = log_active(store->log);
+    int64_t one_batch = first->size_bytes;
+    while (store->log->segment_count == 1) {
+        append(store, -1, false);
+    }
+    int64_t second = log_active(store->log)->base_offset;
+    append(store, 2, true);
+    assert_int_equal(store_end(store, 2, false), 0);
+    append(store, -1, false);
+    assert_int_equal(store->log->segment_count, 2);
+    assert_int_equal(count_aborted(store, second), 1);
+    assert_int_equal(log_close(&store->log), 0);
+    snprintf(path, sizeof path, "%s/%020d.log", store->directory, 0);
+    assert_int_equal(truncate(path, one_batch), 0);
+    assert_int_equal(store_open(store, START_CLEAN, 0), 0);
+    for (int64_t offset = 0; offset <= second; offset++) {
+        assert_int_equal(count_aborted(store, offset), offset > 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             stale__a_time_that_was_not_indexed_yet_outlives_the_process, setup, teardown),
         cmocka_unit_test_setup_teardown(stale__snapshots_of_before_do_not_come_back, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(stale__aborted_transactions_behind_a_gap_are_told, setup,
                                         teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
