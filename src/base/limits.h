@@ -133,6 +133,10 @@
 #define INDEX_PENDING_MAX LIMIT(64, 2)
 /* Of a segment, what the entries that wait may be about: large batches have few. */
 #define SEGMENT_UNINDEXED_BYTES LIMIT(4 << 20, 300)
+/* Written between two snapshots of the producers, and more for each of them, since a snapshot names
+ * all: after a crash of the process no more is walked. */
+#define LOG_SNAPSHOT_BYTES LIMIT(INT64_C(64) << 20, INT64_C(2000))
+#define LOG_SNAPSHOT_PRODUCER_BYTES LIMIT(16 << 10, 1000)
 /* Newest batches whose places a log remembers, so that a reader at the end needs no index. */
 #define LOG_RECENT_MAX LIMIT(8, 1)
 /* Written within the last seconds: in memory without a look, as long as it is not more. */

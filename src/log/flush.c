@@ -209,7 +209,7 @@ int log_seal(struct log *log, bool sync)
     int64_t snapshot_offset = log->producers.snapshot_offset;
     int error = segment_seal(log_active(log));
     if (error == 0) {
-        error = producer_state_write_snapshot(&log->producers, log->log_end_offset, sync);
+        error = log_write_snapshot(log, sync);
     }
     log->directory_dirty |= log->producers.snapshot_offset != snapshot_offset;
     return error;

@@ -233,6 +233,32 @@ static int log_start_segment(struct segment *segment)
     return error == 0 ? segment_cut_file(segment, 0) : error;
 }
 
+int log_write_snapshot(struct log *log, bool sync)
+{
+    int64_t before = log->producers.snapshot_offset;
+    int error = producer_state_write_snapshot(&log->producers, log->log_end_offset, sync);
+    log->bytes_since_snapshot = 0;
+    if (error != 0 || before < 0 || before == log->producers.snapshot_offset) {
+        return error;
+    }
+    ASSERT(before < log->producers.snapshot_offset);
+    log->directory_dirty = true;
+    const struct segment *segment = log->segments[log_segment_index(log, before)];
+    return segment->base_offset == before ? 0 : log_remove_snapshot(log, before);
+}
+
+/* So that a start after a crash finds one that is not far back. It could do without, so what fails
+ * is not an error of the append, and not tried again at once. What lies below it is not walked any
+ * more; the index of aborted transactions, which a walk completes, has all of theirs by then. */
+static void log_snapshot_when_due(struct log *log)
+{
+    int64_t due = LOG_SNAPSHOT_BYTES +
+                  (int64_t)log->producers.count * LOG_SNAPSHOT_PRODUCER_BYTES;
+    if (log->bytes_since_snapshot >= due) {
+        (void)log_write_snapshot(log, false);
+    }
+}
+
 int log_roll(struct log *log)
 {
     struct segment *active = log_active(log);
@@ -240,7 +266,7 @@ int log_roll(struct log *log)
     ASSERT(log->place.miss == NULL); /* a write waits for the disk */
     int error = segment_seal(active);
     if (error == 0) {
-        error = producer_state_write_snapshot(&log->producers, log->log_end_offset, false);
+        error = log_write_snapshot(log, false);
     }
     struct segment *added;
     if (error == 0) {
@@ -436,6 +462,7 @@ static int log_write(struct log *log, const struct log_append_options *options,
     ASSERT(result->last_offset >= result->base_offset);
     ASSERT(active->size_bytes == position + (int64_t)size);
     log->size_bytes += (int64_t)size;
+    log->bytes_since_snapshot += (int64_t)size;
     log->log_end_offset = result->last_offset + 1;
     size_t at = 0;
     while (error == 0 && at < size) {
@@ -451,6 +478,9 @@ static int log_write(struct log *log, const struct log_append_options *options,
     }
     ASSERT(error != 0 || at == size);
     ASSERT(error != ERR_NOMEM);
+    if (error == 0) {
+        log_snapshot_when_due(log);
+    }
     log_assert_invariants(log);
     return error;
 }

@@ -38,6 +38,7 @@ struct log {
     int64_t log_end_offset;
     int64_t recovery_point;
     int64_t size_bytes;
+    int64_t bytes_since_snapshot; /* appended; of this process */
     struct leader_epochs epochs;
     struct producer_state producers;
     struct log_recent *recent; /* NULL until something is written */
@@ -84,6 +85,8 @@ int log_rebuild_producers(struct log *log);
 void log_forget_recent(struct log *log);
 /* All that there are: also of offsets that the log does not have any more. */
 int log_remove_snapshots(struct log *log);
+/* Of the producers, as of the log end offset. The one before is removed where no segment begins. */
+int log_write_snapshot(struct log *log, bool sync);
 /* Of a producer snapshot that need not be there. */
 int log_remove_snapshot(struct log *log, int64_t offset);
 void log_assert_invariants(const struct log *log);

@@ -11,8 +11,8 @@
 #include "base/limits.h"
 #include "base/list.h"
 #include "base/mem.h"
-#include "log/log.h"
 #include "log/log_dir.h"
+#include "log/log_internal.h"
 #include "protocol/error.h"
 
 #define NOW_MS 1700000000000
@@ -643,6 +643,66 @@ static void log__knows_aborted_transactions_after_every_kind_of_stop(void **stat
     assert_aborted(fixture);
 }
 
+static int count_snapshot(void *context, const char *name, bool is_directory)
+{
+    (void)is_directory;
+    *(int *)context += strstr(name, ".snapshot") != NULL;
+    return 0;
+}
+
+static int snapshots(struct fixture *fixture)
+{
+    int count = 0;
+    assert_int_equal(io_list(&fixture->fs, fixture->directory, count_snapshot, &count), 0);
+    return count;
+}
+
+/* Large batches until the producers' next snapshot. */
+static void append_until_snapshot(struct fixture *fixture)
+{
+    struct log_append_result result;
+    struct sample large = plain(9);
+    int64_t before = fixture->log->producers.snapshot_offset;
+    large.value_size = 100000;
+    int64_t from = log_size_bytes(fixture->log);
+    while (fixture->log->producers.snapshot_offset == before) {
+        assert_int_equal(append(fixture, large, &result), 0);
+        assert_true(log_size_bytes(fixture->log) < from + 2 * LOG_SNAPSHOT_BYTES + 2000000);
+    }
+}
+
+/* In the middle of a segment, too, the producers are written from time to time: a start after a
+ * crash of the process walks from there, and yet knows what was aborted before. */
+static void log__a_start_after_a_kill_walks_from_a_snapshot_that_is_not_far_back(void **state)
+{
+    struct fixture *fixture = *state;
+    struct log_append_result result;
+    struct sample sample = plain(3);
+    sample.producer_id = 9;
+    sample.producer_epoch = 0;
+    sample.base_sequence = 0;
+    sample.attributes = BATCH_TRANSACTIONAL;
+    assert_int_equal(open_log(fixture, START_CLEAN, 0, 0), 0);
+    append_many(fixture, 1);
+    assert_int_equal(append(fixture, sample, &result), 0);
+    append_abort(fixture, 9);
+    for (int i = 0; i < 2; i++) {
+        append_until_snapshot(fixture);
+        assert_int_equal(snapshots(fixture), 1);
+        int64_t snapshot = fixture->log->producers.snapshot_offset;
+        append_many(fixture, 1);
+        assert_int_equal(fixture->log->segment_count, 1);
+        log_abandon(&fixture->log);
+        assert_int_equal(open_log(fixture, START_KILLED, 0, 0), 0);
+        assert_int_equal(fixture->log->producers.snapshot_offset, snapshot);
+        assert_aborted(fixture);
+        assert_int_equal(append(fixture, sample, &result), 0);
+        assert_true(result.duplicate);
+    }
+    assert_int_equal(log_roll(fixture->log), 0);
+    assert_int_equal(snapshots(fixture), 1);
+}
+
 /* A transaction whose first batch claims an offset behind its end, which no CRC covers, and a
  * checkpoint with offsets that no log has: damage, which is lived with. */
 static void log__damaged_offsets_do_not_end_the_process(void **state)
@@ -867,6 +927,7 @@ int main(void)
         CASE(log__writes_epochs_again_that_changed_during_a_sync),
         CASE(log__a_synced_segment_has_its_indexes_also_where_they_are_empty),
         CASE(log__knows_aborted_transactions_after_every_kind_of_stop),
+        CASE(log__a_start_after_a_kill_walks_from_a_snapshot_that_is_not_far_back),
         CASE(log__replays_producers_of_what_was_synced_only),
         CASE(log_dir__a_failed_one_leaves_no_mark_of_an_intact_page_cache),
         CASE(log__damaged_offsets_do_not_end_the_process),
