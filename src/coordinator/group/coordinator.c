@@ -83,7 +83,13 @@ void group_take(struct group *group)
 
 void group_put_back(struct group *group)
 {
-    ASSERT(group_find(group->owner, group->id) == NULL);
+    struct group *newer = group_find(group->owner, group->id);
+    if (newer != NULL) { /* joined in the belief that this one had ended */
+        ASSERT(newer->kind == GROUP_CLASSIC && newer != group);
+        classic_answer_all(newer, KAFKA_COORDINATOR_NOT_AVAILABLE);
+        group_take(newer);
+        group_free(newer);
+    }
     /* The slot that it left is still there: a table does not shrink. */
     int error = map_insert(&group->owner->groups, group);
     ASSERT(error == 0);
@@ -247,7 +253,8 @@ static void groups_complete(struct group_coordinator *owner)
     const struct offset_group *offsets;
     while ((offsets = map_next(&owner->offsets, &cursor)) != NULL) {
         struct group *group = group_find(owner, offsets->id);
-        if (group == NULL && (group = group_make(owner, offsets->id)) != NULL) {
+        if (group == NULL && offsets_make_a_group(offsets) &&
+            (group = group_make(owner, offsets->id)) != NULL) {
             group->simple = group->committed = true;
         }
     }

@@ -21,7 +21,7 @@ struct group *group_make_consumer(struct group_coordinator *owner, struct string
 void group_set_kind(struct group *group, enum group_kind kind);
 /* Out of the table, still whole. */
 void group_take(struct group *group);
-/* Puts one back that was taken. */
+/* Puts one back that was taken; one that was made under its name meanwhile goes. */
 void group_put_back(struct group *group);
 void group_free(struct group *group);
 /* Records of a classic group, or of what is kept of another, which end it. */
@@ -180,6 +180,9 @@ void group_delete(struct group_coordinator *owner, struct runtime_call *call);
 void offsets_init(struct group_coordinator *owner);
 void offsets_release(struct group_coordinator *owner);
 struct offset_group *offsets_of(const struct group_coordinator *owner, struct string_view group);
+/* Whether there is a group because of them: not of what an open transaction has brought and a
+ * tombstone has taken again. */
+bool offsets_make_a_group(const struct offset_group *offsets);
 /* The newest, committed or not; NULL: none, or deleted. */
 const struct offset_version *offset_newest(const struct offset_entry *entry);
 /* The one that is committed; NULL: none. */

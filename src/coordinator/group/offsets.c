@@ -354,6 +354,29 @@ static void transaction_offset_settle(struct runtime_change *change, bool keep)
     }
 }
 
+bool offsets_make_a_group(const struct offset_group *offsets)
+{
+    size_t cursor = 0;
+    const struct offset_entry *entry;
+    while ((entry = map_next(&offsets->entries, &cursor)) != NULL) {
+        if (offset_newest(entry) != NULL) {
+            return true;
+        }
+    }
+    LIST_FOR_EACH(node, &offsets->owner->transactions)
+    {
+        LIST_FOR_EACH(at, &CONTAINER_OF(node, struct offset_transaction, node)->offsets)
+        {
+            const struct transaction_offset *offset =
+                CONTAINER_OF(at, struct transaction_offset, node);
+            if (offset->forgotten == 0 && string_view_equal(offset->group, offsets->id)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static struct offset_transaction *transaction_need(struct group_coordinator *owner,
                                                    int64_t producer_id)
 {
@@ -593,10 +616,10 @@ static void simple_settle(struct runtime_change *base, bool keep)
 {
     struct simple_change *change = CONTAINER_OF(base, struct simple_change, change);
     struct group *group = change->group;
-    ASSERT(group_find(group->owner, group->id) == group);
     if (keep) {
-        group->committed = true;
+        group->committed = true; /* its end may be on its way already */
     } else if (group->state == CLASSIC_EMPTY && list_empty(&group->pendings)) {
+        ASSERT(group_find(group->owner, group->id) == group);
         group_take(group);
         group_free(group);
     }

@@ -137,11 +137,9 @@ static inline void ask_init(struct ask *ask, int16_t api_key, int16_t version, c
     ask->call.arena = &ask->arena;
 }
 
-/* Loads what the log holds into a new coordinator. */
-static inline void fixture_restart(struct fixture *fixture)
+/* Loads what the log holds into a coordinator that was just made. */
+static inline void fixture_load(struct fixture *fixture)
 {
-    group_coordinator_destroy(&fixture->groups);
-    fixture_open(fixture);
     size_t at = 0;
     while (at < fixture->log.size) {
         struct batch batch;
@@ -153,6 +151,13 @@ static inline void fixture_restart(struct fixture *fixture)
     fixture->committed = fixture->log_end_offset;
     runtime_loaded(fixture->runtime, fixture->now);
     fixture_settle(fixture);
+}
+
+static inline void fixture_restart(struct fixture *fixture)
+{
+    group_coordinator_destroy(&fixture->groups);
+    fixture_open(fixture);
+    fixture_load(fixture);
 }
 
 static inline void fixture_ask(struct fixture *fixture, struct ask *ask)
