@@ -14,6 +14,7 @@
 #include "broker/wake.h"
 
 #define FETCH_BY_ID_VERSION 13
+#define FETCH_TELLS_LEADER 16
 #define FETCH_ARENA_BYTES_MAX (16u << 20)
 
 struct fetch_work;
@@ -342,7 +343,9 @@ static void fetch_fill_partition(struct broker_request *request, struct fetch_wo
         .snapshot_id = {-1, -1},
         .preferred_read_replica = -1,
     };
-    if (item->error == KAFKA_NOT_LEADER_OR_FOLLOWER || item->error == KAFKA_FENCED_LEADER_EPOCH) {
+    if ((item->error == KAFKA_NOT_LEADER_OR_FOLLOWER ||
+         item->error == KAFKA_FENCED_LEADER_EPOCH) &&
+        request->header.request_api_version >= FETCH_TELLS_LEADER) {
         out->current_leader.leader_id = item->leader;
         out->current_leader.leader_epoch = item->leader_epoch;
     }

@@ -5,6 +5,7 @@
 #include "broker/topic_config.h"
 #include "broker/transaction_enrol.h"
 
+#define PRODUCE_TELLS_LEADER 10
 #define PRODUCE_BY_ID_VERSION 13
 #define ABORTABLE_VERSION 11
 #define ADDS_VERSION 12
@@ -229,7 +230,8 @@ static void produce_respond(struct produce_work *work)
         response->base_offset = item->error == 0 ? item->base_offset : -1;
         response->log_append_time_ms = item->error == 0 ? item->log_append_time_ms : -1;
         response->log_start_offset = item->log_start_offset;
-        if (item->error == KAFKA_NOT_LEADER_OR_FOLLOWER) {
+        if (item->error == KAFKA_NOT_LEADER_OR_FOLLOWER &&
+            request->header.request_api_version >= PRODUCE_TELLS_LEADER) {
             response->current_leader.leader_id = item->leader;
             response->current_leader.leader_epoch = item->leader_epoch;
         }
