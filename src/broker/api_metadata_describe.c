@@ -135,9 +135,7 @@ static void describe_partition(
     out->offline_replicas.items = offline.items;
     out->offline_replicas.count = offline.count;
     if (!cluster_view_reaches(view, partition->leader)) {
-        bool is_known = image_broker_by_id(view->image, partition->leader) != NULL;
-        out->leader_id = -1;
-        out->error_code = is_known ? KAFKA_LISTENER_NOT_FOUND : KAFKA_LEADER_NOT_AVAILABLE;
+        out->leader_id = -1; /* which is no error here, other than in Metadata */
     }
 }
 
