@@ -338,6 +338,8 @@ static int broker_find_partitions(struct broker *broker, struct err_message *mes
     struct find_dirs find = {.broker = broker};
     for (int32_t i = 0; i < broker->options.dir_count; i++) {
         broker->dirs[i].dir = broker->options.dirs[i];
+        broker->dirs[i].broker = broker;
+        broker->dirs[i].missing = broker->options.dirs[i]->offline;
         atomic_init(&broker->dirs[i].offline, broker->options.dirs[i]->offline);
         find.dir = &broker->dirs[i];
         int error = broker->options.dirs[i]->offline
@@ -509,6 +511,13 @@ void broker_destroy(struct broker **destroyed, bool clean)
     *destroyed = NULL;
 }
 
+static void broker_tell_failed(struct loop_mail *mail)
+{
+    struct broker_dir *dir = CONTAINER_OF(mail, struct broker_dir, failed);
+    const struct broker_options *options = &dir->broker->options;
+    options->on_dir_failed(options->context, (int32_t)(dir - dir->broker->dirs));
+}
+
 void broker_dir_fail(struct broker_shard *shard, struct broker_dir *dir, int error)
 {
     struct broker *broker = shard->broker;
@@ -533,6 +542,9 @@ void broker_dir_fail(struct broker_shard *shard, struct broker_dir *dir, int err
         broker->options.on_fatal(broker->options.context, why);
     } else if (!any) {
         broker->options.on_fatal(broker->options.context, "every log directory has failed");
+    } else if (broker->options.on_dir_failed != NULL && !broker->stopped) {
+        dir->failed.run = broker_tell_failed;
+        loop_post(broker->shards[0].loop, &dir->failed);
     }
 }
 

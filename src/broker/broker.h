@@ -59,6 +59,8 @@ struct broker_options {
     void (*on_applied)(void *context, const struct image *image);
     /* On shard 0: a connection has gone, or may come sooner; listeners may ask again. */
     void (*on_room)(void *context);
+    /* On shard 0: the log directory of that index has failed, and there are others; may be NULL. */
+    void (*on_dir_failed)(void *context, int32_t dir);
     /* Any thread: no log directory is left. */
     void (*on_fatal)(void *context, const char *why);
     void *context;
@@ -87,6 +89,9 @@ void broker_adopt(struct broker *broker, int descriptor, int32_t listener);
 /* A directory of log.dirs, shared by all shards. */
 struct broker_dir {
     struct log_dir *dir;
+    struct broker *broker;
+    struct loop_mail failed; /* to shard 0, once */
+    bool missing; /* at the start already */
     atomic_int partition_count;
     atomic_bool offline;
     atomic_bool cordoned; /* gets no new partitions (cordon.h) */

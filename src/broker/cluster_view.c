@@ -56,25 +56,6 @@ struct cluster_view_ids cluster_view_reachable(const struct cluster_view *view,
     return copy;
 }
 
-/* Directory ids below 100 are reserved: 0 migrating, 1 not assigned yet, 2 lost. */
-static bool directory_is_online(const struct image_broker *broker, struct uuid directory)
-{
-    static const struct uuid unassigned = {{[15] = 1}};
-    static const struct uuid lost = {{[15] = 2}};
-    if (uuid_is_zero(directory) || uuid_equal(directory, unassigned)) {
-        return true;
-    }
-    if (uuid_equal(directory, lost)) {
-        return false;
-    }
-    for (int32_t i = 0; i < broker->directory_count; i++) {
-        if (uuid_equal(broker->directories[i], directory)) {
-            return true;
-        }
-    }
-    return broker->directory_count == 0;
-}
-
 static bool replica_is_offline(const struct cluster_view *view,
                                const struct image_partition *partition, int32_t index)
 {
@@ -84,7 +65,7 @@ static bool replica_is_offline(const struct cluster_view *view,
         return true;
     }
     return partition->directories != NULL &&
-           !directory_is_online(broker, partition->directories[index]);
+           !image_broker_has_directory(broker, partition->directories[index]);
 }
 
 struct cluster_view_ids cluster_view_offline(const struct cluster_view *view,

@@ -86,8 +86,9 @@ int16_t partition_check_leader(const struct partition *partition, int32_t curren
     if (partition == NULL) {
         return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     }
-    if (partition->log == NULL || atomic_load_explicit(&partition->dir->offline,
-                                                       memory_order_relaxed)) {
+    bool offline = partition->log == NULL ||
+                   atomic_load_explicit(&partition->dir->offline, memory_order_relaxed);
+    if (offline && !partition->led_elsewhere) {
         return KAFKA_KAFKA_STORAGE_ERROR;
     }
     if (current_leader_epoch >= 0 && current_leader_epoch < partition->leader_epoch) {
@@ -503,8 +504,14 @@ int partition_apply(struct broker_shard *shard, const struct partition_settings 
     if (partition != NULL && partition->open_again) {
         partition_open(partition, settings->log);
     }
-    if (partition == NULL || partition->log == NULL) {
-        return partition == NULL || partition->open_again ? ERR_NOMEM : 0;
+    if (partition == NULL || partition->open_again) {
+        return ERR_NOMEM;
+    }
+    if (partition->log == NULL) {
+        partition->led_elsewhere =
+            partition->dir->missing && state->leader != shard->broker->options.node_id;
+        partition->leader_epoch = state->leader_epoch;
+        return 0;
     }
     log_use_config(partition->log, settings->log);
     list_remove(&partition->compacted_node);

@@ -22,6 +22,7 @@ struct partition {
     struct broker_dir *dir;
     size_t topic_size;
     struct log *log; /* NULL: offline */
+    bool led_elsewhere; /* or by nobody: its directory was missing from the start */
     int32_t leader;
     int32_t leader_epoch;
     int32_t isr_count;

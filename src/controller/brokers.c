@@ -154,9 +154,12 @@ void controller_register_broker(struct controller *controller, struct controller
     if (response->error_code == 0) {
         const struct image_broker *known = image_broker_by_id(controller->image, asked->broker_id);
         bool same = known != NULL && uuid_equal(known->incarnation_id, asked->incarnation_id);
-        /* The epoch of a new incarnation is the offset of its record: above all before it. */
+        /* The epoch of a new incarnation is the offset of its first record: above all before. */
         int64_t epoch = same ? known->epoch : call->next_offset;
         ASSERT(known == NULL || same || epoch > known->epoch);
+        if (known != NULL && !same && asked->previous_broker_epoch != known->epoch) {
+            controller_forget_eligible(controller, call, known->id);
+        }
         add_registration(controller, call, epoch, same ? known->fenced : true);
         response->broker_epoch = epoch;
         struct controller_session *session = session_of(controller, asked->broker_id);
@@ -234,20 +237,32 @@ static void lead_as_eligible(struct controller *controller, struct controller_ca
     controller_add_partition_change(controller, call->records, &record);
 }
 
+void controller_lead_again(struct controller *controller, struct controller_call *call,
+                           const struct image_topic *topic, int32_t index, int32_t broker_id)
+{
+    const struct image_partition *partition = &topic->partitions[index];
+    ASSERT(index < topic->partition_count);
+    if (partition->leader == broker_id ||
+        (partition->leader < 0 && ids_have(partition->isr, broker_id))) {
+        controller_add_leader_change(controller, call->records, topic->id, index, broker_id);
+    } else if (partition->leader < 0 && partition->isr.count == 0) {
+        lead_as_eligible(controller, call, topic, index, broker_id);
+    }
+}
+
 /* A broker is back: it leads again what it led, under a new leader epoch, since a restart may have
- * cost it records that nobody else has; and what has no leader and it can lead. */
-static void lead_again(struct controller *controller, struct controller_call *call,
-                       int32_t broker_id)
+ * cost it records that nobody else has; and what has no leader and it can lead. Not what lies in a
+ * directory that it came back without. */
+static void lead_all_again(struct controller *controller, struct controller_call *call,
+                           int32_t broker_id)
 {
     for (size_t i = 0; i < image_topic_count(controller->image); i++) {
         const struct image_topic *topic = image_topic_at(controller->image, i);
         for (int32_t j = 0; j < topic->partition_count; j++) {
-            const struct image_partition *partition = &topic->partitions[j];
-            if (partition->leader == broker_id ||
-                (partition->leader < 0 && ids_have(partition->isr, broker_id))) {
-                controller_add_leader_change(controller, call->records, topic->id, j, broker_id);
-            } else if (partition->leader < 0 && partition->isr.count == 0) {
-                lead_as_eligible(controller, call, topic, j, broker_id);
+            if (controller_replica_is_online(controller, &topic->partitions[j], broker_id)) {
+                controller_lead_again(controller, call, topic, j, broker_id);
+            } else {
+                controller_take_offline(controller, call, topic, j, broker_id);
             }
         }
     }
@@ -314,13 +329,17 @@ void controller_heartbeat(struct controller *controller, struct controller_call 
     }
     response->is_caught_up = asked->current_metadata_offset >= broker->epoch;
     response->is_fenced = broker->fenced;
+    bool failed = controller_fail_directories(controller, call, broker,
+                                              asked->offline_log_dirs.items,
+                                              asked->offline_log_dirs.count);
     add_cordoned(controller, call, broker, asked);
     if (asked->want_shut_down) {
         /* Nobody else could take its partitions over. */
         response->should_shut_down = true;
-    } else if (broker->fenced && !asked->want_fence && response->is_caught_up) {
+    } else if (broker->fenced && !asked->want_fence && response->is_caught_up && !failed) {
+        /* Not with the image of before the failure: it leads by what is left. */
         add_fencing(controller, call, broker, -1);
-        lead_again(controller, call, broker->id);
+        lead_all_again(controller, call, broker->id);
         response->is_fenced = false;
     } else if (!broker->fenced && asked->want_fence) {
         add_fencing(controller, call, broker, 1);

@@ -73,6 +73,24 @@ int16_t controller_check_replicas(const struct controller *controller,
 void controller_add_leader_change(struct controller *controller,
                                   struct controller_records *records, struct uuid topic_id,
                                   int32_t partition, int32_t leader);
+/* Whether a broker's replica lies in a directory that the broker has. */
+bool controller_replica_is_online(const struct controller *controller,
+                                  const struct image_partition *partition, int32_t broker_id);
+/* Takes a broker's replica out of the ISR and from the leadership; nothing where it has neither. */
+void controller_take_offline(struct controller *controller, struct controller_call *call,
+                             const struct image_topic *topic, int32_t index, int32_t broker_id);
+/* A broker has not ended in order, so its log may lack records: no partition counts on it any more
+ * (KIP-966), but as the last one that was known. */
+void controller_forget_eligible(struct controller *controller, struct controller_call *call,
+                                int32_t broker_id);
+/* What lies in directories of a broker that have failed goes offline, and they leave its
+ * registration. False: they had done so before. */
+bool controller_fail_directories(struct controller *controller, struct controller_call *call,
+                                 const struct image_broker *broker, const struct uuid *failed,
+                                 int32_t failed_count);
+/* A broker whose replica is online leads, where it did or where nobody does and it may. */
+void controller_lead_again(struct controller *controller, struct controller_call *call,
+                           const struct image_topic *topic, int32_t index, int32_t broker_id);
 void controller_add_config(struct controller_records *records, int8_t type,
                            struct string_view resource, struct string_view name,
                            struct string_view value);

@@ -2,21 +2,12 @@
 #include "base/assert.h"
 #include "controller/controller_internal.h"
 
-static bool directory_is_of(const struct image_broker *broker, struct uuid id)
-{
-    for (int32_t i = 0; i < broker->directory_count; i++) {
-        if (uuid_equal(broker->directories[i], id)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* 0, or what is wrong with it. */
+/* 0, or what is wrong with it. In a directory that the broker does not have the replica is offline;
+ * in one that it has, it can lead again. */
 static int16_t assign_one(struct controller *controller, struct controller_call *call,
-                          const struct image_topic *topic, int32_t index, struct uuid id)
+                          const struct image_broker *broker, const struct image_topic *topic,
+                          int32_t index, struct uuid id)
 {
-    const struct assign_replicas_to_dirs_request *asked = call->request;
     if (topic == NULL) {
         return KAFKA_UNKNOWN_TOPIC_ID;
     }
@@ -26,7 +17,7 @@ static int16_t assign_one(struct controller *controller, struct controller_call 
     const struct image_partition *partition = &topic->partitions[index];
     int32_t replica = 0;
     while (replica < partition->replicas.count &&
-           partition->replicas.ids[replica] != asked->broker_id) {
+           partition->replicas.ids[replica] != broker->id) {
         replica++;
     }
     if (replica == partition->replicas.count) {
@@ -53,11 +44,16 @@ static int16_t assign_one(struct controller *controller, struct controller_call 
     record.directories.count = partition->replicas.count;
     ASSERT(record.isr.count < 0 && record.replicas.count < 0);
     controller_add_partition_change(controller, call->records, &record);
+    if (!image_broker_has_directory(broker, id)) {
+        controller_take_offline(controller, call, topic, index, broker->id);
+    } else if (partition->leader < 0 && !broker->fenced) {
+        controller_lead_again(controller, call, topic, index, broker->id);
+    }
     return 0;
 }
 
 static void assign_topic(struct controller *controller, struct controller_call *call,
-                         struct uuid id, int16_t error,
+                         const struct image_broker *broker, struct uuid id,
                          const struct assign_replicas_to_dirs_request_topic_data *asked,
                          struct assign_replicas_to_dirs_response_topic_data *result)
 {
@@ -68,10 +64,8 @@ static void assign_topic(struct controller *controller, struct controller_call *
         int32_t index = asked->partitions.items[i].partition_index;
         result->partitions.items[i].partition_index = index;
         result->partitions.items[i].error_code =
-            error != 0 ? error
-                       : assign_one(controller, call,
-                                    image_topic_by_id(controller->image, asked->topic_id), index,
-                                    id);
+            assign_one(controller, call, broker,
+                       image_topic_by_id(controller->image, asked->topic_id), index, id);
         result->partitions.count = (int32_t)i + 1;
     }
 }
@@ -100,12 +94,11 @@ void controller_assign_directories(struct controller *controller, struct control
         struct assign_replicas_to_dirs_response_directory_data *to =
             &response->directories.items[i];
         size_t topics = from->topics.count > 0 ? (size_t)from->topics.count : 0;
-        int16_t error = directory_is_of(broker, from->id) ? 0 : KAFKA_UNKNOWN_SERVER_ERROR;
         to->id = from->id;
         to->topics.items = arena_array(call->arena, topics, sizeof *to->topics.items);
         response->directories.count = (int32_t)i + 1;
         for (size_t j = 0; to->topics.items != NULL && j < topics; j++) {
-            assign_topic(controller, call, from->id, error, &from->topics.items[j],
+            assign_topic(controller, call, broker, from->id, &from->topics.items[j],
                          &to->topics.items[j]);
             to->topics.count = (int32_t)j + 1;
         }

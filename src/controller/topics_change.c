@@ -298,7 +298,8 @@ static int16_t elect(struct controller *controller, struct controller_call *call
     for (int32_t i = 0; i < partition->isr.count; i++) {
         in_sync |= partition->isr.ids[i] == wanted;
     }
-    if (broker == NULL || broker->fenced || (preferred && !in_sync)) {
+    if (broker == NULL || broker->fenced || (preferred && !in_sync) ||
+        !controller_replica_is_online(controller, partition, wanted)) {
         *message = string_view_of(preferred ? "The preferred leader was not available."
                                             : "Eligible topic partition leaders are not "
                                               "available.");

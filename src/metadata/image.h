@@ -87,6 +87,9 @@ const struct image_topic *image_topic_by_id(const struct image *image, struct uu
 size_t image_broker_count(const struct image *image);
 const struct image_broker *image_broker_at(const struct image *image, size_t index);
 const struct image_broker *image_broker_by_id(const struct image *image, int32_t id);
+/* Whether a replica assigned to that directory can be there: a registered one, one that is still to
+ * be chosen, or any where the broker has not said which it has. */
+bool image_broker_has_directory(const struct image_broker *broker, struct uuid directory);
 
 /* Settings of a resource (types as in IncrementalAlterConfigs: 2 topic, 4 broker, ...; the name of
  * the cluster-wide broker default is ""). Empty when there are none. */

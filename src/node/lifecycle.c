@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/assert.h"
 #include "base/mem.h"
 #include "broker/cordon.h"
 #include "protocol/error.h"
@@ -23,6 +24,7 @@ struct lifecycle {
     bool unfenced;
     bool caught_up;  /* the controller said so: from then on it is told what is cordoned */
     bool tell_again; /* of that something changed while a beat was under way */
+    bool gone[BROKER_DIRS_MAX]; /* directories that failed, or were missing at the start */
     int64_t broker_epoch;
     int64_t metadata_offset;
     struct broker_registration_request registration;
@@ -30,6 +32,8 @@ struct lifecycle {
     struct uuid directories[BROKER_DIRS_MAX];
     struct uuid cordoned[BROKER_DIRS_MAX];
     struct uuid told[BROKER_DIRS_MAX]; /* those of the beat under way */
+    struct uuid failed[BROKER_DIRS_MAX]; /* since the start; in every beat from then on */
+    int32_t failed_count;
     int32_t cordoned_count; /* -1: the cluster's metadata.version knows of none */
     struct broker_registration_request_feature features[FEATURE_COUNT];
     struct broker_heartbeat_request heartbeat;
@@ -111,12 +115,32 @@ static void lifecycle_beaten(struct broker_submission *submission, int16_t error
     lifecycle_again(lifecycle, next_ms);
 }
 
+static int uuid_order(const void *a, const void *b)
+{
+    return memcmp(((const struct uuid *)a)->bytes, ((const struct uuid *)b)->bytes, 16);
+}
+
+/* The registration names the directories that there are by now. */
+static void lifecycle_fill_directories(struct lifecycle *lifecycle)
+{
+    int32_t count = 0;
+    for (int32_t i = 0; i < lifecycle->options.dir_count; i++) {
+        if (!lifecycle->gone[i]) {
+            lifecycle->directories[count++] = lifecycle->options.dirs[i]->properties.directory_id;
+        }
+    }
+    qsort(lifecycle->directories, (size_t)count, sizeof lifecycle->directories[0], uuid_order);
+    lifecycle->registration.log_dirs.items = lifecycle->directories;
+    lifecycle->registration.log_dirs.count = count;
+}
+
 static void lifecycle_step(struct lifecycle *lifecycle)
 {
     if (lifecycle->under_way) {
         return;
     }
     if (!lifecycle->registered) {
+        lifecycle_fill_directories(lifecycle);
         lifecycle_submit(lifecycle, API_BROKER_REGISTRATION, REGISTRATION_VERSION,
                          &lifecycle->registration, lifecycle_registered);
         return;
@@ -127,6 +151,8 @@ static void lifecycle_step(struct lifecycle *lifecycle)
     lifecycle->heartbeat.cordoned_log_dirs.count =
         lifecycle->caught_up ? lifecycle->cordoned_count : -1;
     memcpy(lifecycle->told, lifecycle->cordoned, sizeof lifecycle->told);
+    lifecycle->heartbeat.offline_log_dirs.items = lifecycle->failed;
+    lifecycle->heartbeat.offline_log_dirs.count = lifecycle->failed_count;
     lifecycle->tell_again = false;
     lifecycle_submit(lifecycle, API_BROKER_HEARTBEAT, HEARTBEAT_VERSION, &lifecycle->heartbeat,
                      lifecycle_beaten);
@@ -140,7 +166,7 @@ static bool lifecycle_cordon(struct lifecycle *lifecycle, const struct image *im
     bool known = image_feature_level(image, "metadata.version") >= CORDON_METADATA_VERSION;
     for (int32_t i = 0; known && i < lifecycle->options.dir_count; i++) {
         const struct log_dir *dir = lifecycle->options.dirs[i];
-        if (!dir->offline && cordon_covers(lifecycle->options.config, image, dir->path)) {
+        if (!lifecycle->gone[i] && cordon_covers(lifecycle->options.config, image, dir->path)) {
             now[count++] = dir->properties.directory_id;
         }
     }
@@ -154,6 +180,18 @@ static bool lifecycle_cordon(struct lifecycle *lifecycle, const struct image *im
     return changed;
 }
 
+/* A beat at once, or after the one under way. */
+static void lifecycle_tell_soon(struct lifecycle *lifecycle)
+{
+    if (!lifecycle->registered) {
+        return; /* the first beat after that tells all */
+    }
+    lifecycle->tell_again = true;
+    if (!lifecycle->under_way) {
+        loop_timer_arm(lifecycle->options.loop, &lifecycle->timer, 0);
+    }
+}
+
 void lifecycle_on_image(struct lifecycle *lifecycle, const struct image *image)
 {
     bool first = lifecycle->metadata_offset < 0;
@@ -161,19 +199,35 @@ void lifecycle_on_image(struct lifecycle *lifecycle, const struct image *image)
     lifecycle->metadata_offset = image_offset(image);
     if (first) {
         lifecycle_step(lifecycle);
-    } else if (changed && lifecycle->registered && lifecycle->caught_up) {
-        lifecycle->tell_again = true;
-        if (!lifecycle->under_way) {
-            loop_timer_arm(lifecycle->options.loop, &lifecycle->timer, 0);
-        }
+    } else if (changed && lifecycle->caught_up) {
+        lifecycle_tell_soon(lifecycle);
     }
+}
+
+void lifecycle_on_dir_failed(struct lifecycle *lifecycle, int32_t dir)
+{
+    ASSERT(dir >= 0 && dir < lifecycle->options.dir_count && !lifecycle->gone[dir]);
+    lifecycle->gone[dir] = true;
+    lifecycle->failed[lifecycle->failed_count++] =
+        lifecycle->options.dirs[dir]->properties.directory_id;
+    lifecycle_tell_soon(lifecycle);
 }
 
 bool lifecycle_is_unfenced(const struct lifecycle *lifecycle) { return lifecycle->unfenced; }
 
-static int uuid_order(const void *a, const void *b)
+/* The epoch of the last process when it ended in order, which every directory must say alike. */
+static int64_t lifecycle_previous_epoch(const struct lifecycle *lifecycle)
 {
-    return memcmp(((const struct uuid *)a)->bytes, ((const struct uuid *)b)->bytes, 16);
+    int64_t epoch = -1;
+    for (int32_t i = 0; i < lifecycle->options.dir_count; i++) {
+        const struct log_dir *dir = lifecycle->options.dirs[i];
+        if (dir->offline || !dir->clean_shutdown ||
+            (i > 0 && dir->previous_broker_epoch != epoch)) {
+            return -1;
+        }
+        epoch = dir->previous_broker_epoch;
+    }
+    return epoch;
 }
 
 static void lifecycle_fill(struct lifecycle *lifecycle)
@@ -187,7 +241,6 @@ static void lifecycle_fill(struct lifecycle *lifecycle)
     registration->cluster_id = lifecycle->options.cluster_id;
     registration->incarnation_id = lifecycle->options.incarnation_id;
     registration->rack = config_string(config, "broker.rack");
-    registration->previous_broker_epoch = -1;
     bool unstable = config_boolean(config, "unstable.feature.versions.enable");
     registration->features.items = lifecycle->features;
     registration->features.count = FEATURE_COUNT;
@@ -206,19 +259,10 @@ static void lifecycle_fill(struct lifecycle *lifecycle)
                     listener->security_protocol};
         }
     }
-    registration->log_dirs.items = lifecycle->directories;
     for (int32_t i = 0; i < lifecycle->options.dir_count; i++) {
-        const struct log_dir *dir = lifecycle->options.dirs[i];
-        if (dir->offline) {
-            continue;
-        }
-        lifecycle->directories[registration->log_dirs.count++] = dir->properties.directory_id;
-        if (dir->clean_shutdown) {
-            registration->previous_broker_epoch = dir->previous_broker_epoch;
-        }
+        lifecycle->gone[i] = lifecycle->options.dirs[i]->offline;
     }
-    qsort(lifecycle->directories, (size_t)registration->log_dirs.count,
-          sizeof lifecycle->directories[0], uuid_order);
+    registration->previous_broker_epoch = lifecycle_previous_epoch(lifecycle);
 }
 
 int lifecycle_create(const struct lifecycle_options *options, struct lifecycle **created)

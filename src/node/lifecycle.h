@@ -23,6 +23,9 @@ int lifecycle_create(const struct lifecycle_options *options, struct lifecycle *
 void lifecycle_destroy(struct lifecycle **lifecycle);
 /* Each image; the first starts the registration. */
 void lifecycle_on_image(struct lifecycle *lifecycle, const struct image *image);
+/* One of the directories has failed: the controller is told, so that nobody asks for what lies
+ * there. */
+void lifecycle_on_dir_failed(struct lifecycle *lifecycle, int32_t dir);
 bool lifecycle_is_unfenced(const struct lifecycle *lifecycle);
 
 /* signals.c: SIGTERM and SIGINT stop this node; NULL: nobody. */

@@ -393,6 +393,14 @@ static void node_on_unfenced(void *context, int64_t broker_epoch)
     node_serve_if_ready(node);
 }
 
+static void node_on_dir_failed(void *context, int32_t dir)
+{
+    struct node *node = context;
+    if (!node->closing) {
+        lifecycle_on_dir_failed(node->lifecycle, dir);
+    }
+}
+
 static int node_create_broker(struct node *node, struct err_message *message)
 {
     const struct config *config = node->options.config;
@@ -414,6 +422,7 @@ static int node_create_broker(struct node *node, struct err_message *message)
         .kraft_version = node_kraft_version,
         .on_applied = node_on_applied,
         .on_room = node_on_room,
+        .on_dir_failed = node_on_dir_failed,
         .on_fatal = node_fatal,
         .context = node,
     };

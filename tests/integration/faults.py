@@ -21,7 +21,7 @@ import harness
 import wirecodec as wire
 from wirecodec import Connection, array, batch, string
 
-CORRUPT_MESSAGE, STORAGE_ERROR = 2, 56
+CORRUPT_MESSAGE, LEADER_NOT_AVAILABLE, NOT_LEADER, STORAGE_ERROR = 2, 5, 6, 56
 DESCRIBE_LOG_DIRS = 35
 CLUSTER = "4L6g3nShT-eMCtK--X86sw"
 EIO, ENOSPC = 5, 28
@@ -267,6 +267,7 @@ def starts_with(made, kept):
     made.start()
     with made.connect() as connection:
         for partition, values in kept.items():
+            check(leader_of(connection, partition)[:2], (0, 1), "its leader")
             check(read_partition(connection, partition), (values, 0), "what was acknowledged")
             fill(connection, partition, 3, start=1000)
     check(made.stop(), 0, "exit status")
@@ -291,10 +292,28 @@ def until_storage_error(connection, partition, size=20000, tries=500):
     raise AssertionError("the disk never filled up")
 
 
-def offline_answers(connection, partition):
-    check(connection.produce("t", batch([b"x"]), partition)[0], STORAGE_ERROR, "a produce")
-    check(connection.fetch([("t", partition, 0)])[2]["t", partition][0], STORAGE_ERROR, "a fetch")
-    check(connection.list_offset("t", -1, partition)[0], STORAGE_ERROR, "ListOffsets")
+def leader_of(connection, partition):
+    """What Metadata says of it: (error, leader, leader epoch, ISR, offline replicas)."""
+    reader = connection.ask(wire.METADATA, array([string("t")]) + b"\0", version=7)
+    reader.take("i")
+    reader.array(lambda: (reader.take("i"), reader.string(), reader.take("i"), reader.string()))
+    reader.string(), reader.take("i")
+    reader.take("i"), reader.take("h"), reader.string(), reader.take("b")
+    found = {}
+    for _ in range(reader.take("i")):
+        error, index, leader, epoch = (reader.take(form) for form in "hiii")
+        ids = [reader.array(lambda: reader.take("i")) for _ in range(3)]
+        found[index] = (error, leader, epoch, ids[1], ids[2])
+    return found[partition]
+
+
+def offline_answers(connection, partition, error=STORAGE_ERROR):
+    """A partition in a directory that failed, or was missing at the start: NOT_LEADER_OR_FOLLOWER."""
+    check(connection.produce("t", batch([b"x"]), partition)[0], error, "a produce")
+    check(connection.fetch([("t", partition, 0)])[2]["t", partition][0], error, "a fetch")
+    check(connection.list_offset("t", -1, partition)[0], error, "ListOffsets")
+    harness.wait_for(lambda: leader_of(connection, partition) == (LEADER_NOT_AVAILABLE, -1, 1, [], [1]),
+                     SECONDS, "that nobody leads it")
 
 
 def disk_full_takes_one_directory_offline_and_room_brings_it_back():
@@ -441,7 +460,7 @@ def a_read_only_remount_takes_the_directory_offline():
             check(subprocess.run(remount, capture_output=True).returncode, 0, "remount")
         made.start()
         with made.connect() as connection:
-            offline_answers(connection, places["b"])
+            offline_answers(connection, places["b"], NOT_LEADER)
             others_serve(connection, places)
         check(made.stop(), 0, "exit status")
         remount[2] = "remount,rw"
@@ -457,7 +476,7 @@ def _without_b(spoil, mend):
         spoil(made.path("b"))
         made.start()
         with made.connect() as connection:
-            offline_answers(connection, places["b"])
+            offline_answers(connection, places["b"], NOT_LEADER)
             others_serve(connection, places)
             connection.create_topic("new", 2)
             for partition in range(2):

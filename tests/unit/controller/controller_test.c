@@ -21,6 +21,7 @@ struct bench {
     struct controller_records records;
     struct arena arena;
     int64_t next_offset;
+    int64_t previous_epoch; /* that a registration names; 0: none */
     int16_t error;
     size_t record_count;
 };
@@ -96,6 +97,7 @@ static int64_t register_with(struct bench *bench, int32_t id, uint8_t incarnatio
     request.broker_id = id;
     request.cluster_id = string_view_of(CLUSTER);
     request.incarnation_id.bytes[0] = incarnation;
+    request.previous_broker_epoch = bench->previous_epoch > 0 ? bench->previous_epoch : -1;
     request.features.items = features;
     request.features.count = 2;
     request.log_dirs.items = directory;
@@ -448,8 +450,9 @@ static void broker__gets_a_higher_epoch_with_each_incarnation(void **state)
     cleanup(&bench);
 }
 
-/* Empties the ISR of the first partition of topic "a", as Apache Kafka's shutdown does. */
-static void leave_only_eligible(struct bench *bench, bool eligible)
+/* Empties the ISR of the first partition of topic "a", as Apache Kafka's shutdown does; who was in
+ * it is eligible, known to have been so, or both. */
+static void leave_only_eligible(struct bench *bench, bool eligible, bool known)
 {
     struct image_builder *builder;
     struct writer writer;
@@ -464,7 +467,7 @@ static void leave_only_eligible(struct bench *bench, bool eligible)
     change.eligible_leader_replicas.items = one;
     change.eligible_leader_replicas.count = eligible ? 1 : 0;
     change.last_known_elr.items = one;
-    change.last_known_elr.count = eligible ? 0 : 1;
+    change.last_known_elr.count = known ? 1 : 0;
     writer_init(&writer, 4096);
     assert_int_equal(metadata_record_encode(&writer, PARTITION_CHANGE_RECORD_KEY, 2,
                                             &partition_change_record_row, &change), 0);
@@ -478,14 +481,20 @@ static void leave_only_eligible(struct bench *bench, bool eligible)
     writer_release(&writer);
 }
 
+/* Who ended in order is still eligible; who did not leads only as the last one known, and says that
+ * records may be missing. */
 static void broker__leads_again_what_it_is_only_eligible_for(void **state)
 {
     (void)state;
-    for (int eligible = 0; eligible < 2; eligible++) {
+    for (int round = 0; round < 4; round++) {
+        bool eligible = round > 0;
+        bool known = round != 1;
+        bool clean = round < 3;
         struct bench bench;
         setup(&bench, 1);
         assert_int_equal(create_one(&bench, "a", 1, 1), 0);
-        leave_only_eligible(&bench, eligible == 1);
+        leave_only_eligible(&bench, eligible, known);
+        bench.previous_epoch = clean ? image_broker_by_id(bench.image, 1)->epoch : 0;
         unfence(&bench, 1, register_broker(&bench, 1, 2));
         const struct image_partition *partition =
             &image_topic_by_name(bench.image, string_view_of("a"))->partitions[0];
@@ -493,7 +502,7 @@ static void broker__leads_again_what_it_is_only_eligible_for(void **state)
         assert_int_equal(partition->isr.count, 1);
         assert_int_equal(partition->eligible_leaders.count, 0);
         assert_int_equal(partition->last_known_eligible_leaders.count, 0);
-        assert_int_equal(partition->leader_recovery_state, eligible == 1 ? 0 : 1);
+        assert_int_equal(partition->leader_recovery_state, eligible && clean ? 0 : 1);
         cleanup(&bench);
     }
 }
@@ -719,8 +728,139 @@ static void assign_replicas__takes_the_directory_of_a_broker_for_its_replicas(vo
     assert_int_equal(assign(&bench, epoch, second, id, 1), KAFKA_NOT_LEADER_OR_FOLLOWER);
     assert_int_equal(assign(&bench, epoch, second, id, 2), KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
     assert_int_equal(assign(&bench, epoch, second, foreign, 0), KAFKA_UNKNOWN_TOPIC_ID);
-    assert_int_equal(assign(&bench, epoch, foreign, id, 0), KAFKA_UNKNOWN_SERVER_ERROR);
     assert_int_equal(assign(&bench, epoch - 1, second, id, 0), KAFKA_STALE_BROKER_EPOCH);
+    cleanup(&bench);
+}
+
+/* The only partition of topic "a". */
+static const struct image_partition *partition_of(const struct bench *bench)
+{
+    return &image_topic_by_name(bench->image, string_view_of("a"))->partitions[0];
+}
+
+/* A replica in a directory that its broker does not have is offline; back in one, it leads. */
+static void assign_replicas__to_a_strange_directory_takes_the_replica_offline(void **state)
+{
+    (void)state;
+    static const struct uuid good = {{7, 1}};
+    static const struct uuid strange[] = {{{9, 2}}, {{[15] = 2}}};
+    static const struct uuid open[] = {{{0}}, {{[15] = 1}}};
+    for (size_t i = 0; i < 2; i++) {
+        struct bench bench;
+        setup(&bench, 1);
+        int64_t epoch = register_with(&bench, 1, 77, 2);
+        unfence(&bench, 1, epoch);
+        assert_int_equal(create_one(&bench, "a", 1, 1), 0);
+        struct uuid id = image_topic_by_name(bench.image, string_view_of("a"))->id;
+        assert_int_equal(assign(&bench, epoch, open[i], id, 0), 0);
+        assert_int_equal(partition_of(&bench)->leader, 1);
+        assert_int_equal(assign(&bench, epoch, strange[i], id, 0), 0);
+        assert_int_equal(bench.record_count, 2);
+        assert_int_equal(partition_of(&bench)->leader, -1);
+        assert_int_equal(partition_of(&bench)->leader_epoch, 1);
+        assert_int_equal(partition_of(&bench)->isr.count, 0);
+        assert_int_equal(assign(&bench, epoch, good, id, 0), 0);
+        assert_int_equal(partition_of(&bench)->leader, 1);
+        assert_int_equal(partition_of(&bench)->leader_epoch, 2);
+        assert_int_equal(partition_of(&bench)->isr.count, 1);
+        assert_int_equal(partition_of(&bench)->eligible_leaders.count, 0);
+        cleanup(&bench);
+    }
+}
+
+/* A beat that says that a directory has failed. */
+static bool beat_failed(struct bench *bench, int64_t epoch, struct uuid directory)
+{
+    struct broker_heartbeat_request beat;
+    broker_heartbeat_request_default(&beat);
+    beat.broker_id = 1;
+    beat.broker_epoch = epoch;
+    beat.current_metadata_offset = epoch;
+    beat.offline_log_dirs.items = &directory;
+    beat.offline_log_dirs.count = 1;
+    const struct broker_heartbeat_response *response = ask(bench, API_BROKER_HEARTBEAT, 2, &beat);
+    assert_int_equal(response->error_code, 0);
+    return !response->is_fenced;
+}
+
+/* What lies in a directory that failed has no leader until the broker comes back with it; one that
+ * never was the broker's changes nothing. */
+static void broker__without_a_directory_does_not_lead_what_lies_there(void **state)
+{
+    (void)state;
+    struct bench bench;
+    const struct uuid first = {{9, 1}};
+    const struct uuid second = {{7, 1}};
+    const struct uuid foreign = {{9, 2}};
+    setup(&bench, 1);
+    int64_t epoch = register_with(&bench, 1, 77, 2);
+    unfence(&bench, 1, epoch);
+    assert_int_equal(create_one(&bench, "a", 1, 1), 0);
+    struct uuid id = image_topic_by_name(bench.image, string_view_of("a"))->id;
+    assert_int_equal(assign(&bench, epoch, second, id, 0), 0);
+    assert_true(beat_failed(&bench, epoch, foreign));
+    assert_int_equal(bench.record_count, 0);
+    assert_true(beat_failed(&bench, epoch, second));
+    assert_int_equal(bench.record_count, 2);
+    const struct image_partition *partition = partition_of(&bench);
+    assert_int_equal(partition->leader, -1);
+    assert_int_equal(partition->leader_epoch, 1);
+    assert_int_equal(partition->isr.count, 0);
+    assert_int_equal(partition->eligible_leaders.count, 1);
+    assert_int_equal(partition->last_known_eligible_leaders.count, 1);
+    assert_int_equal(image_broker_by_id(bench.image, 1)->directory_count, 1);
+    assert_true(uuid_equal(image_broker_by_id(bench.image, 1)->directories[0], first));
+    assert_true(beat_failed(&bench, epoch, second));
+    assert_int_equal(bench.record_count, 0);
+    /* Back without it, only nobody relies on it any more; with it, there is a leader. */
+    unfence(&bench, 1, register_with(&bench, 1, 78, 1));
+    assert_int_equal(partition_of(&bench)->leader, -1);
+    assert_int_equal(partition_of(&bench)->eligible_leaders.count, 0);
+    assert_int_equal(partition_of(&bench)->last_known_eligible_leaders.count, 1);
+    assert_int_equal(partition_of(&bench)->leader_epoch, 1);
+    unfence(&bench, 1, register_with(&bench, 1, 79, 2));
+    assert_int_equal(partition_of(&bench)->leader, 1);
+    assert_int_equal(partition_of(&bench)->leader_epoch, 2);
+    assert_int_equal(partition_of(&bench)->isr.count, 1);
+    assert_int_equal(partition_of(&bench)->eligible_leaders.count, 0);
+    /* It fails while nobody runs. */
+    epoch = register_with(&bench, 1, 80, 1);
+    unfence(&bench, 1, epoch);
+    assert_int_equal(partition_of(&bench)->leader, -1);
+    /* It fails before the broker is let in: not in that beat. */
+    epoch = register_with(&bench, 1, 81, 2);
+    assert_false(beat_failed(&bench, epoch, second));
+    unfence(&bench, 1, epoch);
+    assert_int_equal(partition_of(&bench)->leader, -1);
+    cleanup(&bench);
+}
+
+/* Of two replicas the other one leads on. */
+static void broker__whose_directory_fails_hands_over_to_who_is_in_sync(void **state)
+{
+    (void)state;
+    struct bench bench;
+    const struct uuid second = {{7, 1}};
+    setup(&bench, 2);
+    int64_t epoch = register_with(&bench, 1, 77, 2);
+    unfence(&bench, 1, epoch);
+    int32_t replicas[] = {1, 2};
+    struct create_topics_request_creatable_replica_assignment assignment = {0, {replicas, 2}};
+    struct create_topics_request_creatable_topic topic = {.name = string_view_of("a"),
+                                                          .num_partitions = -1,
+                                                          .replication_factor = -1,
+                                                          .assignments = {&assignment, 1}};
+    assert_int_equal(create(&bench, &topic, 1, false)->error_code, 0);
+    struct uuid id = image_topic_by_name(bench.image, string_view_of("a"))->id;
+    assert_int_equal(assign(&bench, epoch, second, id, 0), 0);
+    assert_int_equal(partition_of(&bench)->leader, 1);
+    assert_true(beat_failed(&bench, epoch, second));
+    const struct image_partition *partition = partition_of(&bench);
+    assert_int_equal(partition->leader, 2);
+    assert_int_equal(partition->isr.count, 1);
+    assert_int_equal(partition->isr.ids[0], 2);
+    assert_int_equal(partition->eligible_leaders.count, 0);
+    assert_int_equal(partition->last_known_eligible_leaders.count, 0);
     cleanup(&bench);
 }
 
@@ -808,6 +948,9 @@ int main(void)
         cmocka_unit_test(reassignments__need_registered_brokers_and_one_to_cancel),
         cmocka_unit_test(cordoned__brokers_get_no_replicas_once_no_directory_is_left),
         cmocka_unit_test(assign_replicas__takes_the_directory_of_a_broker_for_its_replicas),
+        cmocka_unit_test(assign_replicas__to_a_strange_directory_takes_the_replica_offline),
+        cmocka_unit_test(broker__without_a_directory_does_not_lead_what_lies_there),
+        cmocka_unit_test(broker__whose_directory_fails_hands_over_to_who_is_in_sync),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
