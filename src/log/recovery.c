@@ -158,7 +158,9 @@ static int log_swap_range(struct log *log, const struct log_file *file, int64_t 
     return 0;
 }
 
-/* Finishes or undoes what a compaction left behind (storage format 9.2). */
+/* Finishes or undoes what a compaction left behind (storage format 9.2). What is in its place is
+ * synced there: when a later sync of the directory fails it may forget what came since the last
+ * one, and the next cleaning removes files of the name that the replacement had before. */
 static int log_finish_swaps(struct log *log, struct log_files *files)
 {
     int64_t first_cleaned = INT64_MAX;
@@ -191,14 +193,19 @@ static int log_finish_swaps(struct log *log, struct log_files *files)
             }
         }
     }
+    bool placed = false;
     for (size_t i = 0; error == 0 && i < files->count; i++) {
         char from[LOG_PATH_BYTES];
         char to[LOG_PATH_BYTES];
         if (files->items[i].state == LOG_FILE_SWAP) {
+            placed = true;
             error = log_file_path(log, &files->items[i], LOG_FILE_SWAP, from);
             error = error == 0 ? log_file_path(log, &files->items[i], LOG_FILE_FINAL, to) : error;
             error = error == 0 ? io_rename(log->place.fs, from, to) : error;
         }
+    }
+    if (error == 0 && placed) {
+        error = io_sync_directory(log->place.fs, log->directory);
     }
     return error == 0 ? log_files_list(log, files) : error;
 }

@@ -68,7 +68,7 @@ static void crash_check(struct crash *crash)
     store_check_values(store, &reader, store->model_end);
 }
 
-static void crash_after(struct crash *crash, enum sim_death death)
+static void crash_restart(struct crash *crash, enum sim_death death)
 {
     struct store *store = &crash->store;
     log_abandon(&store->log);
@@ -82,11 +82,17 @@ static void crash_after(struct crash *crash, enum sim_death death)
     }
     enum start start = death == SIM_PROCESS_DEATH ? START_KILLED : START_POWER_LOST;
     int64_t recovery_point = store_random(store, 2) == 0 ? 0 : store->model_end;
+    assert_int_equal(store_open(store, start, recovery_point), 0);
+}
+
+static void crash_after(struct crash *crash, enum sim_death death)
+{
+    struct store *store = &crash->store;
     if (store_random(store, 2) == 0) {
         /* Meanwhile the policy has changed. */
         store->config.clean_compact = false;
     }
-    assert_int_equal(store_open(store, start, recovery_point), 0);
+    crash_restart(crash, death);
     assert_int_equal(io_list(store->fs, store->directory, forbid_leftovers, NULL), 0);
     crash_check(crash);
     store->config.clean_compact = true;
@@ -163,9 +169,59 @@ static void clean__the_disk_fails_at_every_effect(void **state)
     die_everywhere(SIM_READ_ONLY, 2, 3);
 }
 
+static int find_swap(void *context, const char *name, bool is_directory)
+{
+    bool *found = context;
+    (void)is_directory;
+    *found |= strcmp(name, "00000000000000000000.log.swap") == 0;
+    return 0;
+}
+
+/* Dies at that effect: whether the replacement of the first segment is ready, and not in place. */
+static bool crash_dies_in_swap(struct crash *crash, uint64_t seed, int64_t at)
+{
+    bool found = false;
+    crash_begin(crash, seed);
+    crash->sim.death = SIM_PROCESS_DEATH;
+    crash->sim.effects_left = at;
+    crash->sim.faults_left = 1;
+    assert_true(crash_clean(crash) < 0);
+    crash->sim.dead = false;
+    assert_int_equal(io_list(crash->store.fs, crash->store.directory, find_swap, &found), 0);
+    return found;
+}
+
+/* A restart puts a replacement in its place; then a sync fails while the same segment is cleaned
+ * once more. What the restart did is on the disk by then, whatever the directory forgets. */
+static void clean__a_sync_fails_after_a_restart(void **state)
+{
+    (void)state;
+    struct crash *crash = mem_need(sizeof *crash);
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        int64_t effects = count_effects(crash, seed);
+        for (int64_t at = 0; at < effects; at++) {
+            bool swaps = crash_dies_in_swap(crash, seed, at);
+            crash_end(crash);
+            for (int try = 0; swaps && try < 16; try++) {
+                assert_true(crash_dies_in_swap(crash, seed, at));
+                crash->sim.random += (uint64_t)(at * 100 + try);
+                crash_restart(crash, SIM_PROCESS_DEATH);
+                crash->sim.death = SIM_SYNC_ERROR;
+                crash->sim.effects_left = 10 + try;
+                crash->sim.faults_left = 1;
+                (void)store_clean(&crash->store, (struct clean_how){0});
+                crash_after(crash, SIM_SYNC_ERROR);
+                crash_end(crash);
+            }
+        }
+    }
+    mem_free(crash);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(clean__a_sync_fails_after_a_restart),
         cmocka_unit_test(clean__the_process_dies_at_every_effect),
         cmocka_unit_test(clean__the_power_goes_at_every_effect),
         cmocka_unit_test(clean__the_disk_fails_at_every_effect),
