@@ -174,7 +174,7 @@ BNB_EXPORT int bnb_admin_alter_configs(struct bnb_admin *admin,
                                        const struct bnb_setting_change *changes, int32_t count,
                                        bool validate_only, struct bnb_error *error);
 
-/* One answer a query, in its order; each partition once. */
+/* One answer a query, in its order; a partition may be in several of them. */
 BNB_EXPORT int bnb_admin_list_offsets(struct bnb_admin *admin, struct bnb_memory *memory,
                                       const struct bnb_offset_query *queries, int32_t count,
                                       bool read_committed,

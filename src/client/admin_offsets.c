@@ -1,4 +1,6 @@
 /* admin_offsets.c: offsets by time, deletion of records, log directories. */
+#include <stdlib.h>
+
 #include "client/admin.h"
 #include "io/system.h"
 #include "protocol/error.h"
@@ -22,39 +24,102 @@ static int16_t query_version_min(int64_t timestamp_ms)
     }
 }
 
+/* A query by its partition. */
+struct offsets_place {
+    const char *topic;
+    int32_t partition;
+    int32_t query;
+};
 struct offsets_job {
     const struct bnb_offset_query *queries;
     struct bnb_offset_answer *answers;
     struct admin_place *places;
+    struct offsets_place *sorted; /* by topic, partition, then query */
+    int32_t *turns; /* how many earlier queries have the same partition: brokers take it once */
+    int32_t turn_count;
     int32_t count;
     bool read_committed;
 };
 
+static int offsets_place_order(const void *left, const void *right)
+{
+    const struct offsets_place *a = left;
+    const struct offsets_place *b = right;
+    int order = strcmp(a->topic, b->topic);
+    if (order == 0) {
+        order = (a->partition > b->partition) - (a->partition < b->partition);
+    }
+    return order != 0 ? order : (a->query > b->query) - (a->query < b->query);
+}
+
+/* Which request of a leader carries which query. */
+static void offsets_take_turns(struct offsets_job *job)
+{
+    for (int32_t i = 0; i < job->count; i++) {
+        job->sorted[i] =
+            (struct offsets_place){job->queries[i].topic, job->queries[i].partition, i};
+    }
+    qsort(job->sorted, (size_t)job->count, sizeof *job->sorted, offsets_place_order);
+    for (int32_t i = 0; i < job->count; i++) {
+        const struct offsets_place *place = &job->sorted[i];
+        bool again = i > 0 && place->partition == place[-1].partition &&
+                     strcmp(place->topic, place[-1].topic) == 0;
+        int32_t turn = again ? job->turns[place[-1].query] + 1 : 0;
+        job->turns[place->query] = turn;
+        job->turn_count = turn >= job->turn_count ? turn + 1 : job->turn_count;
+    }
+}
+
+/* The query of that turn about a partition; -1: nobody asked. */
+static int32_t offsets_query(const struct offsets_job *job, struct string_view topic,
+                             int32_t partition, int32_t turn)
+{
+    int32_t low = 0;
+    int32_t high = job->count;
+    while (low < high) {
+        int32_t middle = low + (high - low) / 2;
+        const struct offsets_place *place = &job->sorted[middle];
+        int order = string_view_compare(string_view_of(place->topic), topic);
+        if (order == 0) {
+            order = (place->partition > partition) - (place->partition < partition);
+        }
+        if (order == 0) {
+            order = (job->turns[place->query] > turn) - (job->turns[place->query] < turn);
+        }
+        if (order == 0) {
+            return place->query;
+        }
+        low = order < 0 ? middle + 1 : low;
+        high = order < 0 ? high : middle;
+    }
+    return -1;
+}
+
 static void offsets_answer(struct bnb_memory *memory, const struct offsets_job *job,
-                           int32_t leader, const struct list_offsets_response *response)
+                           int32_t leader, int32_t turn,
+                           const struct list_offsets_response *response)
 {
     for (int32_t t = 0; t < response->topics.count; t++) {
         for (int32_t p = 0; p < response->topics.items[t].partitions.count; p++) {
             const struct list_offsets_response_list_offsets_partition_response *one =
                 &response->topics.items[t].partitions.items[p];
-            for (int32_t i = 0; i < job->count; i++) {
-                if (job->places[i].leader != leader ||
-                    job->queries[i].partition != one->partition_index ||
-                    !string_view_is(response->topics.items[t].name, job->queries[i].topic)) {
-                    continue;
-                }
-                job->places[i].error_code = one->error_code;
-                job->answers[i] = (struct bnb_offset_answer){
-                    admin_code(one->error_code),
-                    admin_text(memory, one->error_code, (struct string_view){NULL, 0}),
-                    one->offset, one->timestamp, one->leader_epoch};
+            int32_t i = offsets_query(job, response->topics.items[t].name, one->partition_index,
+                                      turn);
+            if (i < 0 || job->places[i].leader != leader) {
+                continue;
             }
+            job->places[i].error_code = one->error_code;
+            job->answers[i] = (struct bnb_offset_answer){
+                admin_code(one->error_code),
+                admin_text(memory, one->error_code, (struct string_view){NULL, 0}), one->offset,
+                one->timestamp, one->leader_epoch};
         }
     }
 }
 
 static int offsets_ask(struct bnb_admin *admin, struct bnb_memory *memory,
-                       const struct offsets_job *job, int32_t leader, struct bnb_error *error)
+                       const struct offsets_job *job, int32_t leader, int32_t turn,
+                       struct bnb_error *error)
 {
     struct list_offsets_request request;
     list_offsets_request_default(&request);
@@ -69,7 +134,8 @@ static int offsets_ask(struct bnb_admin *admin, struct bnb_memory *memory,
     }
     int16_t version_min = 1;
     for (int32_t i = 0; i < job->count; i++) {
-        if (job->places[i].leader != leader || job->places[i].error_code != 0) {
+        if (job->places[i].leader != leader || job->places[i].error_code != 0 ||
+            job->turns[i] != turn) {
             continue;
         }
         int16_t needed = query_version_min(job->queries[i].timestamp_ms);
@@ -94,9 +160,11 @@ static int offsets_ask(struct bnb_admin *admin, struct bnb_memory *memory,
         .timeout_ms = admin->timeout_ms,
     };
     struct list_offsets_response *response;
-    int result = client_call(admin->client, &call, &response, error);
-    if (result == 0) {
-        offsets_answer(memory, job, leader, response);
+    int result = request.topics.count == 0
+                     ? 0
+                     : client_call(admin->client, &call, &response, error);
+    if (result == 0 && request.topics.count > 0) {
+        offsets_answer(memory, job, leader, turn, response);
     }
     return result;
 }
@@ -120,8 +188,8 @@ static int offsets_round(struct bnb_admin *admin, struct bnb_memory *memory,
         for (int32_t before = 0; before < i && !asked; before++) {
             asked = job->places[before].leader == job->places[i].leader;
         }
-        if (!asked) {
-            result = offsets_ask(admin, memory, job, job->places[i].leader, error);
+        for (int32_t turn = 0; !asked && result == 0 && turn < job->turn_count; turn++) {
+            result = offsets_ask(admin, memory, job, job->places[i].leader, turn, error);
         }
     }
     for (int32_t i = 0; result == 0 && i < job->count; i++) {
@@ -142,16 +210,19 @@ int bnb_admin_list_offsets(struct bnb_admin *admin, struct bnb_memory *memory,
         .queries = queries,
         .answers = admin_array(memory, count, sizeof *job.answers, error),
         .places = admin_array(memory, count, sizeof *job.places, error),
+        .sorted = admin_array(memory, count, sizeof *job.sorted, error),
+        .turns = admin_array(memory, count, sizeof *job.turns, error),
         .count = count,
         .read_committed = read_committed,
     };
-    if (job.answers == NULL || job.places == NULL) {
+    if (job.answers == NULL || job.places == NULL || job.sorted == NULL || job.turns == NULL) {
         return BNB_ERROR_NO_MEMORY;
     }
     for (int32_t i = 0; i < count; i++) {
         job.places[i].topic = queries[i].topic;
         job.places[i].partition = queries[i].partition;
     }
+    offsets_take_turns(&job);
     int64_t deadline_ms =
         io_monotonic_ms() +
         (admin->timeout_ms >= 0 ? admin->timeout_ms : config->default_api_timeout_ms);

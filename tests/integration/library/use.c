@@ -332,7 +332,17 @@ static int ask_offsets(struct bnb_consumer *consumer, const char *topic)
     const struct bnb_offset_query times[2] = {{topic, 1, 1000 + 77},
                                               {topic, 0, 1000 + PAUSE_RECORDS}};
     const struct bnb_offset_answer *answers = NULL;
+    const struct bnb_offset_query same[5] = {{topic, 1, BNB_OFFSET_LATEST},
+                                             {topic, 0, BNB_OFFSET_LATEST},
+                                             {topic, 1, BNB_OFFSET_EARLIEST},
+                                             {topic, 1, 1000 + 77},
+                                             {topic, 1, BNB_OFFSET_LATEST}};
     int64_t position = -1;
+    if (bnb_consumer_list_offsets(consumer, memory, same, 5, &answers, &error) != 0 ||
+        answers[0].offset != PAUSE_RECORDS || answers[1].offset != PAUSE_RECORDS ||
+        answers[2].offset != 0 || answers[3].offset != 77 || answers[4].offset != PAUSE_RECORDS) {
+        return failed("several offsets of one partition", &error);
+    }
     if (bnb_consumer_list_offsets(consumer, memory, ends, 2, &answers, &error) != 0 ||
         answers[0].offset != 0 || answers[1].offset != PAUSE_RECORDS ||
         bnb_consumer_list_offsets(consumer, memory, times, 2, &answers, &error) != 0 ||
