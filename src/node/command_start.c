@@ -116,32 +116,59 @@ static int make_own_directory(struct io_fs *fs, const char *directory, struct er
     if (count > 0) {
         return err_set(message, ERR_INVALID,
                        "%s is not empty and has no meta.properties: it is not a data directory; "
-                       "choose another one with --directory",
+                       "choose another one",
                        directory);
     }
     return 0;
 }
 
-/* Formats the directory of `start` when nothing is in it yet. */
+/* The directories of `start`, each new or of one cluster, whose id goes into id. The one of the
+ * metadata log comes last: until that is formatted, a start begins with all of them again. */
+static int own_directories(struct io_fs *fs, const struct config *config,
+                           const char **directories, int32_t *count, char *id,
+                           struct err_message *message)
+{
+    const char *metadata = config_metadata_directory(config);
+    int error = 0;
+    uuid_format(io_random_uuid(), id);
+    *count = storage_directories(config, directories);
+    for (int32_t i = 0; i + 1 < *count; i++) {
+        if (strcmp(directories[i], metadata) == 0) {
+            directories[i] = directories[i + 1];
+            directories[i + 1] = metadata;
+        }
+    }
+    for (int32_t i = 0; error == 0 && i < *count; i++) {
+        struct log_dir_properties known;
+        error = log_dir_read_properties(fs, directories[i], &known, NULL);
+        if (error == 0) {
+            snprintf(id, UUID_TEXT_BYTES, "%.*s", (int)known.cluster_id.size, known.text);
+        } else if (error == ERR_NOT_FOUND) {
+            error = make_own_directory(fs, directories[i], message);
+        } else {
+            error = log_dir_read_properties(fs, directories[i], &known, message);
+        }
+    }
+    return error;
+}
+
+/* Formats the directories of `start` when there is no metadata yet. One that is missing later is
+ * refused: who makes it anew without a word loses what was in it. */
 static int format_if_new(struct io_fs *fs, const struct config *config,
                          struct err_message *message)
 {
     const char *directory = config_metadata_directory(config);
+    const char *directories[STORAGE_DIRECTORIES_MAX];
+    char id[UUID_TEXT_BYTES];
+    int32_t count;
     struct log_dir_properties known;
-    int error = log_dir_read_properties(fs, directory, &known, NULL);
-    if (error == 0) {
+    if (log_dir_read_properties(fs, directory, &known, NULL) == 0) {
         return 0;
     }
-    if (error != ERR_NOT_FOUND) {
-        return log_dir_read_properties(fs, directory, &known, message);
-    }
-    error = make_own_directory(fs, directory, message);
+    int error = own_directories(fs, config, directories, &count, id, message);
     if (error != 0) {
         return error;
     }
-    const char *directories[1] = {directory};
-    char id[UUID_TEXT_BYTES];
-    uuid_format(io_random_uuid(), id);
     struct storage_voter self = {.id = config_node_id(config),
                                  .host = string_view_of("localhost"),
                                  .port = 9093};
@@ -154,7 +181,7 @@ static int format_if_new(struct io_fs *fs, const struct config *config,
     struct storage_format_options options = {
         .fs = fs,
         .directories = directories,
-        .directory_count = 1,
+        .directory_count = count,
         .metadata_directory = directory,
         .cluster_id = string_view_of(id),
         .node_id = config_node_id(config),
@@ -163,6 +190,7 @@ static int format_if_new(struct io_fs *fs, const struct config *config,
         .voter_count = 1,
         .controller_listener = string_view_of("CONTROLLER"),
         .metadata_version = METADATA_VERSION_LATEST,
+        .ignore_formatted = true,
         .now_ms = io_wall_ms(),
     };
     return storage_format(&options, message);

@@ -15,7 +15,6 @@
 #include "node/storage_scram.h"
 #include "tools/argparse.h"
 
-#define DIRECTORIES_MAX 65
 #define VOTERS_MAX 64
 #define FEATURES_MAX 16
 #define SCRAM_MAX 64
@@ -88,11 +87,11 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* log.dirs and metadata.log.dir, sorted, each once. */
-static int32_t collect_directories(const struct config *config, const char **directories)
+int32_t storage_directories(const struct config *config, const char **directories)
 {
     int32_t count = 0;
-    for (int32_t i = 0; i <= config_log_directory_count(config) && count < DIRECTORIES_MAX; i++) {
+    for (int32_t i = 0;
+         i <= config_log_directory_count(config) && count < STORAGE_DIRECTORIES_MAX; i++) {
         const char *directory = i < config_log_directory_count(config)
                                     ? config_log_directory_at(config, i)
                                     : config_metadata_directory(config);
@@ -389,13 +388,13 @@ static int format_with(const struct args *args, const struct config *config,
     struct err_message message = {{0}};
     struct arena arena;
     int32_t names = 0;
-    const char *directories[DIRECTORIES_MAX];
+    const char *directories[STORAGE_DIRECTORIES_MAX];
     struct formatting_context formatting = {options, 0};
     arena_init(&arena, 1 << 20);
     struct string_view *listeners =
         config_list(config, "controller.listener.names", &arena, &names);
     options->directories = directories;
-    options->directory_count = collect_directories(config, directories);
+    options->directory_count = storage_directories(config, directories);
     options->metadata_directory = config_metadata_directory(config);
     options->cluster_id = string_view_of(args_value(args, "cluster-id"));
     options->node_id = config_node_id(config);
@@ -479,12 +478,12 @@ static void print_list(const char *one, const char *many, const char **lines, in
 static int run_info(const struct config *config)
 {
     struct io_fs fs = io_fs_linux();
-    const char *directories[DIRECTORIES_MAX];
-    const char *found[DIRECTORIES_MAX];
-    const char *problems[DIRECTORIES_MAX];
-    static struct err_message messages[DIRECTORIES_MAX];
+    const char *directories[STORAGE_DIRECTORIES_MAX];
+    const char *found[STORAGE_DIRECTORIES_MAX];
+    const char *problems[STORAGE_DIRECTORIES_MAX];
+    static struct err_message messages[STORAGE_DIRECTORIES_MAX];
     struct log_dir_properties first = {.node_id = -1};
-    int32_t count = collect_directories(config, directories);
+    int32_t count = storage_directories(config, directories);
     int32_t found_count = 0;
     int32_t problem_count = 0;
     for (int32_t i = 0; i < count; i++) {

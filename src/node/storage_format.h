@@ -44,6 +44,11 @@ struct storage_format_options {
     void *context;
 };
 
+/* log.dirs and metadata.log.dir, sorted, each once, into room for STORAGE_DIRECTORIES_MAX; how
+ * many. Borrowed from the configuration. */
+#define STORAGE_DIRECTORIES_MAX 65
+struct config;
+int32_t storage_directories(const struct config *config, const char **directories);
 /* The features beside metadata.version that the bootstrap records set, with their levels; NULL at
  * the end. *index starts at 0. */
 const char *storage_bootstrap_feature(const struct storage_format_options *options, size_t *index,

@@ -54,18 +54,7 @@ class Listed:
 def start(peer):
     broker = harness.Broker(overrides=SETTINGS)
     broker.peer = peer
-    directories = f"log.dirs={broker.directory}/data,{broker.directory}/other"
-    broker.overrides.append(directories)
-    if peer == "barnabas":  # "start" formats one directory only
-        properties = pathlib.Path(broker.directory, "format.properties")
-        properties.write_text("process.roles=broker,controller\nnode.id=1\ncontroller.listener.names=CONTROLLER\n"
-                              f"listeners=PLAINTEXT://:{broker.port},CONTROLLER://:{broker.controller_port}\n"
-                              f"controller.quorum.bootstrap.servers=localhost:{broker.controller_port}\n"
-                              f"{directories}\n")
-        status, _, text = broker.tool("storage", "format", "--standalone", "-t", "4L6g3nShT-eMCtK--X86sw", "-c",
-                                      str(properties))
-        if status != 0:
-            raise RuntimeError(text)
+    broker.overrides.append(f"log.dirs={broker.directory}/data,{broker.directory}/other")
     return broker.start()
 
 

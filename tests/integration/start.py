@@ -61,6 +61,28 @@ def begins_and_finds_its_data_again(root):
         assert listed.stdout == "kept\n", listed.stdout
 
 
+def formats_every_log_directory(root):
+    """With the metadata log in one of them or apart; a directory that is missing later is not made anew."""
+    own = lambda path: dict(line.split("=", 1) for line in (path / "meta.properties").read_text().split("\n")
+                            if "=" in line)
+    for name, more in (("one", []), ("apart", ["--override", f"metadata.log.dir={root}/apart/m"])):
+        base = root / name
+        base.mkdir()
+        words = ["--override", f"log.dirs={base}/b,{base}/a", *more]
+        for _ in range(2):
+            with Started(base / "unused", *words) as node:
+                assert "ready on" in node.line, node.line
+        found = {path.name: own(path) for path in base.iterdir()}
+        assert set(found) == ({"a", "b", "m"} if more else {"a", "b"}), found
+        assert len({every["cluster.id"] for every in found.values()}) == 1, found
+        assert len({every["directory.id"] for every in found.values()}) == len(found), found
+        (base / "a").rename(base / "away")
+        assert "No `meta.properties` found" in refused(base / "unused", *words)
+        (base / "away").rename(base / "a")
+        (base / ("m" if more else "b") / "meta.properties").unlink()
+        assert "not a data directory" in refused(base / "unused", *words)
+
+
 def many_partitions_are_synced_at_the_end(root):
     """More than are synced one by one: all recovery points are at the end, every file has its name."""
     partitions, records = 100, 1000
@@ -235,7 +257,7 @@ def stops_the_node_that_is_named(root):
 
 CASES = (keeps_its_metadata_apart, a_stray_directory_is_nothing_to_a_new_topic,
          stops_the_node_that_is_named, turns_away_whom_it_cannot_authenticate, does_not_ignore_an_authorizer,
-         begins_and_finds_its_data_again, many_partitions_are_synced_at_the_end, names_a_used_port, names_a_directory_in_use,
+         begins_and_finds_its_data_again, formats_every_log_directory, many_partitions_are_synced_at_the_end, names_a_used_port, names_a_directory_in_use,
          names_a_foreign_directory, names_a_file_in_the_place_of_a_directory,
          names_an_unwritable_directory, names_the_directory_of_another_node,
          refuses_an_unformatted_directory, names_a_bad_setting)
