@@ -41,8 +41,8 @@ int io_socket_connect(const struct io_address *to, const struct io_socket_buffer
 int io_socket_connect_result(int descriptor, const char **why);
 /* What every connection has: no delay, keep-alive, and its buffers. */
 void io_socket_prepare(int descriptor, const struct io_socket_buffers *buffers);
-/* Makes the send buffer at least this large. */
-void io_socket_widen(int descriptor, int32_t send_bytes);
+/* Makes the buffers at least this large; -1: leaves one. */
+void io_socket_widen(int descriptor, const struct io_socket_buffers *least);
 /* "127.0.0.1"; "unknown" when it cannot be told. */
 void io_address_text(const struct io_address *address, char text[IO_PEER_BYTES]);
 void io_socket_peer(int descriptor, char peer[IO_PEER_BYTES]);

@@ -148,14 +148,20 @@ void io_socket_prepare(int descriptor, const struct io_socket_buffers *buffers)
     socket_buffer_size(descriptor, SO_RCVBUF, buffers->receive_bytes);
 }
 
-void io_socket_widen(int descriptor, int32_t send_bytes)
+static void socket_buffer_widen(int descriptor, int option, int32_t least_bytes)
 {
     int32_t now = 0;
     socklen_t size = sizeof now;
     /* The kernel tells twice of what it was told. */
-    if (getsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &now, &size) == 0 && now / 2 < send_bytes) {
-        socket_buffer_size(descriptor, SO_SNDBUF, send_bytes);
+    if (getsockopt(descriptor, SOL_SOCKET, option, &now, &size) == 0 && now / 2 < least_bytes) {
+        socket_buffer_size(descriptor, option, least_bytes);
     }
+}
+
+void io_socket_widen(int descriptor, const struct io_socket_buffers *least)
+{
+    socket_buffer_widen(descriptor, SO_SNDBUF, least->send_bytes);
+    socket_buffer_widen(descriptor, SO_RCVBUF, least->receive_bytes);
 }
 
 int io_socket_connect(const struct io_address *to, const struct io_socket_buffers *buffers,

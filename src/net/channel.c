@@ -46,6 +46,8 @@ struct net_channel {
     bool destroyed;
     const char *deferred_why;
     int deferred_error;
+    bool sends_wide; /* the buffers have CHANNEL_WIDE_BYTES */
+    bool receives_wide;
     uint8_t *frame; /* of the response that is being received; NULL: none */
     size_t frame_size;
     size_t frame_filled;
@@ -165,6 +167,12 @@ static void channel_send_some(struct net_channel *channel)
             count += channel_gather(call, parts + count, CHANNEL_GATHER_MAX - count);
         }
         int64_t sent = io_socket_send(channel->watch.descriptor, parts, count, false);
+        if (sent == ERR_AGAIN && !channel->sends_wide) {
+            channel->sends_wide = true;
+            io_socket_widen(channel->watch.descriptor,
+                            &(struct io_socket_buffers){CHANNEL_WIDE_BYTES, -1});
+            continue;
+        }
         if (sent == ERR_AGAIN) {
             loop_watch_set(channel->loop, &channel->watch, LOOP_READABLE | LOOP_WRITABLE);
             return;
@@ -243,6 +251,11 @@ static void channel_stage_take(struct net_channel *channel)
         size_t there = channel->stage_filled - at;
         channel->frame_size = (size_t)size;
         channel->frame_filled = there < channel->frame_size ? there : channel->frame_size;
+        if (channel->frame_size >= CHANNEL_WIDE_BYTES / 2 && !channel->receives_wide) {
+            channel->receives_wide = true;
+            io_socket_widen(channel->watch.descriptor,
+                            &(struct io_socket_buffers){-1, CHANNEL_WIDE_BYTES});
+        }
         memcpy(channel->frame, channel->stage + at, channel->frame_filled);
         at += channel->frame_filled;
         if (channel->frame_filled == channel->frame_size) {
@@ -334,6 +347,7 @@ static void channel_connect_next(struct net_channel *channel)
         }
         channel->state = NET_CHANNEL_CONNECTING;
         channel->watch.descriptor = descriptor;
+        channel->sends_wide = channel->receives_wide = false;
         channel->watched = loop_watch_add(channel->loop, &channel->watch, LOOP_WRITABLE) == 0;
         if (channel->watched) {
             channel->deferred_error = 0;

@@ -134,7 +134,8 @@ static int64_t net_send_splice(struct net_connection *connection, size_t limit, 
     *asked = size < NET_SENDFILE_BYTES ? size : NET_SENDFILE_BYTES;
     if (!connection->is_wide && size >= NET_WIDE_BYTES) {
         connection->is_wide = true;
-        io_socket_widen(connection->watch.descriptor, NET_WIDE_BYTES);
+        io_socket_widen(connection->watch.descriptor,
+                        &(struct io_socket_buffers){NET_WIDE_BYTES, -1});
     }
     return io_socket_send_file(connection->watch.descriptor, range->file,
                                range->position + (int64_t)connection->splice_sent, *asked);

@@ -323,10 +323,10 @@ int io_socket_accept(int listener, int *descriptor)
     return 0;
 }
 
-void io_socket_widen(int descriptor, int32_t send_bytes)
+void io_socket_widen(int descriptor, const struct io_socket_buffers *least)
 {
     (void)descriptor;
-    (void)send_bytes;
+    (void)least;
 }
 
 void io_socket_prepare(int descriptor, const struct io_socket_buffers *buffers)
