@@ -22,6 +22,7 @@ struct alteration {
     struct string_view resource_name;
     const struct change *changes;
     int32_t change_count;
+    bool replaces; /* what it does not name is no longer set (AlterConfigs) */
     int16_t error_code; /* of the check here */
     struct string_view error_message;
 };
@@ -233,28 +234,118 @@ static int16_t check_cordoned(struct broker_request *request, struct alteration 
     return 0;
 }
 
+/* What a resource would say of a setting; null: nothing. */
+static struct string_view value_after(const struct broker_request *request,
+                                      const struct alteration *alteration,
+                                      struct string_view resource, const struct config_row *row)
+{
+    struct string_view name = string_view_of(row->name);
+    struct string_view value = {NULL, 0};
+    bool altered = (alteration->resource_name.size > 0) == (resource.size > 0);
+    for (int32_t i = 0; altered && i < alteration->change_count; i++) {
+        const struct change *change = &alteration->changes[i];
+        if (string_view_equal(change->name, name)) {
+            return change->operation == RESOURCE_SET ? change->value : value;
+        }
+    }
+    if ((!altered || !alteration->replaces) && broker_image(request) != NULL) {
+        (void)image_setting(broker_image(request), RESOURCE_BROKER, resource, name, &value);
+    }
+    return value;
+}
+
+/* A number among the settings of this broker, as it is and as it would be. */
+struct number_change {
+    int64_t current;
+    int64_t next;
+};
+static struct number_change number_changes(struct broker_request *request,
+                                           const struct alteration *alteration, const char *name)
+{
+    const struct config *config = broker_config(request);
+    const struct config_row *row = config_row_find(CONFIG_SCOPE_BROKER, string_view_of(name));
+    struct number_change number = {0, 0};
+    ASSERT(row != NULL);
+    struct string_view current =
+        broker_setting_in_force(config, broker_image(request), row, &request->arena);
+    struct string_view next = value_after(
+        request, alteration, arena_format(&request->arena, "%d", config_node_id(config)), row);
+    if (next.data == NULL) {
+        next = value_after(request, alteration, string_view_of(""), row);
+    }
+    if (next.data == NULL) {
+        next = config_string(config, row->name);
+    }
+    (void)config_parse_long(config_trim(current), INT64_MIN, INT64_MAX, &number.current);
+    (void)config_parse_long(config_trim(next), INT64_MIN, INT64_MAX, &number.next);
+    return number;
+}
+
 /* The cleaners' threads and memory as they would be: Kafka divides one by the other. */
 static int16_t check_cleaners(struct broker_request *request, struct alteration *alteration)
 {
-    static const char *const names[] = {"log.cleaner.threads", "log.cleaner.dedupe.buffer.size"};
-    const struct config *config = broker_config(request);
-    int64_t values[] = {config_int(config, names[0]), config_long(config, names[1])};
-    bool changed = false;
-    for (int32_t i = 0; i < alteration->change_count; i++) {
-        const struct change *change = &alteration->changes[i];
-        for (size_t j = 0; j < sizeof names / sizeof names[0]; j++) {
-            if (change->operation == RESOURCE_SET && string_view_is(change->name, names[j])) {
-                changed |= config_parse_long(config_trim(change->value), INT64_MIN, INT64_MAX,
-                                             &values[j]) == 0;
-            }
+    struct number_change threads = number_changes(request, alteration, "log.cleaner.threads");
+    struct number_change bytes =
+        number_changes(request, alteration, "log.cleaner.dedupe.buffer.size");
+    bool changed = threads.next != threads.current || bytes.next != bytes.current;
+    if (changed && (threads.next == 0 ||
+                    bytes.next / threads.next <= CLEANER_THREAD_BYTES_ABOVE)) {
+        return refuse(&request->arena, alteration, KAFKA_INVALID_REQUEST,
+                      threads.next == 0 ? "/ by zero"
+                                        : "requirement failed: log.cleaner.dedupe.buffer.size must "
+                                          "be at least 1MB per cleaner thread.",
+                      string_view_of(""), "");
+    }
+    return 0;
+}
+
+static int16_t refuse_threads(struct broker_request *request, struct alteration *alteration,
+                              struct string_view why)
+{
+    return refuse(&request->arena, alteration, KAFKA_INVALID_REQUEST,
+                  "Invalid value org.apache.kafka.common.config.ConfigException: ", why,
+                  " for configuration Invalid dynamic configuration");
+}
+
+/* A number of threads may be halved or doubled at once, no more (DynamicThreadPool). */
+static int16_t check_threads(struct broker_request *request, struct alteration *alteration)
+{
+    static const char *const names[] = {
+        "num.network.threads",
+        "num.io.threads",
+        "num.replica.fetchers",
+        "num.recovery.threads.per.data.dir",
+        "background.threads",
+        "remote.log.reader.threads",
+        "remote.log.manager.copier.thread.pool.size",
+        "remote.log.manager.expiration.thread.pool.size",
+        "remote.log.manager.follower.thread.pool.size",
+    };
+    struct arena *arena = &request->arena;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct number_change threads = number_changes(request, alteration, names[i]);
+        bool too_few = threads.next < threads.current / 2;
+        if (too_few || threads.next > threads.current * 2) {
+            return refuse_threads(
+                request, alteration,
+                arena_format(arena,
+                             "Dynamic thread count update validation failed for %s=%lld, value "
+                             "should %s the current value %lld",
+                             names[i], (long long)threads.next,
+                             too_few ? "be at least half" : "not be greater than double",
+                             (long long)threads.current));
         }
     }
-    if (changed && (values[0] == 0 || values[1] / values[0] <= CLEANER_THREAD_BYTES_ABOVE)) {
-        return refuse(&request->arena, alteration, KAFKA_INVALID_REQUEST,
-                      values[0] == 0 ? "/ by zero"
-                                     : "requirement failed: log.cleaner.dedupe.buffer.size must be "
-                                       "at least 1MB per cleaner thread.",
-                      string_view_of(""), "");
+    struct number_change cleaners = number_changes(request, alteration, "log.cleaner.threads");
+    bool too_few = cleaners.next < cleaners.current / 2;
+    if (too_few || cleaners.next > cleaners.current * 2) {
+        return refuse_threads(request, alteration,
+                              arena_format(arena,
+                                           "Log cleaner threads cannot be %s the current value "
+                                           "%lld",
+                                           too_few ? "reduced to less than half"
+                                                   : "increased to more than double",
+                                           (long long)cleaners.current));
     }
     return 0;
 }
@@ -290,7 +381,10 @@ static int16_t check_broker_values(struct broker_request *request, struct altera
             return alteration->error_code;
         }
     }
-    return is_at_controller(request) ? 0 : check_cleaners(request, alteration);
+    if (is_at_controller(request) || check_cleaners(request, alteration) != 0) {
+        return alteration->error_code;
+    }
+    return check_threads(request, alteration);
 }
 
 /* Another broker is refused with text, the own id, and what was received. */
@@ -417,7 +511,8 @@ static struct change *work_add(struct broker_request *request, struct alter_work
     work->alterations[index] = (struct alteration){.resource_type = type,
                                                    .resource_name = name,
                                                    .changes = changes,
-                                                   .change_count = change_count};
+                                                   .change_count = change_count,
+                                                   .replaces = !work->incremental};
     return changes;
 }
 

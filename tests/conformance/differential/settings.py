@@ -75,6 +75,21 @@ CHANGES = {
     "all brokers, too little for a cleaner": altered(BROKER, "", change("log.cleaner.dedupe.buffer.size", "1048576")),
     "broker, too little for two cleaners": altered(BROKER, "1", change("log.cleaner.threads", "2"), change(
         "log.cleaner.dedupe.buffer.size", "2097153")),
+    # A number of threads may be halved or doubled at once.
+    **{f"{'broker' if who else 'all brokers'}, {name}: {value}": altered(BROKER, who, change(name, value))
+       for name, default in (("num.io.threads", 8), ("num.network.threads", 3), ("num.replica.fetchers", 1),
+                             ("num.recovery.threads.per.data.dir", 2), ("background.threads", 10),
+                             ("log.cleaner.threads", 1), ("remote.log.reader.threads", 10),
+                             *((f"remote.log.manager.{name}.thread.pool.size", 10)
+                               for name in ("copier", "expiration", "follower")))
+       for who in ("", "1")
+       for value in (str(2 * default + 1), str(2 * default), str(default // 2 - 1), str(default), "x")},
+    **{f"broker, {name}: no value": altered(BROKER, "1", change(name, None, DELETE))
+       for name in ("num.io.threads", "num.network.threads", "log.cleaner.threads")},
+    "all brokers, cleaners, a third is the broker's": altered(BROKER, "1", change("log.cleaner.threads", "2")),
+    "all brokers, no cleaners for the rest": altered(BROKER, "", change("log.cleaner.threads", "0")),
+    "all brokers, as before": altered(BROKER, "", change("log.cleaner.threads", None, DELETE)),
+    "broker, cleaners, as before": altered(BROKER, "1", change("log.cleaner.threads", None, DELETE)),
     "all brokers, a password": altered(BROKER, "", change("sasl.jaas.config", "a")),
     **{f"{'broker' if who else 'all brokers'}, {name} of a listener": altered(
         BROKER, who, change(f"listener.name.other.{name}", value))
