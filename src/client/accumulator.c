@@ -105,6 +105,7 @@ int accumulator_topic_grow(struct accumulator_topic *topic, int32_t partition_co
         partition->topic = topic;
         partition->index = topic->partition_count;
         partition->leader = -1;
+        partition->producer_id = -1;
         list_init(&partition->batches);
         topic->partitions[topic->partition_count++] = partition;
     }

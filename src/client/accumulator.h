@@ -3,7 +3,8 @@
  * A batch is open (takes records), closed, in flight, or waits to be sent again. It keeps its place
  * in the queue until it is done, so the queue is in order of sequence numbers.
  * Invariant 1: only the last batch of a queue is open.
- * Invariant 2: a batch keeps its sequence number through retries, until the producer id changes.
+ * Invariant 2: a batch keeps its producer id and sequence number through retries, until it is known
+ * that no log has it.
  * Thread: any, under the producer's lock; a batch that is not open belongs to the network thread.
  * Bounds: buffer.memory. Errors: ERR_FULL, ERR_NOMEM. */
 #ifndef BNB_CLIENT_ACCUMULATOR_H
@@ -59,6 +60,7 @@ struct accumulator_partition {
     int32_t index;
     int32_t leader; /* -1: none known */
     struct list batches;
+    int64_t producer_id;   /* that the next two are of; -1: none */
     int32_t next_sequence;
     bool acknowledged; /* the broker has seen this producer id in this partition */
     enum partition_enrolment enrolment; /* of a producer with a transactional.id */

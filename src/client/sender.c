@@ -31,7 +31,7 @@ struct drain {
     int64_t now_ms;
     int64_t wake_ms; /* when something is next due */
     bool metadata;   /* a partition without leader has something to send */
-    bool has_batches;
+    bool wants_id;   /* a batch waits for a producer id */
     struct produce_send *sends[SENDER_NODES_MAX];
     size_t send_count;
 };
@@ -95,12 +95,21 @@ static int64_t batch_deadline_ms(const struct bnb_producer *producer,
     return batch->created_ms + producer->config->delivery_timeout_ms;
 }
 
+/* New batches get another id. Those that were sent keep theirs: the broker may have them, and tells
+ * by their sequences. */
+static void sender_leave_id(struct bnb_producer *producer, const struct pending_batch *batch)
+{
+    if (batch->producer_id >= 0 && batch->producer_id == producer->producer_id) {
+        producer->producer_id = -1;
+    }
+}
+
 /* A batch has failed for good: what follows it in its partition would be out of sequence. */
 static void sender_sequence_lost(struct bnb_producer *producer, const struct pending_batch *batch,
                                  int code, const char *text)
 {
     if (!sender_is_transactional(producer)) {
-        producer->id_reset = producer->id_reset || batch->producer_id >= 0;
+        sender_leave_id(producer, batch);
         return;
     }
     pthread_mutex_lock(&producer->lock);
@@ -148,6 +157,17 @@ static struct pending_batch *batch_of(struct list *node)
     return CONTAINER_OF(node, struct pending_batch, node);
 }
 
+/* Whether batches behind one that is in flight have to wait for it. The lock is held. */
+static bool partition_waits_for(const struct bnb_producer *producer,
+                                const struct pending_batch *in_flight)
+{
+    /* A broker takes any sequence number from a producer that it has never seen. So the first batch
+     * of an id goes alone, or a later one could be taken while the first is retried. And while one
+     * of an earlier id is refused, nothing tells the broker that another is behind it. */
+    return producer->config->enable_idempotence &&
+           (!in_flight->partition->acknowledged || in_flight->producer_id != producer->producer_id);
+}
+
 /* The next batch of a partition that order allows to go, or NULL. *due: it must go now. Sets the
  * time at which that will change. The lock is held. */
 static struct pending_batch *partition_candidate(struct bnb_producer *producer,
@@ -159,9 +179,7 @@ static struct pending_batch *partition_candidate(struct bnb_producer *producer,
         struct pending_batch *batch = batch_of(node);
         bool first = node->prev == &partition->batches;
         if (batch->state == PENDING_IN_FLIGHT) {
-            /* A broker takes any sequence number from a producer that it has never seen. So the
-             * first batch goes alone, or a later one could be taken while the first is retried. */
-            if (config->enable_idempotence && !partition->acknowledged) {
+            if (partition_waits_for(producer, batch)) {
                 return NULL;
             }
             continue;
@@ -221,7 +239,11 @@ static void drain_partition(struct bnb_producer *producer, struct accumulator_pa
     if (batch == NULL) {
         return;
     }
-    drain->has_batches = true;
+    if (producer->config->enable_idempotence && batch->producer_id < 0 &&
+        producer->producer_id < 0) {
+        drain->wants_id = true;
+        return;
+    }
     if (partition->leader < 0) {
         drain->metadata = drain->metadata || due;
         return;
@@ -257,6 +279,12 @@ static void drain_claim(struct bnb_producer *producer, struct produce_send *send
         pending_batch_close(batch);
         batch->state = PENDING_IN_FLIGHT;
         if (producer->config->enable_idempotence && batch->producer_id < 0) {
+            ASSERT(producer->producer_id >= 0);
+            if (partition->producer_id != producer->producer_id) {
+                partition->producer_id = producer->producer_id;
+                partition->next_sequence = 0;
+                partition->acknowledged = false;
+            }
             batch->producer_id = producer->producer_id;
             header->producer_id = producer->producer_id;
             header->producer_epoch = producer->producer_epoch;
@@ -284,7 +312,10 @@ static bool batch_may_retry(struct bnb_producer *producer, struct pending_batch 
     bool lost_id = producer->config->enable_idempotence && !transactional &&
                    (code == KAFKA_UNKNOWN_PRODUCER_ID || code == KAFKA_INVALID_PRODUCER_EPOCH ||
                     (out_of_order && first));
-    producer->id_reset = producer->id_reset || lost_id;
+    if (lost_id) { /* and no log has the batch */
+        sender_leave_id(producer, batch);
+        batch->producer_id = -1;
+    }
     return (bnb_error_is_retriable(code) || gap || lost_id) &&
            batch->attempts <= producer->config->retries &&
            batch_deadline_ms(producer, batch) > now_ms;
@@ -346,7 +377,7 @@ static void produce_batch_done(struct bnb_producer *producer, struct pending_bat
 {
     int16_t error_code = answer->error_code;
     if (error_code == 0) {
-        batch->partition->acknowledged = true;
+        batch->partition->acknowledged |= batch->producer_id == batch->partition->producer_id;
         sender_complete(producer, batch, 0, "", answer->base_offset, answer->log_append_time_ms);
         return;
     }
@@ -484,8 +515,7 @@ void sender_reset_sequences(struct bnb_producer *producer)
     for (size_t t = 0; t < producer->accumulator.topic_count; t++) {
         struct accumulator_topic *topic = producer->accumulator.topics[t];
         for (int32_t p = 0; p < topic->partition_count; p++) {
-            topic->partitions[p]->next_sequence = 0;
-            topic->partitions[p]->acknowledged = false;
+            topic->partitions[p]->producer_id = -1;
         }
     }
 }
@@ -493,26 +523,18 @@ void sender_reset_sequences(struct bnb_producer *producer)
 static void sender_gather(struct bnb_producer *producer, struct drain *drain)
 {
     pthread_mutex_lock(&producer->lock);
-    if (producer->id_reset && producer->sends_running == 0) {
-        /* Every batch is given to a new producer id. */
-        sender_reset_sequences(producer);
-        producer->producer_id = -1;
-        producer->id_reset = false;
-    }
     for (size_t t = 0; t < producer->accumulator.topic_count; t++) {
         struct accumulator_topic *topic = producer->accumulator.topics[t];
         for (int32_t p = 0; p < topic->partition_count; p++) {
             drain_partition(producer, topic->partitions[p], drain);
         }
     }
-    bool may_send = !producer->config->enable_idempotence ||
-                    (producer->producer_id >= 0 && !producer->id_reset);
     size_t kept = 0;
     for (size_t i = 0; i < drain->send_count; i++) {
         struct produce_send *send = drain->sends[i];
         bool room = client_in_flight(producer->client, send->node_id) <
                     (size_t)producer->config->max_in_flight;
-        if (send->ready && room && may_send && send->count > 0) {
+        if (send->ready && room && send->count > 0) {
             drain_claim(producer, send);
             drain->sends[kept++] = send;
         } else {
@@ -529,7 +551,7 @@ static void sender_run_once(struct bnb_producer *producer)
     struct drain drain;
     drain.now_ms = loop_monotonic_ms(client_loop(producer->client));
     drain.wake_ms = INT64_MAX;
-    drain.metadata = drain.has_batches = false;
+    drain.metadata = drain.wants_id = false;
     drain.send_count = 0;
     sender_expire(producer, &drain);
     if (sender_is_transactional(producer)) {
@@ -540,7 +562,7 @@ static void sender_run_once(struct bnb_producer *producer)
         produce_start(drain.sends[i]);
     }
     if (producer->config->enable_idempotence && !sender_is_transactional(producer) &&
-        producer->producer_id < 0 && !producer->id_running && drain.has_batches) {
+        producer->producer_id < 0 && !producer->id_running && drain.wants_id) {
         if (producer->id_next_ms <= drain.now_ms) {
             sender_ask_id(producer, drain.now_ms);
         } else if (producer->id_next_ms < drain.wake_ms) {

@@ -66,9 +66,8 @@ struct bnb_producer {
     struct init_producer_id_request id_message;
     struct arena id_arena;
     bool id_running;
-    bool id_reset; /* sequences are broken: a new producer id once nothing is in flight */
     int64_t id_next_ms;
-    int64_t producer_id; /* -1: none; with a transactional.id the transactor's */
+    int64_t producer_id; /* of new batches; -1: none; with a transactional.id the transactor's */
     int16_t producer_epoch;
     struct sender_transaction transaction;
     int32_t sends_running;

@@ -50,10 +50,14 @@ static inline int fake_produce(struct fake_broker *broker, struct arena *arena,
                                struct produce_response *response)
 {
     int number = atomic_fetch_add(&broker->produce_count, 1) + 1;
+    if (atomic_load(&broker->loses_answers)) {
+        usleep(20000);
+    }
     bool refused = number <= broker->refuse_until;
     bool lost = broker->lose_answer_every > 0 && number % broker->lose_answer_every == 0;
     bool hang_up = broker->hang_up_every > 0 && number % broker->hang_up_every == 0;
     bool forget = number == broker->forget_at;
+    bool rejects = number == broker->reject_at;
     response->responses.count = request->topic_data.count;
     response->responses.items = arena_array(arena, (size_t)request->topic_data.count + 1,
                                             sizeof *response->responses.items);
@@ -78,11 +82,19 @@ static inline int fake_produce(struct fake_broker *broker, struct arena *arena,
             int16_t error_code = out != 0 ? out
                                  : refused  ? KAFKA_NOT_LEADER_OR_FOLLOWER
                                  : forget ? KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER
+                                 : rejects && one->index == 0
+                                     ? KAFKA_INVALID_RECORD
                                           : fake_append(broker, one->index,
                                                         from->partition_data.items[p].records.data,
                                                         from->partition_data.items[p].records.size,
                                                         &one->base_offset);
-            one->error_code = error_code == 0 && lost ? KAFKA_REQUEST_TIMED_OUT : error_code;
+            bool had = error_code == 0 || error_code == KAFKA_DUPLICATE_SEQUENCE_NUMBER;
+            one->error_code = had && atomic_load(&broker->loses_answers)
+                                  ? KAFKA_REQUEST_TIMED_OUT
+                              : error_code != 0 ? error_code
+                              : rejects       ? KAFKA_NOT_ENOUGH_REPLICAS_AFTER_APPEND
+                              : lost          ? KAFKA_REQUEST_TIMED_OUT
+                                              : 0;
         }
     }
     return hang_up ? -1 : 0;

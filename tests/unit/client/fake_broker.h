@@ -50,7 +50,10 @@ struct fake_broker {
     int32_t lose_answer_every; /* appended, then REQUEST_TIMED_OUT */
     int32_t hang_up_every;     /* appended, then the connection is closed */
     int32_t forget_at;         /* the producer is forgotten once: OUT_OF_ORDER_SEQUENCE_NUMBER */
+    int32_t reject_at;         /* partition 0 INVALID_RECORD, the others appended, and told to be
+                                * NOT_ENOUGH_REPLICAS_AFTER_APPEND */
     bool silent;               /* produce is never answered */
+    atomic_bool loses_answers; /* appended, then REQUEST_TIMED_OUT, slowly, while it is set */
     bool moves;                /* every fourth metadata response gives another address */
     int16_t transaction_version;
     int32_t lose_end_every;      /* EndTxn is done, then the connection is closed */
@@ -202,16 +205,26 @@ static inline void fake_broker_start(struct fake_broker *broker)
     pthread_create(&broker->thread, NULL, fake_serve, broker);
 }
 
-/* The client must be gone. */
-static inline void fake_broker_stop(struct fake_broker *broker)
+/* The client must be gone. The logs may be looked at from here on. */
+static inline void fake_broker_stop_serving(struct fake_broker *broker)
 {
     atomic_store(&broker->ending, true);
     shutdown(broker->listener, SHUT_RDWR);
     pthread_join(broker->thread, NULL);
     close(broker->listener);
+}
+
+static inline void fake_broker_release(struct fake_broker *broker)
+{
     for (int32_t p = 0; p < FAKE_PARTITIONS; p++) {
         writer_release(&broker->partitions[p].log);
     }
+}
+
+static inline void fake_broker_stop(struct fake_broker *broker)
+{
+    fake_broker_stop_serving(broker);
+    fake_broker_release(broker);
 }
 
 #endif

@@ -19,7 +19,7 @@
 static struct fake_broker broker;
 static struct bnb_producer *producer;
 static int32_t delivered;
-static int32_t failed;
+static atomic_int failed;
 static int last_code;
 static int64_t next_offset[FAKE_PARTITIONS];
 static bool offsets_in_order;
@@ -77,30 +77,35 @@ static void on_delivery(void *context, const struct bnb_delivery *delivery)
     }
 }
 
+static void send_one(int32_t number)
+{
+    char text[16];
+    struct bnb_error error;
+    snprintf(text, sizeof text, "%d", number);
+    struct bnb_producer_record record = {.topic = "t",
+                                         .partition = number % FAKE_PARTITIONS,
+                                         .timestamp_ms = BNB_TIMESTAMP_NOW,
+                                         .value = text,
+                                         .value_size = strlen(text)};
+    assert_int_equal(bnb_producer_send(producer, &record, on_delivery, NULL, &error), 0);
+}
+
 static void send_from(int32_t first, int32_t end)
 {
     for (int32_t i = first; i < end; i++) {
-        char text[16];
-        struct bnb_error error;
-        snprintf(text, sizeof text, "%d", i);
-        struct bnb_producer_record record = {.topic = "t",
-                                             .partition = i % FAKE_PARTITIONS,
-                                             .timestamp_ms = BNB_TIMESTAMP_NOW,
-                                             .value = text,
-                                             .value_size = strlen(text)};
-        assert_int_equal(bnb_producer_send(producer, &record, on_delivery, NULL, &error), 0);
+        send_one(i);
     }
 }
 
 static void send_all(int32_t count) { send_from(0, count); }
 
-/* Asserts that each partition holds its records once, in order. */
-static void assert_exactly_once(int32_t count)
+/* Asserts that each partition holds its records from first on once, in order. */
+static void assert_once_from(int32_t first, int32_t count)
 {
     int32_t seen = 0;
     for (int32_t p = 0; p < FAKE_PARTITIONS; p++) {
         const struct writer *log = &broker.partitions[p].log;
-        int32_t expected = p;
+        int32_t expected = p == 0 ? first : p;
         for (size_t at = 0; at < log->size;) {
             struct batch batch;
             struct record_iter iter;
@@ -122,6 +127,8 @@ static void assert_exactly_once(int32_t count)
     }
     assert_int_equal(seen, count);
 }
+
+static void assert_exactly_once(int32_t count) { assert_once_from(0, count); }
 
 static void stop(void)
 {
@@ -181,6 +188,60 @@ static void producer__takes_a_new_id_when_the_broker_forgot_it(void **state)
     broker.forget_at = 5;
     sends_exactly_once();
     assert_true(broker.id_count > 1);
+}
+
+/* Goal: a batch that fails for good in one partition has nothing appended twice in another, where
+ * the broker has a batch of which it could not say so. */
+static void producer__failure_in_one_partition_does_not_duplicate_in_another(void **state)
+{
+    (void)state;
+    static const char *const pairs[] = {"linger.ms", "50", NULL};
+    broker.reject_at = 1;
+    start(pairs);
+    send_all(4);
+    assert_int_equal(bnb_producer_flush(producer, 10000), 0);
+    assert_int_equal(delivered, 2);
+    assert_int_equal(failed, 2);
+    assert_int_equal(last_code, KAFKA_INVALID_RECORD);
+    send_from(4, 600);
+    assert_int_equal(bnb_producer_flush(producer, 10000), 0);
+    assert_int_equal(delivered, 598);
+    assert_true(offsets_in_order);
+    bnb_producer_close(&producer, 10000);
+    fake_broker_stop_serving(&broker);
+    assert_once_from(4, 598);
+    fake_broker_release(&broker);
+}
+
+/* Goal: what follows a batch that was given up is not appended twice. Method: the broker appends
+ * both and does not say so until the first is too old. */
+static void producer__batch_behind_one_that_expired_is_not_duplicated(void **state)
+{
+    (void)state;
+    static const char *const pairs[] = {"linger.ms", "0", "request.timeout.ms", "1000",
+                                        "delivery.timeout.ms", "2000", NULL};
+    start(pairs);
+    send_all(1);
+    assert_int_equal(bnb_producer_flush(producer, 10000), 0);
+    atomic_store(&broker.loses_answers, true);
+    int before = atomic_load(&broker.produce_count);
+    send_one(2);
+    while (atomic_load(&broker.produce_count) < before + 10) { /* it is repeated for a while */
+        assert_int_equal(atomic_load(&failed), 0);
+        usleep(1000);
+    }
+    send_one(4);
+    while (atomic_load(&failed) == 0) {
+        usleep(1000);
+    }
+    atomic_store(&broker.loses_answers, false);
+    assert_int_equal(bnb_producer_flush(producer, 10000), 0);
+    assert_int_equal(failed, 1);
+    assert_int_equal(delivered, 2);
+    bnb_producer_close(&producer, 10000);
+    fake_broker_stop_serving(&broker);
+    assert_exactly_once(3); /* also the one that was given up: the broker had it */
+    fake_broker_release(&broker);
 }
 
 /* A broker that moves is disconnected in the middle of a metadata response. */
@@ -370,6 +431,9 @@ int main(void)
         cmocka_unit_test_setup(producer__does_not_duplicate_when_answers_are_lost, setup),
         cmocka_unit_test_setup(producer__does_not_duplicate_when_connections_are_lost, setup),
         cmocka_unit_test_setup(producer__takes_a_new_id_when_the_broker_forgot_it, setup),
+        cmocka_unit_test_setup(producer__failure_in_one_partition_does_not_duplicate_in_another,
+                               setup),
+        cmocka_unit_test_setup(producer__batch_behind_one_that_expired_is_not_duplicated, setup),
         cmocka_unit_test_setup(producer__follows_a_broker_that_moves, setup),
         cmocka_unit_test_setup(producer__fails_what_is_not_delivered_in_time, setup),
         cmocka_unit_test_setup(producer__sends_without_answers, setup),
