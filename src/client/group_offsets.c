@@ -112,6 +112,19 @@ static void commit_done(struct client_request *request)
     fetcher_run(consumer);
 }
 
+/* Why one that belongs to a group by its subscription cannot commit: 0, or a wire error. Without
+ * its generation the coordinator would take the commit for an administrator's, once the group is
+ * empty, and offsets would go back to where a member was that others have taken the place of. */
+static int16_t commit_refusal(const struct membership *membership)
+{
+    if (!membership->subscribed || membership_is_member(membership)) {
+        return 0;
+    }
+    bool joins = membership->state == MEMBERSHIP_JOINING || membership->state == MEMBERSHIP_SYNCING;
+    return joins && !membership->config->group_protocol_consumer ? KAFKA_REBALANCE_IN_PROGRESS
+                                                                 : KAFKA_UNKNOWN_MEMBER_ID;
+}
+
 static void commit_send(struct bnb_consumer *consumer, struct group_commit *commit, int64_t now_ms)
 {
     const struct membership *membership = &consumer->group.membership;
@@ -512,8 +525,13 @@ void group_offsets_run(struct bnb_consumer *consumer, int64_t now_ms, int64_t *w
 {
     struct consumer_group *group = &consumer->group;
     auto_commit(consumer, now_ms, wake_ms);
+    int16_t refusal = commit_refusal(&group->membership);
     pthread_mutex_lock(&consumer->lock);
     struct group_commit *commit = commit_due(consumer, now_ms, wake_ms);
+    while (commit != NULL && refusal != 0) {
+        commit_end(consumer, commit, refusal, commit_text(refusal));
+        commit = commit_due(consumer, now_ms, wake_ms);
+    }
     pthread_mutex_unlock(&consumer->lock);
     if (commit != NULL && group->coordinator >= 0) {
         commit_send(consumer, commit, now_ms);

@@ -326,6 +326,19 @@ def one_that_does_not_poll_loses_its_partitions(name):
         wait_for_values(members, {f"v{number}" for number in range(20)}, 40)
 
 
+def one_that_has_lost_its_place_cannot_commit(name):
+    """Though the group is empty by then, and would take anybody's offsets."""
+    with scene(partitions=1) as (own, members):
+        writer = Writer(own)
+        writer.write(1)
+        writer.end()
+        members.append(Member(own, "t", max__poll__interval__ms="1000", enable__auto__commit="false",
+                              **{".commit": "each", ".linger_ms": "3000"}, **protocol(name)))
+        harness.wait_for(lambda: any(line.startswith("uncommitted 25 ")
+                                     for line in members[0].lines), 30, "a commit that is refused")
+        assert not committed(own, "g"), committed(own, "g")
+
+
 def committed(broker, group):
     """{(topic, partition): offset} that the group has committed."""
     _, out, _ = broker.tool("consumer-groups", "--bootstrap-server", broker.bootstrap, "--describe", "--group", group)
@@ -410,7 +423,8 @@ CASES = []
 for NAME in ("eager", "cooperative", "consumer"):
     for function in (members_share, a_member_is_killed, the_broker_starts_again,
                      a_static_member_comes_back, an_expression_finds_new_topics,
-                     one_that_does_not_poll_loses_its_partitions):
+                     one_that_does_not_poll_loses_its_partitions,
+                     one_that_has_lost_its_place_cannot_commit):
         CASES.append((f"group__{function.__name__}__{NAME}", functools.partial(function, NAME)))
     CASES.append((f"group__nothing_is_lost_or_read_twice__{NAME}", functools.partial(
         nothing_is_lost_or_read_twice, NAME, ("ours",) * 4)))
