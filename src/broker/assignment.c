@@ -9,18 +9,27 @@
 #include "protocol/messages.h"
 
 #define ASSIGNMENT_TIMEOUT_MS 30000
+/* What failed is told again after so long, doubled each time, as AssignmentsManager does. */
+#define ASSIGNMENT_AGAIN_MS 100
+#define ASSIGNMENT_AGAIN_MAX_MS 10000
 
 /* One replica, and the places in the request that may begin with it. */
 struct assignment_entry {
     struct uuid directory_id;
     struct uuid topic_id;
     int32_t partition;
+    bool failed;
 };
+/* On its way: the shard's, noted; shard 0's, waiting for the registration or sent; the shard's
+ * again, and, where something failed, resting. */
 struct assignment {
     struct broker_submission submission;
     struct loop_mail mail;
-    struct list node; /* of those that wait for the registration */
-    struct broker *broker;
+    struct timer again;
+    struct list node;           /* of those that wait, are sent or rest */
+    struct broker *broker;      /* NULL: it has gone while this was sent */
+    struct broker_shard *shard; /* of the partitions */
+    int32_t failures;           /* in a row */
     struct assign_replicas_to_dirs_request request;
     size_t count;
     struct assignment_entry entries[ASSIGNMENT_PARTITIONS_MAX];
@@ -32,17 +41,51 @@ struct assignment {
 
 /* ---- on shard 0 ---- */
 
+static void assignment_home(struct loop_mail *mail);
+
+/* Takes over what the response says of each entry; they are in the order of the request. */
+static void assignment_mark(struct assignment *assignment,
+                            const struct assign_replicas_to_dirs_response *response)
+{
+    size_t at = 0;
+    for (int32_t i = 0; i < response->directories.count; i++) {
+        for (int32_t j = 0; j < response->directories.items[i].topics.count; j++) {
+            const struct assign_replicas_to_dirs_response_topic_data *topic =
+                &response->directories.items[i].topics.items[j];
+            for (int32_t k = 0; k < topic->partitions.count && at < assignment->count; k++) {
+                struct assignment_entry *entry = &assignment->entries[at++];
+                entry->failed = topic->partitions.items[k].error_code != 0 ||
+                                topic->partitions.items[k].partition_index != entry->partition ||
+                                !uuid_equal(topic->topic_id, entry->topic_id);
+            }
+        }
+    }
+}
+
 static void assignment_done(struct broker_submission *submission, int16_t error,
                             const void *response)
 {
-    (void)error;
-    (void)response;
-    mem_free(CONTAINER_OF(submission, struct assignment, submission));
+    struct assignment *assignment = CONTAINER_OF(submission, struct assignment, submission);
+    const struct assign_replicas_to_dirs_response *answer = response;
+    list_remove(&assignment->node);
+    if (assignment->broker == NULL) {
+        mem_free(assignment);
+        return;
+    }
+    for (size_t i = 0; i < assignment->count; i++) {
+        assignment->entries[i].failed = true;
+    }
+    if (error == 0 && answer->error_code == 0) {
+        assignment_mark(assignment, answer);
+    }
+    assignment->mail.run = assignment_home;
+    loop_post(assignment->shard->loop, &assignment->mail);
 }
 
 static void assignment_submit(struct assignment *assignment)
 {
     struct broker *broker = assignment->broker;
+    list_push_back(&broker->assignments_sent, &assignment->node);
     assignment->request.broker_epoch = atomic_load(&broker->epoch);
     assignment->submission.deadline_ms =
         loop_monotonic_ms(broker->shards[0].loop) + ASSIGNMENT_TIMEOUT_MS;
@@ -124,6 +167,8 @@ void assignment_send(struct broker_shard *shard)
     }
     assignment_build(assignment);
     assignment->broker = broker;
+    assignment->shard = shard;
+    list_init(&assignment->node);
     assignment->request.broker_id = broker->options.node_id;
     assignment->submission.api_key = API_ASSIGN_REPLICAS_TO_DIRS;
     assignment->submission.api_version = 0;
@@ -146,7 +191,7 @@ void assignment_note_moved(struct partition *partition)
     partition->dir_told = true;
     assignment->entries[assignment->count++] =
         (struct assignment_entry){partition->dir->dir->properties.directory_id,
-                                  partition->key.topic_id, partition->key.partition};
+                                  partition->key.topic_id, partition->key.partition, false};
     if (assignment->count == ASSIGNMENT_PARTITIONS_MAX) {
         assignment_send(shard);
     }
@@ -165,14 +210,78 @@ void assignment_note(struct partition *partition, const struct image_partition *
     }
 }
 
+/* Notes anew what failed and still is not what the image says; where the replica lies by now. */
+static void assignment_wake(struct timer *timer)
+{
+    struct assignment *assignment = CONTAINER_OF(timer, struct assignment, again);
+    struct broker_shard *shard = assignment->shard;
+    list_remove(&assignment->node);
+    for (size_t i = 0; i < assignment->count; i++) {
+        const struct assignment_entry *entry = &assignment->entries[i];
+        struct partition *partition = partition_find(shard, entry->topic_id, entry->partition);
+        const struct image_topic *topic =
+            shard->image == NULL ? NULL : image_topic_by_id(shard->image, entry->topic_id);
+        if (!entry->failed || partition == NULL || partition->log == NULL || topic == NULL ||
+            entry->partition >= topic->partition_count) {
+            continue;
+        }
+        assignment_note(partition, &topic->partitions[entry->partition]);
+        if (shard->assignment != NULL && shard->assignment->failures <= assignment->failures) {
+            shard->assignment->failures = assignment->failures + 1;
+        }
+    }
+    mem_free(assignment);
+    assignment_send(shard);
+}
+
+static void assignment_home(struct loop_mail *mail)
+{
+    struct assignment *assignment = CONTAINER_OF(mail, struct assignment, mail);
+    struct broker_shard *shard = assignment->shard;
+    bool failed = false;
+    for (size_t i = 0; i < assignment->count; i++) {
+        struct partition *partition = partition_find(shard, assignment->entries[i].topic_id,
+                                                     assignment->entries[i].partition);
+        if (partition != NULL) {
+            partition->dir_told = false; /* what differs from now on is told again */
+        }
+        failed |= assignment->entries[i].failed;
+    }
+    if (!failed || shard->broker->stopped) {
+        mem_free(assignment);
+        return;
+    }
+    int64_t delay_ms = ASSIGNMENT_AGAIN_MS;
+    for (int32_t i = 0; i < assignment->failures && delay_ms < ASSIGNMENT_AGAIN_MAX_MS; i++) {
+        delay_ms *= 2;
+    }
+    list_push_back(&shard->assignments_resting, &assignment->node);
+    timer_init(&assignment->again, assignment_wake);
+    loop_timer_arm(shard->loop, &assignment->again,
+                   delay_ms < ASSIGNMENT_AGAIN_MAX_MS ? delay_ms : ASSIGNMENT_AGAIN_MAX_MS);
+}
+
 void assignment_destroy(struct broker_shard *shard)
 {
+    struct broker *broker = shard->broker;
     mem_free(shard->assignment);
     shard->assignment = NULL;
-    while (shard->index == 0 && !list_empty(&shard->broker->assignments)) {
+    while (!list_empty(&shard->assignments_resting)) {
         struct assignment *first =
-            CONTAINER_OF(shard->broker->assignments.next, struct assignment, node);
+            CONTAINER_OF(shard->assignments_resting.next, struct assignment, node);
+        list_remove(&first->node);
+        loop_timer_cancel(shard->loop, &first->again);
+        mem_free(first);
+    }
+    while (shard->index == 0 && !list_empty(&broker->assignments)) {
+        struct assignment *first = CONTAINER_OF(broker->assignments.next, struct assignment, node);
         list_remove(&first->node);
         mem_free(first);
+    }
+    while (shard->index == 0 && !list_empty(&broker->assignments_sent)) {
+        struct assignment *first =
+            CONTAINER_OF(broker->assignments_sent.next, struct assignment, node);
+        list_remove(&first->node);
+        first->broker = NULL; /* it is answered yet, and freed then */
     }
 }

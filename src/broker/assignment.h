@@ -3,10 +3,12 @@
  * those that lie elsewhere than the image says.
  *
  * What is noted in one turn is sent at its end, ASSIGNMENT_PARTITIONS_MAX in one request at most;
- * before the broker is registered it waits.
- * Thread: a shard's own, but for what says otherwise.   Errors: none; what is not answered well,
- * and what there is no memory for, the next start notes again. It is for other brokers and for the
- * controller, so nothing waits for it. */
+ * before the broker is registered it waits. What is not answered well is told again, where the
+ * replica lies by then, after 100 ms, doubled each time up to 10 s; what was, when an image comes
+ * that says something else.
+ * Thread: a shard's own, but for what says otherwise.   Errors: none; what there is no memory for,
+ * the next image or start notes again. It is for other brokers and for the controller, so nothing
+ * waits for it. */
 #ifndef BNB_BROKER_ASSIGNMENT_H
 #define BNB_BROKER_ASSIGNMENT_H
 

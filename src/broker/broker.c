@@ -171,6 +171,7 @@ static int shard_init(struct broker *broker, int32_t index)
     list_init(&shard->requests);
     pool_init(&shard->request_pool, sizeof(struct broker_request), REQUESTS_KEPT_MAX);
     list_init(&shard->removals);
+    list_init(&shard->assignments_resting);
     list_init(&shard->compacted);
     int error = 0;
     for (int32_t i = 0; i < options->dir_count && error == 0; i++) {
@@ -382,6 +383,7 @@ int broker_create(const struct broker_options *options, struct broker **created,
     broker->options = *options;
     preferred_dirs_init(&broker->preferred_dirs);
     list_init(&broker->assignments);
+    list_init(&broker->assignments_sent);
     move_throttle_init(
         &broker->move_throttle,
         config_int(options->config, "alter.log.dirs.replication.quota.window.num"),

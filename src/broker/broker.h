@@ -146,6 +146,7 @@ struct broker_shard {
     struct broker_made *made[BROKER_DIRS_MAX]; /* and which; NULL: none */
     const struct log_config *log_config; /* of the topic applied last; most have the same */
     struct assignment *assignment; /* noted in this turn (assignment.h); NULL: nothing */
+    struct list assignments_resting; /* failed, to be told again */
     struct list compacted; /* partitions whose policy says compact */
     struct list open; /* partitions with open files, the one used last at the end */
     size_t open_count;
@@ -174,6 +175,7 @@ struct broker {
     struct broker_dir dirs[BROKER_DIRS_MAX];
     struct preferred_dirs preferred_dirs;
     struct list assignments; /* of shard 0: for when the broker is registered (assignment.h) */
+    struct list assignments_sent; /* of shard 0: not answered yet */
     struct move_throttle move_throttle; /* of moves between dirs */
     struct broker_found *found; /* sorted by name */
     size_t found_count;

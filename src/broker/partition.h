@@ -43,7 +43,7 @@ struct partition {
     struct cleaner_slot *cleaning; /* NULL: none is under way */
     bool uncleanable;              /* until the next start */
     bool dir_chosen;
-    bool dir_told; /* to the controller, since the start */
+    bool dir_told; /* noted for the controller, and not answered yet */
     bool was_there;  /* found at the start */
     bool open_again; /* there was no memory to open it, or it was not tried yet */
     char *renamed; /* where a deleted partition's files are now */
