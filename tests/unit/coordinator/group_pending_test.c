@@ -21,6 +21,8 @@ struct op {
         struct offset_commit_request commit;
         struct txn_offset_commit_request txn_commit;
         struct join_group_request join;
+        struct sync_group_request sync;
+        struct heartbeat_request heartbeat;
         struct leave_group_request leave;
         struct consumer_group_heartbeat_request beat;
         struct offset_delete_request offset_delete;
@@ -33,6 +35,7 @@ struct op {
     struct txn_offset_commit_request_txn_offset_commit_request_partition txn_partition;
     struct txn_offset_commit_request_txn_offset_commit_request_topic txn_topic;
     struct join_group_request_join_group_request_protocol protocol;
+    struct sync_group_request_sync_group_request_assignment assignment;
     struct leave_group_request_member_identity identity;
     struct offset_delete_request_offset_delete_request_partition deleted_partition;
     struct offset_delete_request_offset_delete_request_topic deleted_topic;
@@ -173,6 +176,58 @@ static struct op *join(struct world *world, const char *group, const char *insta
     op->request.join.protocols.count = 1;
     handle(world, op);
     return op;
+}
+
+/* A member that some JoinGroup was answered with; NULL: none of those that were looked at. */
+static const struct join_group_response *some_member(struct world *world, struct string_view *group)
+{
+    uint64_t skip = pick(world, 20);
+    for (const struct op *op = world->ops; op != NULL; op = op->next) {
+        const struct join_group_response *told = op->ask.call.response;
+        bool joined = op->ask.call.api_key == API_JOIN_GROUP && op->ask.answered &&
+                      told != NULL && told->error_code == 0;
+        if (joined && skip-- == 0) {
+            *group = op->request.join.group_id;
+            return told;
+        }
+    }
+    return NULL;
+}
+
+static void sync_group(struct world *world)
+{
+    static const uint8_t assignment[] = {0, 0, 0, 0, 0, 1,   0,   2,   't', '0', 0, 0,
+                                         0, 1, 0, 0, 0, 0, 255, 255, 255, 255};
+    struct string_view group;
+    const struct join_group_response *member = some_member(world, &group);
+    if (member == NULL) {
+        return;
+    }
+    struct op *op = op_make(world, API_SYNC_GROUP, 5);
+    op->assignment.member_id = member->member_id;
+    op->assignment.assignment = (struct bytes_view){assignment, sizeof assignment};
+    op->request.sync = (struct sync_group_request){.group_id = group,
+                                                   .generation_id = member->generation_id,
+                                                   .member_id = member->member_id,
+                                                   .protocol_type = string_view_of("consumer"),
+                                                   .protocol_name = string_view_of("range")};
+    op->request.sync.assignments.items = &op->assignment;
+    op->request.sync.assignments.count = 1;
+    handle(world, op);
+}
+
+static void heartbeat(struct world *world)
+{
+    struct string_view group;
+    const struct join_group_response *member = some_member(world, &group);
+    if (member == NULL) {
+        return;
+    }
+    struct op *op = op_make(world, API_HEARTBEAT, 4);
+    op->request.heartbeat = (struct heartbeat_request){.group_id = group,
+                                                       .generation_id = member->generation_id,
+                                                       .member_id = member->member_id};
+    handle(world, op);
 }
 
 static void leave(struct world *world, const char *group, const char *instance)
@@ -356,7 +411,7 @@ static void one_step(struct world *world)
     const char *group = group_names[pick(world, GROUPS)];
     const char *topic = pick(world, 2) == 0 ? "t0" : "t1";
     const char *member = member_names[pick(world, MEMBERS)];
-    switch (pick(world, 14)) {
+    switch (pick(world, 17)) {
     case 0:
     case 1:
         commit(world, group, topic, (int64_t)pick(world, 1000));
@@ -391,6 +446,15 @@ static void one_step(struct world *world)
         group_coordinator_forget_topic(world->fixture.groups, string_view_of(topic),
                                        table_topic_id(topic[1] == '0' ? 1 : 2),
                                        world->fixture.now);
+        break;
+    case 13:
+        sync_group(world);
+        break;
+    case 14:
+        heartbeat(world);
+        break;
+    case 15:
+        beat(world, group, member, 1 + (int32_t)pick(world, 9), NULL);
         break;
     case 12:
         world->fixture.hold = pick(world, 2) == 0;
