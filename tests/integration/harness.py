@@ -30,9 +30,10 @@ import install  # noqa: E402  (tests/peers/install.py)
 BINARY = os.environ.get("BARNABAS_BIN") or str(TESTS.parent / "build" / "barnabas")
 PEER = os.environ.get("PEER", "barnabas")
 BOOTSTRAP = os.environ.get("BARNABAS_TEST_BOOTSTRAP")
-CLIENT_SECONDS = 120
-STOP_SECONDS = 20
-START_SECONDS = {"barnabas": 20, "apache": 60}
+# On a machine with a fourth of the speed, too.
+CLIENT_SECONDS = 300
+STOP_SECONDS = 60
+START_SECONDS = {"barnabas": 60, "apache": 180}
 
 
 class Skip(Exception):
@@ -127,7 +128,7 @@ class Broker:
         if not os.path.exists(os.path.join(self.directory, "data")):
             subprocess.run([*java, "kafka.tools.StorageTool", "format", "--standalone", "-t",
                             "4L6g3nShT-eMCtK--X86sw", "-c", properties], check=True,
-                           stdout=self.output, stderr=self.output, timeout=60)
+                           stdout=self.output, stderr=self.output, timeout=START_SECONDS["apache"])
         self.process = subprocess.Popen([*java, "kafka.Kafka", properties], stdout=self.output,
                                         stderr=self.output)
         wait_for(self.answers, START_SECONDS[self.peer], "Apache Kafka to answer")

@@ -19,8 +19,11 @@ from transactions import check
 
 TOOLS = "org.apache.kafka.tools."
 SETTINGS = ["offsets.topic.num.partitions=3", "transaction.state.log.num.partitions=3",
-            "log.segment.bytes=1048576", "log.cleaner.backoff.ms=200", "log.cleaner.min.cleanable.ratio=0.01"]
-SECONDS = 100
+            "transaction.abort.timed.out.transaction.cleanup.interval.ms=1000", "log.segment.bytes=1048576", "log.cleaner.backoff.ms=200", "log.cleaner.min.cleanable.ratio=0.01"]
+SECONDS = 200
+# Whoever comes after a copier that was killed asks for its offsets first, and gives up after 60 s: by then the
+# transaction they are part of must have ended.
+TRANSACTION_MS = 20000
 COMPACTED = 200000
 VERIFIED = 24000
 VERIFIED_A_SECOND = 3000
@@ -175,6 +178,7 @@ def copied(group):
             return stage.run(TOOLS + "TransactionalMessageCopier", "--broker-list", stage.broker.bootstrap, "--input-topic", "in",
                              "--input-partition", partition, "--output-topic", "out", "--consumer-group", "copy",
                              "--transactional-id", f"copier-{partition}", "--transaction-size", 100,
+                             "--transaction-timeout", TRANSACTION_MS,
                              "--enable-random-aborts", "--use-group-metadata", *["--group-mode"] * group)
 
         copiers = [copier(partition) for partition in range(transactions.PARTITIONS)]

@@ -137,7 +137,10 @@ def folder(name):
 
 def main():
     for name in sys.argv[1:] or sorted(INSTALLERS):
-        print(f"{name}: {folder(name)}")
+        try:
+            print(f"{name}: {folder(name)}", flush=True)
+        except Unavailable as why:
+            print(f"{name} cannot be had: {why}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
