@@ -19,7 +19,8 @@ from transactions import check
 
 TOOLS = "org.apache.kafka.tools."
 SETTINGS = ["offsets.topic.num.partitions=3", "transaction.state.log.num.partitions=3",
-            "transaction.abort.timed.out.transaction.cleanup.interval.ms=1000", "log.segment.bytes=1048576", "log.cleaner.backoff.ms=200", "log.cleaner.min.cleanable.ratio=0.01"]
+            "transaction.abort.timed.out.transaction.cleanup.interval.ms=1000", "log.segment.bytes=1048576",
+            "log.cleaner.backoff.ms=200", "log.cleaner.min.cleanable.ratio=0.01"]
 SECONDS = 200
 # Whoever comes after a copier that was killed asks for its offsets first, and gives up after 60 s: by then the
 # transaction they are part of must have ended.

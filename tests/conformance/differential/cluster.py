@@ -16,7 +16,7 @@ def moves(*wanted):
 def settled(side, version):
     """Waits until nothing is on its way, and asks for what the next case compares."""
     topics = {"topics": [{"topic": "moved", "partitions": [0, 1]}]}
-    for _ in range(200):
+    for _ in range(2000):
         answer = side.ask("DescribeLogDirs", 4, topics)
         if "'isFutureKey': True" not in str(answer) and str(answer).count("'partitionIndex'") == 2:
             return topics

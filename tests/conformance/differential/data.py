@@ -138,7 +138,7 @@ TIMES = {
 def keep_producer(side, version):
     """Apache Kafka answers with patience (14) until it has a block of ids."""
     answer = {"errorCode": 14}
-    for _ in range(100):
+    for _ in range(1000):
         if answer["errorCode"] == 0:
             break
         time.sleep(0.05)

@@ -33,7 +33,7 @@ def ask(side, api, values):
 
 def find(side, version=None):
     """The coordinator, once it is there and loaded."""
-    for _ in range(100):
+    for _ in range(1000):
         found = ask(side, "FindCoordinator", {"coordinatorKeys": ["g"]})["coordinators"][0]
         if found["errorCode"] == 0 and ask(side, "OffsetFetch", {"groups": [
                 {"groupId": "g", "topics": None}]})["groups"][0]["errorCode"] == 0:

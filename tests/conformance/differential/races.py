@@ -104,7 +104,7 @@ class Stage:
         return found["groups"][0]["groupState"]
 
     def until(self, state):
-        for _ in range(200):
+        for _ in range(2000):
             if self.state(note=False) == state:
                 return
             time.sleep(0.01)
@@ -112,7 +112,7 @@ class Stage:
 
     def until_members(self, count):
         """Until so many have joined: what waits is in the group."""
-        for _ in range(200):
+        for _ in range(2000):
             found = self.watcher.ask("DescribeGroups", {"groups": [self.group]}, note=False)["groups"][0]
             if len(found["members"]) == count:
                 return

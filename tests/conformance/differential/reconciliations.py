@@ -91,7 +91,7 @@ def settings_of_the_group(stage):
                 "name": "consumer.heartbeat.interval.ms", "configOperation": operation, "value": value}]}]}))
 
     def until(interval, epoch):
-        for _ in range(200):
+        for _ in range(2000):
             answer = stage.side.ask("ConsumerGroupHeartbeat", stage.version, partial(
                 stage.group, "one", epoch)(stage.side, stage.version))
             if answer["heartbeatIntervalMs"] == interval:
@@ -99,7 +99,7 @@ def settings_of_the_group(stage):
             time.sleep(0.05)
         stage.note("heartbeat", answer)
     alter("7000")
-    for _ in range(200):
+    for _ in range(2000):
         if f"'resourceName': '{stage.group}'" in str(stage.side.ask("ListConfigResources", 1, {"resourceTypes": [32]})):
             break
         time.sleep(0.05)

@@ -110,7 +110,7 @@ class Side:
 
     def await_topics(self, names):
         """Until the broker has heard of topics that its controller has made."""
-        for _ in range(200):
+        for _ in range(2000):
             answer = self.ask("Metadata", 9, {"topics": [{"name": name} for name in names]})
             if all(found["errorCode"] == 0 and all(part["errorCode"] == 0 for part in found["partitions"])
                    for found in answer["topics"]):

@@ -20,7 +20,7 @@ def fixture(work):
 
 
 def patiently(side, api, version, values, error):
-    for _ in range(200):
+    for _ in range(2000):
         answer = side.ask(api, version, values)
         if error(answer) not in PATIENCE:
             break
@@ -46,7 +46,7 @@ def open_id(name):
 def settle(name):
     """Until the markers of its transaction are written."""
     def work(side):
-        for _ in range(200):
+        for _ in range(2000):
             answer = side.ask("DescribeTransactions", 0, {"transactionalIds": [name]})
             state = answer["transactionStates"][0]
             if not state["transactionState"].startswith("Prepare"):

@@ -44,7 +44,7 @@ class Maker:
         self.side = self.open()
 
     def ask(self, api, version, values, errors=(), code=lambda answer: answer["errorCode"]):
-        for _ in range(200):
+        for _ in range(2000):
             answer = self.side.ask(api, version, values)
             if code(answer) not in PATIENCE:
                 assert code(answer) in (0, *errors), (api, answer)

@@ -19,7 +19,7 @@ def make_state(broker):
     side = sides.Side(codec.Apis(harness.peer("java") / "lib"), broker)
 
     def patiently(api, version, values, error):
-        for _ in range(200):
+        for _ in range(2000):
             answer = side.ask(api, version, values)
             if error(answer) not in PATIENCE:
                 assert error(answer) == 0, answer
