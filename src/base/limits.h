@@ -69,6 +69,10 @@
 /* Send buffer of a connection that is given so much of a file at once: what waits in it are pages
  * of the page cache, not copies. Fetches of 1 MB cost 0.20 CPU-s/GB with it, 0.30 with 100 KB. */
 #define NET_WIDE_BYTES LIMIT(512u << 10, 500u)
+/* Memory of large frames that is kept for the next: one that is read, one ahead, one under way. */
+#define FRAME_POOL_FRAMES 4u
+#define FRAME_POOL_BYTES_MIN LIMIT((size_t)128 << 10, (size_t)64)
+#define FRAME_POOL_BYTES_MAX LIMIT((size_t)4 << 20, (size_t)1024)
 /* Buffers of a client's connection once its own were full, or are small for what is fetched: sender
  * and receiver otherwise wake each other for every 128 KB, and both cores wait for a third of the
  * time (0.6 GB/s of large batches; 0.95 with this). */

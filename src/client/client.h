@@ -52,6 +52,7 @@ struct client_request {
     int16_t version;
     void *response; /* in the arena; NULL when there was an error or no response was expected */
     uint8_t *frame;
+    size_t frame_size;
     int32_t node_id; /* of the node that answered */
     /* its own */
     struct list node;
@@ -65,6 +66,7 @@ struct client_request {
 struct client_options {
     enum client_kind kind;
     struct client_config config; /* moves into the client, also when creation fails */
+    struct frame_pool *frames; /* of whom responses are taken, and that outlives it; NULL: none */
 };
 int client_create(const struct client_options *options, struct client **client,
                   struct bnb_error *error);

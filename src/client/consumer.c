@@ -39,10 +39,12 @@ int bnb_consumer_create(const struct bnb_config *config, struct bnb_consumer **c
     pthread_cond_init(&consumer->changed, &attributes);
     pthread_condattr_destroy(&attributes);
     fetcher_init(consumer);
+    options.frames = &consumer->frames;
     arena_init(&consumer->record_arena, RECORD_ARENA_BYTES);
     consumer->quit.run = consumer_quit;
     result = client_create(&options, &consumer->client, error);
     if (result != 0) {
+        frame_pool_release(&consumer->frames);
         pthread_cond_destroy(&consumer->changed);
         pthread_mutex_destroy(&consumer->lock);
         mem_free(consumer);
@@ -60,7 +62,8 @@ static void consumer_take_back(struct bnb_consumer *consumer)
     fetched_free_retired(&consumer->retired);
     pthread_mutex_lock(&consumer->lock);
     while (!list_empty(&consumer->retired_parts)) {
-        fetch_part_free(CONTAINER_OF(consumer->retired_parts.next, struct fetch_part, node));
+        fetch_part_free(consumer, CONTAINER_OF(consumer->retired_parts.next,
+                                               struct fetch_part, node));
     }
     pthread_mutex_unlock(&consumer->lock);
     arena_reset(&consumer->record_arena);
@@ -80,7 +83,8 @@ void bnb_consumer_close(struct bnb_consumer **closed)
         list_push_back(&consumer->retired_parts, &consumer->reading->node);
     }
     while (!list_empty(&consumer->queue)) {
-        fetch_part_free(CONTAINER_OF(consumer->queue.next, struct fetch_part, node));
+        fetch_part_free(consumer,
+                        CONTAINER_OF(consumer->queue.next, struct fetch_part, node));
     }
     consumer_take_back(consumer);
     fetched_free_retired(&consumer->retired); /* what the parts have just retired */
@@ -92,6 +96,7 @@ void bnb_consumer_close(struct bnb_consumer **closed)
     mem_free(consumer->records);
     arena_release(&consumer->record_arena);
     arena_release(&consumer->metadata_arena);
+    frame_pool_release(&consumer->frames);
     pthread_cond_destroy(&consumer->changed);
     pthread_mutex_destroy(&consumer->lock);
     mem_free(consumer);
@@ -172,7 +177,7 @@ static void consumer_drop(struct bnb_consumer *consumer, const struct consumer_p
             list_remove(&part->node);
             list_push_back(&consumer->retired_parts, &part->node);
         } else {
-            fetch_part_free(part);
+            fetch_part_free(consumer, part);
         }
     }
     if (consumer->reading != NULL && consumer->reading->partition == partition) {
@@ -399,7 +404,7 @@ static bool consumer_take_part(struct bnb_consumer *consumer)
         }
         if (!part->partition->assigned || part->epoch != part->partition->epoch) {
             part->partition->ahead_count--;
-            fetch_part_free(part);
+            fetch_part_free(consumer, part);
         } else if (!part->partition->paused) {
             list_remove(&part->node);
             consumer_start_part(consumer, part);

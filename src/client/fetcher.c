@@ -42,19 +42,24 @@ static void fetcher_timer(struct timer *timer)
     fetcher_run(CONTAINER_OF(timer, struct bnb_consumer, timer));
 }
 
-void fetch_part_free(struct fetch_part *part)
+void fetch_frame_unref(struct bnb_consumer *consumer, struct fetch_frame *frame)
+{
+    ASSERT(frame->references > 0);
+    frame->references--;
+    if (frame->references == 0) {
+        frame_pool_give(&consumer->frames, frame->data, frame->size);
+        arena_release(&frame->arena);
+        mem_free(frame);
+    }
+}
+
+void fetch_part_free(struct bnb_consumer *consumer, struct fetch_part *part)
 {
     if (part->started) {
         fetched_release(&part->fetched);
     }
     list_remove(&part->node);
-    ASSERT(part->frame->references > 0);
-    part->frame->references--;
-    if (part->frame->references == 0) {
-        mem_free(part->frame->data);
-        arena_release(&part->frame->arena);
-        mem_free(part->frame);
-    }
+    fetch_frame_unref(consumer, part->frame);
     mem_free(part);
 }
 
@@ -234,6 +239,7 @@ void fetcher_init(struct bnb_consumer *consumer)
 {
     consumer->mail.run = fetcher_posted;
     list_init(&consumer->queue);
+    frame_pool_init(&consumer->frames);
     list_init(&consumer->retired);
     list_init(&consumer->retired_parts);
     timer_init(&consumer->timer, fetcher_timer);

@@ -25,6 +25,7 @@
 struct fetch_frame {
     int32_t references; /* under the lock */
     uint8_t *data;
+    size_t size;
     struct arena arena;
 };
 /* Records of one partition that wait to be read. */
@@ -69,6 +70,7 @@ struct bnb_consumer {
     size_t partition_count;
     size_t partition_capacity;
     struct list queue; /* of fetch_part */
+    struct frame_pool frames;
     bool mail_posted;
     bool metadata_wanted;
     bool woken;
@@ -101,8 +103,10 @@ void fetcher_init(struct bnb_consumer *consumer);
 void fetcher_run(struct bnb_consumer *consumer);
 /* Has fetcher_run called soon. The lock is held. Thread: any. */
 void fetcher_wake(struct bnb_consumer *consumer);
+/* One reference less; the last one frees. The lock is held. Thread: any. */
+void fetch_frame_unref(struct bnb_consumer *consumer, struct fetch_frame *frame);
 /* The lock is held. Thread: any. */
-void fetch_part_free(struct fetch_part *part);
+void fetch_part_free(struct bnb_consumer *consumer, struct fetch_part *part);
 /* Tells the application, once. The lock is held. */
 void fetcher_fail(struct bnb_consumer *consumer, int code, const char *text);
 /* The leader of a partition is to be asked again later. The lock is held. */

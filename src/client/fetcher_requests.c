@@ -380,16 +380,11 @@ static void fetch_done(struct client_request *request)
         pthread_mutex_lock(&consumer->lock);
         frame->references = 1;
         frame->data = request->frame;
+        frame->size = request->frame_size;
         request->frame = NULL;
         fetch_take_all(ask, frame);
-        frame->references--;
-        bool unused = frame->references == 0;
+        fetch_frame_unref(consumer, frame);
         pthread_mutex_unlock(&consumer->lock);
-        if (unused) {
-            mem_free(frame->data);
-            arena_release(&frame->arena);
-            mem_free(frame);
-        }
     }
     ask_finish(ask);
 }

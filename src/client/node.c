@@ -161,6 +161,7 @@ static void request_decode(struct client_request *request, struct net_response *
     }
     if (error == 0 && request->keep_frame) {
         request->frame = response->data;
+        request->frame_size = response->size;
         response->data = NULL;
     }
     client_request_complete(request, error, "the response cannot be decoded");
@@ -472,6 +473,7 @@ static void node_connect(struct client_node *node)
         .connect_timeout_ms = config->connection_setup_timeout_ms,
         .buffers = {(int32_t)config->send_buffer_bytes, (int32_t)config->receive_buffer_bytes},
         .response_bytes_max = CLIENT_RESPONSE_BYTES_MAX,
+        .frames = node->client->options.frames,
         .on_state = node_on_state,
         .context = node,
     };

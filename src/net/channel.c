@@ -243,7 +243,9 @@ static void channel_stage_take(struct net_channel *channel)
             return;
         }
         at += CHANNEL_FRAME_PREFIX;
-        channel->frame = mem_alloc((size_t)size);
+        channel->frame = channel->options.frames == NULL
+                             ? mem_alloc((size_t)size)
+                             : frame_pool_take(channel->options.frames, (size_t)size);
         if (channel->frame == NULL) {
             channel_fail(channel, ERR_NOMEM, "out of memory");
             return;

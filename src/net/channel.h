@@ -16,6 +16,7 @@
 #include "base/writer.h"
 #include "io/loop.h"
 #include "io/socket.h"
+#include "net/frame_pool.h"
 
 struct net_channel;
 
@@ -32,7 +33,7 @@ struct net_resolver {
 };
 
 /* A frame without its length; it starts with the correlation id. done may take data by setting it
- * to NULL, and frees it with mem_free. */
+ * to NULL, and frees it with mem_free, or gives it to the frame pool of the channel. */
 struct net_response {
     uint8_t *data;
     size_t size;
@@ -63,6 +64,7 @@ struct net_channel_options {
     int64_t connect_timeout_ms;
     struct io_socket_buffers buffers;
     int32_t response_bytes_max;
+    struct frame_pool *frames; /* of whom responses are taken; NULL: of the allocator */
     /* Open (error 0) or closed for good (error < 0); at most once each. Calls in flight have
      * completed before closed is told. Never called from inside net_channel_open. */
     void (*on_state)(void *context, struct net_channel *channel, int error, const char *why);
