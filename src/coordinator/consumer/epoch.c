@@ -56,6 +56,7 @@ bool consumer_refresh_epoch(struct group *group, bool bump, const char *why,
     struct consumer_group *consumer = group->consumer;
     struct consumer_writing to = {group->owner->runtime, group->id, arena};
     ASSERT(group->kind == GROUP_CONSUMER && why != NULL);
+    bump |= consumer->epoch == 0; /* a classic group until now, that had no generation yet */
     if (!bump && !consumer->refresh_wanted) {
         return true;
     }

@@ -416,6 +416,28 @@ static void upgrade__in_the_midst_of_a_rebalance(void **state)
     fixture_release(&fixture);
 }
 
+/* Goal: a group that had no generation yet has an epoch at once, even of a member whose expression
+ * is still to be resolved: without one, the next broker does not take it for sound. */
+static void upgrade__before_the_first_generation(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    begin(&fixture);
+    struct old_client old = {.fixture = &fixture};
+    old_join_begin(&old);
+    assert_false(old.ask.answered);
+    struct client new = client_of(&fixture, "new", NULL);
+    new.regex = "a";
+    assert_int_equal(client_join(&new), 0);
+    assert_int_equal(new.epoch, 1);
+    assert_int_equal(old_join_hear(&old), KAFKA_REBALANCE_IN_PROGRESS);
+    assert_int_equal(client_leave(&new, -1), 0);
+    assert_group(&fixture, "classic PreparingRebalance");
+    fixture_restart(&fixture);
+    assert_group(&fixture, "classic PreparingRebalance");
+    fixture_release(&fixture);
+}
+
 static void upgrade__that_is_not_written_has_not_happened(void **state)
 {
     (void)state;
@@ -617,6 +639,7 @@ int main(void)
         cmocka_unit_test(upgrade__a_classic_group_goes_on_as_one_of_both),
         cmocka_unit_test(upgrade__that_is_not_possible_leaves_the_group_alone),
         cmocka_unit_test(upgrade__in_the_midst_of_a_rebalance),
+        cmocka_unit_test(upgrade__before_the_first_generation),
         cmocka_unit_test(upgrade__that_is_not_written_has_not_happened),
         cmocka_unit_test(downgrade__the_last_of_the_new_protocol_leaves),
         cmocka_unit_test(downgrade__that_is_forbidden_leaves_classic_members_alone),

@@ -255,7 +255,10 @@ static struct op *beat(struct world *world, const char *group, const char *membe
         op->subscribed = string_view_of(topic);
         request->rebalance_timeout_ms = 60000;
         request->subscribed_topic_names.items = &op->subscribed;
-        request->subscribed_topic_names.count = 1;
+        request->subscribed_topic_names.count = topic[0] == 't';
+        if (topic[0] != 't') {
+            request->subscribed_topic_regex = op->subscribed;
+        }
         request->topic_partitions.items = &none;
         request->topic_partitions.count = 0;
     }
@@ -433,9 +436,11 @@ static void one_step(struct world *world)
     case 7:
         leave(world, group, member);
         break;
-    case 8:
-        beat(world, group, member, 0, topic);
+    case 8: {
+        const char *subscribed[] = {topic, topic, "(t.*)", "(t.*"}; /* names, and expressions */
+        beat(world, group, member, 0, subscribed[pick(world, 4)]);
         break;
+    }
     case 9:
         beat(world, group, member, -1, NULL);
         break;
