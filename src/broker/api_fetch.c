@@ -15,6 +15,7 @@
 
 #define FETCH_BY_ID_VERSION 13
 #define FETCH_TELLS_LEADER 16
+#define FETCH_STORAGE_ERROR 6 /* older clients do not know KAFKA_STORAGE_ERROR */
 #define FETCH_ARENA_BYTES_MAX (16u << 20)
 
 struct fetch_work;
@@ -343,6 +344,10 @@ static void fetch_fill_partition(struct broker_request *request, struct fetch_wo
         .snapshot_id = {-1, -1},
         .preferred_read_replica = -1,
     };
+    if (item->error == KAFKA_KAFKA_STORAGE_ERROR &&
+        request->header.request_api_version < FETCH_STORAGE_ERROR) {
+        out->error_code = KAFKA_NOT_LEADER_OR_FOLLOWER;
+    }
     if ((item->error == KAFKA_NOT_LEADER_OR_FOLLOWER ||
          item->error == KAFKA_FENCED_LEADER_EPOCH) &&
         request->header.request_api_version >= FETCH_TELLS_LEADER) {
