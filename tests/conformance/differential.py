@@ -22,12 +22,13 @@ import sides  # noqa: E402
 FAMILIES = ("topics", "data", "settings", "cluster", "groups", "races", "consumers",
             "reconciliations", "transactions")
 CONTROLLER_FAMILIES = ("controller",)  # asked on the listener of controllers
+LAST_FAMILIES = ("failed",)  # a directory fails and both are started anew
 LISTED = HERE.parent.parent / "docs" / "compatibility.md"
 SHOWN_DIFFERENCES = 6
 # Said to both, since the harness says some of them to Apache Kafka only.
 SETTINGS = ["auto.create.topics.enable=false", "group.initial.rebalance.delay.ms=0",
             "offsets.topic.num.partitions=3", "group.consumer.assignment.interval.ms=0",
-            "group.max.size=4", "group.consumer.max.size=4",
+            "log.flush.offset.checkpoint.interval.ms=300", "group.max.size=4", "group.consumer.max.size=4",
             "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"]
 
 
@@ -115,9 +116,10 @@ def main():
     controllers = [sides.Side(apis, broker, broker.controller_port) for broker in brokers]
     try:
         counts, found = run(apis, FAMILIES, theirs, ours, listed, words)
-        for kind, more in zip((counts, found), run(apis, CONTROLLER_FAMILIES, *controllers, listed,
-                                                   words)):
-            kind.update({f"{api} of a controller": value for api, value in more.items()})
+        for families, pair, where in ((CONTROLLER_FAMILIES, controllers, "of a controller"),
+                                      (LAST_FAMILIES, (theirs, ours), "of a failed directory")):
+            for kind, more in zip((counts, found), run(apis, families, *pair, listed, words)):
+                kind.update({f"{api} {where}": value for api, value in more.items()})
         for api, count in counts.items():
             lines = found[api]
             failed |= bool(lines)
