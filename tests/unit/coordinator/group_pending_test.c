@@ -12,6 +12,7 @@
 
 static const char *const group_names[GROUPS] = {"a", "b"};
 static const char *const member_names[MEMBERS] = {"m1", "m2"};
+static const char *const instance_members[] = {"i-1", "ib1", "i-2", "ib2"};
 
 /* A call with all that it asks, until the world ends. */
 struct op {
@@ -158,7 +159,8 @@ static struct op *delete_group(struct world *world, const char *group)
     return op;
 }
 
-static struct op *join(struct world *world, const char *group, const char *instance)
+static struct op *join(struct world *world, const char *group, const char *instance,
+                       struct string_view member_id)
 {
     struct op *op = op_make(world, API_JOIN_GROUP, instance == NULL ? 3 : 5);
     static const uint8_t subscription[] = {0, 0, 0, 0, 0, 1, 0, 2, 't', '0', 255, 255, 255, 255};
@@ -168,7 +170,7 @@ static struct op *join(struct world *world, const char *group, const char *insta
         .group_id = string_view_of(group),
         .session_timeout_ms = 10000,
         .rebalance_timeout_ms = 20000,
-        .member_id = string_view_of(""),
+        .member_id = member_id,
         .group_instance_id = string_view_of(instance),
         .protocol_type = string_view_of("consumer"),
     };
@@ -192,6 +194,15 @@ static const struct join_group_response *some_member(struct world *world, struct
         }
     }
     return NULL;
+}
+
+static void join_again(struct world *world, const char *instance)
+{
+    struct string_view group;
+    const struct join_group_response *member = some_member(world, &group);
+    if (member != NULL) {
+        join(world, string_view_is(group, "a") ? "a" : "b", instance, member->member_id);
+    }
 }
 
 static void sync_group(struct world *world)
@@ -251,6 +262,9 @@ static struct op *beat(struct world *world, const char *group, const char *membe
     request->group_id = string_view_of(group);
     request->member_id = string_view_of(member);
     request->member_epoch = epoch;
+    if (member[0] == 'i') { /* of an instance that has the name of its first member */
+        request->instance_id = string_view_of(member_names[member[2] - '1']);
+    }
     if (epoch == 0) {
         op->subscribed = string_view_of(topic);
         request->rebalance_timeout_ms = 60000;
@@ -396,7 +410,7 @@ static void pending__end_of_a_group_fails_when_it_was_joined_anew(void **state)
         }
         fixture_settle(&world.fixture);
         struct op *end = delete_group(&world, "a");
-        struct op *joined = join(&world, "a", NULL);
+        struct op *joined = join(&world, "a", NULL, string_view_of(""));
         world.fixture.append_error = KAFKA_NOT_ENOUGH_REPLICAS;
         fixture_settle(&world.fixture);
         assert_int_equal(deleted(end), KAFKA_COORDINATOR_NOT_AVAILABLE);
@@ -414,7 +428,7 @@ static void one_step(struct world *world)
     const char *group = group_names[pick(world, GROUPS)];
     const char *topic = pick(world, 2) == 0 ? "t0" : "t1";
     const char *member = member_names[pick(world, MEMBERS)];
-    switch (pick(world, 17)) {
+    switch (pick(world, 20)) {
     case 0:
     case 1:
         commit(world, group, topic, (int64_t)pick(world, 1000));
@@ -431,7 +445,7 @@ static void one_step(struct world *world)
         delete_group(world, group);
         break;
     case 6:
-        join(world, group, pick(world, 2) == 0 ? NULL : member);
+        join(world, group, pick(world, 2) == 0 ? NULL : member, string_view_of(""));
         break;
     case 7:
         leave(world, group, member);
@@ -460,6 +474,15 @@ static void one_step(struct world *world)
         break;
     case 15:
         beat(world, group, member, 1 + (int32_t)pick(world, 9), NULL);
+        break;
+    case 16:
+        join_again(world, pick(world, 2) == 0 ? NULL : member);
+        break;
+    case 17:
+        beat(world, group, instance_members[pick(world, 4)], 0, topic);
+        break;
+    case 18:
+        beat(world, group, instance_members[pick(world, 4)], -1 - (int32_t)pick(world, 2), NULL);
         break;
     case 12:
         world->fixture.hold = pick(world, 2) == 0;
