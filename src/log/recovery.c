@@ -2,8 +2,9 @@
  *
  * After a clean shutdown only the end of the last segment is walked. After a crash of the process
  * alone the page cache still has every write, so the walk is the same, with CRCs checked and a torn
- * end cut off. After a crash of the machine every segment from the recovery point on is walked from
- * its start and its indexes are made anew. */
+ * end cut off, and the producers' newest snapshot is completed from what came since: no more than
+ * LOG_SNAPSHOT_BYTES. After a crash of the machine every segment from the recovery point on is
+ * walked from its start and its indexes are made anew. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
