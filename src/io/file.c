@@ -84,6 +84,12 @@ int64_t io_file_size(struct io_file *file)
     return file->fs->operations->size(file);
 }
 
+int64_t io_file_modified_ms(struct io_file *file)
+{
+    return file->fs->operations->modified_ms != NULL ? file->fs->operations->modified_ms(file)
+                                                     : ERR_UNSUPPORTED;
+}
+
 int io_file_lock(struct io_file *file)
 {
     return file->fs->operations->lock(file);

@@ -61,6 +61,7 @@ struct io_operations {
     int (*reserve)(struct io_file *file, int64_t position, size_t size);
     int (*sync_all)(struct io_file *file);
     int (*write_back)(struct io_file *file, int64_t position, size_t size);
+    int64_t (*modified_ms)(struct io_file *file);
 };
 struct io_fs {
     const struct io_operations *operations;
@@ -97,6 +98,8 @@ int io_file_write_back(struct io_file *file, int64_t position, size_t size);
 int io_file_sync_all(struct io_file *file);
 int io_file_truncate(struct io_file *file, int64_t size);
 int64_t io_file_size(struct io_file *file);
+/* Wall-clock time of the last write; ERR_UNSUPPORTED: nobody knows. */
+int64_t io_file_modified_ms(struct io_file *file);
 /* An exclusive lock against other processes, until close; ERR_BUSY when somebody has it. */
 int io_file_lock(struct io_file *file);
 int io_rename(struct io_fs *fs, const char *from, const char *to);

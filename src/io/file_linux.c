@@ -191,6 +191,14 @@ static int64_t linux_size(struct io_file *file)
     return fstat(file->descriptor, &facts) == 0 ? (int64_t)facts.st_size : err_from_errno(errno);
 }
 
+static int64_t linux_modified_ms(struct io_file *file)
+{
+    struct stat facts;
+    return fstat(file->descriptor, &facts) == 0
+               ? (int64_t)facts.st_mtim.tv_sec * 1000 + facts.st_mtim.tv_nsec / 1000000
+               : err_from_errno(errno);
+}
+
 /* A POSIX record lock over the whole file: what Java's FileChannel.tryLock takes. */
 static int linux_lock(struct io_file *file)
 {
@@ -290,6 +298,7 @@ struct io_fs io_fs_linux(void)
         .read_ahead = linux_read_ahead,
         .sync_all = linux_sync_all,
         .write_back = linux_write_back,
+        .modified_ms = linux_modified_ms,
         .reserve = linux_reserve,
     };
     return (struct io_fs){&operations, NULL};

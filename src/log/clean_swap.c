@@ -176,12 +176,13 @@ static int swap_name(struct log_clean *clean)
 
 /* The new segment as the log is to have it: of its own place, and closed. */
 static struct segment *swap_adopt(struct log *log, const struct segment *output,
-                                  const struct segment *last_source)
+                                  struct segment *last_source)
 {
     struct segment *fresh =
         segment_create(&log->place, output->base_offset, last_source->created_ms);
     if (fresh != NULL) {
         fresh->size_bytes = output->size_bytes;
+        fresh->written_ms = segment_written_ms(last_source);
         fresh->max_timestamp_ms = output->max_timestamp_ms;
         fresh->max_timestamp_offset = output->max_timestamp_offset;
         fresh->timestamps_known = true;

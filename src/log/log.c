@@ -451,7 +451,7 @@ static int log_write(struct log *log, const struct log_append_options *options,
     }
     struct segment *active = log_active(log);
     int64_t position = active->size_bytes;
-    active->used_ms = log->now_ms;
+    active->used_ms = active->written_ms = log->now_ms;
     log->directory_dirty |= position == 0;
     log_keep_hot(log, position);
     int error = segment_write(active, data, size, log->config->segment_bytes);

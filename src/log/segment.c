@@ -66,6 +66,7 @@ static struct segment *segment_create_named(const struct log_place *place, int64
     segment->first_timestamp_ms = -1;
     segment->created_ms = now_ms;
     segment->used_ms = now_ms;
+    segment->written_ms = -1;
     segment->indexed_offset = -1;
     segment->found.last_offset = -1;
     segment->log_suffix = file_kinds[files][0].suffix;
@@ -413,6 +414,16 @@ int segment_seal(struct segment *segment)
         error = index_file_write_pending(&segment->aborted);
     }
     return error == 0 ? segment_return_room(segment) : error;
+}
+
+int64_t segment_written_ms(struct segment *segment)
+{
+    if (segment->written_ms < 0) {
+        int error = segment_open(segment, false);
+        int64_t modified_ms = error == 0 ? io_file_modified_ms(&segment->file->file) : error;
+        segment->written_ms = modified_ms >= 0 ? modified_ms : segment->created_ms;
+    }
+    return segment->written_ms;
 }
 
 int segment_max_timestamp(struct segment *segment, int64_t *timestamp_ms, int64_t *offset)

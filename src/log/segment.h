@@ -57,6 +57,7 @@ struct segment {
     int64_t first_timestamp_ms; /* max timestamp of the first batch; -1: none */
     int64_t created_ms;
     int64_t used_ms;
+    int64_t written_ms; /* of the last append; -1: an earlier process's, the file tells */
     int64_t roll_jitter_ms;
     int64_t bytes_since_index;
     int64_t index_kept_position; /* what entries that were written for this reach to */
@@ -119,6 +120,8 @@ bool segment_index_full(struct segment *segment, int32_t segment_index_bytes);
 int segment_make_indexes(struct segment *segment);
 /* The last time entry, as it is written when a segment is rolled or closed. */
 int segment_seal(struct segment *segment);
+/* When something was appended last. */
+int64_t segment_written_ms(struct segment *segment);
 /* Largest timestamp and its offset; -1 and base_offset when no record has one. */
 int segment_max_timestamp(struct segment *segment, int64_t *timestamp_ms, int64_t *offset);
 /* The same from the batches. */

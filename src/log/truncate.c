@@ -47,13 +47,13 @@ int log_raise_start_offset(struct log *log, int64_t offset)
     return 0;
 }
 
-/* Largest timestamp of a segment; the time of its creation stands in when no record has one. */
+/* Largest timestamp of a segment; the time of the last append stands in when no record has one. */
 static int log_segment_age(struct segment *segment, int64_t now_ms, int64_t *age_ms)
 {
     int64_t timestamp_ms;
     int64_t offset;
     int error = segment_max_timestamp(segment, &timestamp_ms, &offset);
-    *age_ms = now_ms - (timestamp_ms >= 0 ? timestamp_ms : segment->created_ms);
+    *age_ms = now_ms - (timestamp_ms >= 0 ? timestamp_ms : segment_written_ms(segment));
     return error;
 }
 

@@ -283,7 +283,7 @@ static void log__room_ahead_ends_where_the_segment_does(void **state)
     bool ahead = before > early->size_bytes + 8192;
     segment_destroy(&full);
     segment_destroy(&early);
-    if (!ahead) {
+    if (!ahead && SEGMENT_RESERVE_BYTES_MAX > 8192) {
         skip(); /* a file system that takes no room ahead */
     }
 }

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -703,6 +704,39 @@ static void log__a_start_after_a_kill_walks_from_a_snapshot_that_is_not_far_back
     assert_int_equal(snapshots(fixture), 1);
 }
 
+/* Where no record has a timestamp, retention counts from when the last one was written, also by a
+ * process before this one. */
+static void log__age_without_timestamps_is_that_of_the_file(void **state)
+{
+    struct fixture *fixture = *state;
+    struct log_append_result result;
+    struct sample sample = plain(1);
+    int32_t deleted;
+    sample.timestamp_ms = -1;
+    fixture->config.retention_ms = 60000;
+    fixture->config.clean_delete = true;
+    assert_int_equal(open_log(fixture, START_CLEAN, 0, 0), 0);
+    assert_int_equal(append(fixture, sample, &result), 0);
+    assert_int_equal(log_roll(fixture->log), 0);
+    assert_int_equal(append(fixture, sample, &result), 0);
+    assert_int_equal(log_apply_retention(fixture->log, 2, NOW_MS + 59000, &deleted), 0);
+    assert_int_equal(deleted, 0);
+    assert_int_equal(log_close(&fixture->log), 0);
+    char path[256];
+    for (int base = 0; base <= 1; base++) {
+        struct timespec times[2] = {{.tv_nsec = UTIME_OMIT},
+                                    {.tv_sec = NOW_MS / 1000 - (base == 0 ? 50 : 0)}};
+        snprintf(path, sizeof path, "%s/%020d.log", fixture->directory, base);
+        assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    }
+    assert_int_equal(open_log(fixture, START_CLEAN, 2, 0), 0);
+    assert_int_equal(log_apply_retention(fixture->log, 2, NOW_MS + 9000, &deleted), 0);
+    assert_int_equal(deleted, 0);
+    assert_int_equal(log_apply_retention(fixture->log, 2, NOW_MS + 11000, &deleted), 0);
+    assert_int_equal(deleted, 1);
+    assert_int_equal(log_start_offset(fixture->log), 1);
+}
+
 /* A transaction whose first batch claims an offset behind its end, which no CRC covers, and a
  * checkpoint with offsets that no log has: damage, which is lived with. */
 static void log__damaged_offsets_do_not_end_the_process(void **state)
@@ -927,6 +961,7 @@ int main(void)
         CASE(log__writes_epochs_again_that_changed_during_a_sync),
         CASE(log__a_synced_segment_has_its_indexes_also_where_they_are_empty),
         CASE(log__knows_aborted_transactions_after_every_kind_of_stop),
+        CASE(log__age_without_timestamps_is_that_of_the_file),
         CASE(log__a_start_after_a_kill_walks_from_a_snapshot_that_is_not_far_back),
         CASE(log__replays_producers_of_what_was_synced_only),
         CASE(log_dir__a_failed_one_leaves_no_mark_of_an_intact_page_cache),
