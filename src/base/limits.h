@@ -35,7 +35,7 @@
 
 /* What was written to a file goes to the disk in such pieces, one after the other: all at once it
  * would hold up who else wants the processor or the disk. */
-#define WRITE_BACK_BYTES LIMIT(256u << 10, 4096u)
+#define WRITE_BACK_BYTES LIMIT(4u << 20, 4096u)
 
 /* ---- connections ---- */
 
