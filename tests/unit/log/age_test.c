@@ -9,37 +9,6 @@
 
 #define MINUTE_MS INT64_C(60000)
 
-struct fixture {
-    char root[64];
-    struct io_fs fs;
-    struct store store;
-};
-
-static int setup(void **state)
-{
-    struct fixture *fixture = mem_need(sizeof *fixture);
-    snprintf(fixture->root, sizeof fixture->root, "/tmp/barnabas-age-XXXXXX");
-    assert_non_null(mkdtemp(fixture->root));
-    fixture->fs = io_fs_linux();
-    store_init(&fixture->store, &fixture->fs, 1);
-    snprintf(fixture->store.directory, sizeof fixture->store.directory, "%s/topic-0",
-             fixture->root);
-    fixture->store.config.clean_compact = false;
-    fixture->store.config.clean_delete = true;
-    fixture->store.config.segment_bytes = 1 << 20;
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *fixture = *state;
-    log_abandon(&fixture->store.log);
-    assert_int_equal(log_dir_remove_tree(&fixture->fs, fixture->root), 0);
-    mem_free(fixture);
-    return 0;
-}
-
 static void append(struct store *store, int count)
 {
     assert_int_equal(store_append(store, count, BATCH_CODEC_NONE, -1, false), 0);
@@ -321,7 +290,7 @@ static void log__preallocate_takes_the_room_of_a_segment_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_aging, fixture_end)
         TEST(log__segments_roll_by_time_less_their_jitter),
         TEST(log__retention_takes_what_is_too_old_or_too_much_and_no_more),
         TEST(log__begins_where_it_was_told_to_after_every_kind_of_stop),

@@ -339,3 +339,35 @@ int store_fill(struct store *store, int batches)
     }
     return error;
 }
+
+int fixture_compacted(void **state)
+{
+    struct fixture *fixture = mem_need(sizeof *fixture);
+    snprintf(fixture->root, sizeof fixture->root, "/tmp/barnabas-store-XXXXXX");
+    assert_non_null(mkdtemp(fixture->root));
+    fixture->fs = io_fs_linux();
+    store_init(&fixture->store, &fixture->fs, 1);
+    snprintf(fixture->store.directory, sizeof fixture->store.directory, "%s/topic-0",
+             fixture->root);
+    *state = fixture;
+    return 0;
+}
+
+int fixture_aging(void **state)
+{
+    fixture_compacted(state);
+    struct log_config *config = &((struct fixture *)*state)->store.config;
+    config->clean_compact = false;
+    config->clean_delete = true;
+    config->segment_bytes = 1 << 20;
+    return 0;
+}
+
+int fixture_end(void **state)
+{
+    struct fixture *fixture = *state;
+    log_abandon(&fixture->store.log);
+    assert_int_equal(log_dir_remove_tree(&fixture->fs, fixture->root), 0);
+    mem_free(fixture);
+    return 0;
+}

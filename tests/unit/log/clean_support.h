@@ -88,4 +88,16 @@ void store_read(struct store *store, int64_t must_have_from, struct reader_state
 /* A reader came to what the model says of the first end records. */
 void store_check_values(struct store *store, const struct reader_state *state, int64_t end);
 
+/* A store in a folder of its own, for cmocka. */
+struct fixture {
+    char root[64];
+    struct io_fs fs;
+    struct store store;
+};
+/* Of a compacted log with small segments. */
+int fixture_compacted(void **state);
+/* Of a log that retention ages, with segments of a megabyte. */
+int fixture_aging(void **state);
+int fixture_end(void **state);
+
 #endif

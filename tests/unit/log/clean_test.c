@@ -5,34 +5,6 @@
 
 #include "log/log_internal.h"
 
-struct fixture {
-    char root[64];
-    struct io_fs fs;
-    struct store store;
-};
-
-static int setup(void **state)
-{
-    struct fixture *fixture = mem_need(sizeof *fixture);
-    snprintf(fixture->root, sizeof fixture->root, "/tmp/barnabas-clean-XXXXXX");
-    assert_non_null(mkdtemp(fixture->root));
-    fixture->fs = io_fs_linux();
-    store_init(&fixture->store, &fixture->fs, 1);
-    snprintf(fixture->store.directory, sizeof fixture->store.directory, "%s/topic-0",
-             fixture->root);
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *fixture = *state;
-    log_abandon(&fixture->store.log);
-    assert_int_equal(log_dir_remove_tree(&fixture->fs, fixture->root), 0);
-    mem_free(fixture);
-    return 0;
-}
-
 static void check(struct store *store)
 {
     struct reader_state reader;
@@ -469,7 +441,7 @@ static void clean__gives_records_without_key_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_compacted, fixture_end)
         TEST(clean__keeps_the_last_record_of_each_key),
         TEST(clean__takes_several_rounds_with_a_small_table),
         TEST(clean__lets_tombstones_go_after_their_horizon),

@@ -7,37 +7,6 @@
 
 #include "log/log_internal.h"
 
-struct fixture {
-    char root[64];
-    struct io_fs fs;
-    struct store store;
-};
-
-static int setup(void **state)
-{
-    struct fixture *fixture = mem_need(sizeof *fixture);
-    snprintf(fixture->root, sizeof fixture->root, "/tmp/barnabas-stale-XXXXXX");
-    assert_non_null(mkdtemp(fixture->root));
-    fixture->fs = io_fs_linux();
-    store_init(&fixture->store, &fixture->fs, 1);
-    snprintf(fixture->store.directory, sizeof fixture->store.directory, "%s/topic-0",
-             fixture->root);
-    fixture->store.config.clean_compact = false;
-    fixture->store.config.clean_delete = true;
-    fixture->store.config.segment_bytes = 1 << 20;
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *fixture = *state;
-    log_abandon(&fixture->store.log);
-    assert_int_equal(log_dir_remove_tree(&fixture->fs, fixture->root), 0);
-    mem_free(fixture);
-    return 0;
-}
-
 static void append(struct store *store, int producer, bool transactional)
 {
     assert_int_equal(store_append(store, 1, BATCH_CODEC_NONE, producer, transactional), 0);
@@ -169,12 +138,10 @@ static void stale__aborted_transactions_behind_a_gap_are_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(
-            stale__a_time_that_was_not_indexed_yet_outlives_the_process, setup, teardown),
-        cmocka_unit_test_setup_teardown(stale__snapshots_of_before_do_not_come_back, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(stale__aborted_transactions_behind_a_gap_are_told, setup,
-                                        teardown),
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_aging, fixture_end)
+        TEST(stale__a_time_that_was_not_indexed_yet_outlives_the_process),
+        TEST(stale__snapshots_of_before_do_not_come_back),
+        TEST(stale__aborted_transactions_behind_a_gap_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
