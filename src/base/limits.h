@@ -33,9 +33,11 @@
  * system, which a flush or two of the disk for each would outlast by far. */
 #define SYNC_EACH_MAX LIMIT(32, 1)
 
-/* What was written to a file goes to the disk in such pieces, one after the other: all at once it
- * would hold up who else wants the processor or the disk. */
-#define WRITE_BACK_BYTES LIMIT(4u << 20, 4096u)
+/* What was written to a file goes to the disk in pieces, one after the other, before it is synced,
+ * where it is more than a little: all at once it would hold up who else wants the processor or the
+ * disk. */
+#define WRITE_BACK_BYTES_MIN LIMIT(256u << 10, 4096u)
+#define WRITE_BACK_BYTES_MAX LIMIT(4u << 20, 8192u)
 
 /* ---- connections ---- */
 

@@ -149,8 +149,8 @@ static int linux_write_back(struct io_file *file, int64_t position, size_t size)
 {
     unsigned flags = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
                      SYNC_FILE_RANGE_WAIT_AFTER;
-    for (size_t done = 0; done < size; done += WRITE_BACK_BYTES) {
-        size_t part = size - done < WRITE_BACK_BYTES ? size - done : WRITE_BACK_BYTES;
+    for (size_t done = 0; done < size; done += WRITE_BACK_BYTES_MAX) {
+        size_t part = size - done < WRITE_BACK_BYTES_MAX ? size - done : WRITE_BACK_BYTES_MAX;
         if (sync_file_range(file->descriptor, position + (int64_t)done, (off_t)part, flags) == 0) {
             continue;
         }

@@ -139,7 +139,7 @@ static int flush_pinned(const struct log_flush_file *file)
 {
     struct io_file *records = &file->pinned->file;
     int64_t written = file->written_to - file->written_from;
-    int error = written > WRITE_BACK_BYTES
+    int error = written > WRITE_BACK_BYTES_MIN
                     ? io_file_write_back(records, file->written_from, (size_t)written)
                     : 0;
     return error == 0 ? io_file_sync(records) : error;
