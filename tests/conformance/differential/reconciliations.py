@@ -90,10 +90,11 @@ def settings_of_the_group(stage):
             "resourceType": 32, "resourceName": stage.group, "configs": [{
                 "name": "consumer.heartbeat.interval.ms", "configOperation": operation, "value": value}]}]}))
 
-    def until(interval, epoch):
+    def until(interval):
         for _ in range(2000):
             answer = stage.side.ask("ConsumerGroupHeartbeat", stage.version, partial(
                 stage.group, "one", epoch)(stage.side, stage.version))
+            assert answer["errorCode"] == 0, answer
             if answer["heartbeatIntervalMs"] == interval:
                 break
             time.sleep(0.05)
@@ -103,13 +104,13 @@ def settings_of_the_group(stage):
         if f"'resourceName': '{stage.group}'" in str(stage.side.ask("ListConfigResources", 1, {"resourceTypes": [32]})):
             break
         time.sleep(0.05)
-    tell(stage, "one")
+    epoch = tell(stage, "one")["memberEpoch"]
     alter("9000")
-    until(9000, 1)
+    until(9000)
     alter("15001")
-    until(9000, 1)
+    until(9000)
     alter(None, 1)
-    until(5000, 1)
+    until(5000)
 
 
 def leaves_while_it_gives_up(stage):
