@@ -339,6 +339,7 @@ static void net_server_close_idle(struct timer *timer)
     struct net_server *server = CONTAINER_OF(timer, struct net_server, idle_timer);
     int64_t used_before_ms =
         loop_monotonic_ms(server->options.loop) - server->options.idle_max_ms;
+    server->walking = true;
     LIST_FOR_EACH_SAFE(node, &server->connections)
     {
         struct net_connection *connection = CONTAINER_OF(node, struct net_connection, node);
@@ -350,6 +351,7 @@ static void net_server_close_idle(struct timer *timer)
             net_connection_free_if_done(connection);
         }
     }
+    server->walking = false;
     loop_timer_arm(server->options.loop, timer, server->options.idle_max_ms / 4 + 1);
 }
 
@@ -379,6 +381,7 @@ void net_server_destroy(struct net_server **server)
     }
     loop_timer_cancel((*server)->options.loop, &(*server)->idle_timer);
     net_waiting_stop(*server);
+    (*server)->walking = true;
     LIST_FOR_EACH_SAFE(node, &(*server)->connections)
     {
         struct net_connection *connection = CONTAINER_OF(node, struct net_connection, node);
@@ -394,6 +397,10 @@ void net_server_destroy(struct net_server **server)
 size_t net_server_close_unused(struct net_server *server, size_t count, int32_t spared_tag)
 {
     size_t closed = 0;
+    if (server->walking) {
+        return 0; /* the walk has the next connection in hand: it must not be freed */
+    }
+    server->walking = true;
     LIST_FOR_EACH_SAFE(node, &server->connections)
     {
         struct net_connection *connection = CONTAINER_OF(node, struct net_connection, node);
@@ -406,6 +413,7 @@ size_t net_server_close_unused(struct net_server *server, size_t count, int32_t 
             closed++;
         }
     }
+    server->walking = false;
     return closed;
 }
 

@@ -60,7 +60,8 @@ void net_server_destroy(struct net_server **server);
  * are the caller's. False: no memory, the socket is closed, on_closed is not called. */
 bool net_server_adopt(struct net_server *server, int descriptor, int32_t tag, void *context);
 /* Closes up to count connections, those unused for longest first, with a tag other than spared_tag
- * and no request in processing. How many. */
+ * and no request in processing. How many; none while the server itself closes some, as inside
+ * on_closed it may. */
 size_t net_server_close_unused(struct net_server *server, size_t count, int32_t spared_tag);
 size_t net_server_connection_count(const struct net_server *server);
 

@@ -64,6 +64,7 @@ struct net_server {
     struct list connections; /* the one used last at the end */
     size_t count;
     bool stopped;
+    bool walking; /* the connections are walked, and some closed: others must stay meanwhile */
     struct timer idle_timer;
     /* Connections that wait for memory, the first to come first: for the beginning of a frame, and
      * for its rest. */

@@ -128,6 +128,10 @@ static bool connection_is_stalled(const struct net_connection *connection, int64
 void net_server_relieve(struct net_server *server)
 {
     int64_t now_ms = loop_monotonic_ms(server->options.loop);
+    if (server->walking) {
+        return;
+    }
+    server->walking = true;
     LIST_FOR_EACH_SAFE(node, &server->connections)
     {
         struct net_connection *connection = CONTAINER_OF(node, struct net_connection, node);
@@ -140,4 +144,5 @@ void net_server_relieve(struct net_server *server)
             net_connection_free_if_done(connection);
         }
     }
+    server->walking = false;
 }

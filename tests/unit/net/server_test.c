@@ -36,6 +36,8 @@ static struct {
     bool adopted;
     int closed;
     int close_at; /* connections closed before the loop stops */
+    bool close_others; /* who hears that a connection is gone closes all others */
+    size_t closed_others;
 } test;
 
 static int64_t disk_read(struct io_file *file, void *data, size_t size, int64_t position)
@@ -86,6 +88,9 @@ static void on_closed(void *context, struct net_connection *connection)
 {
     (void)context;
     (void)connection;
+    if (test.close_others) {
+        test.closed_others += net_server_close_unused(test.server, SIZE_MAX, -1);
+    }
     if (++test.closed == test.close_at) {
         loop_stop(test.loop);
     }
@@ -348,6 +353,24 @@ static void server__a_frame_waits_for_memory(void **state)
     close(client);
 }
 
+/* Somebody who hears that a connection is gone may want others gone too, while the server goes from
+ * one to the next: those stay, and nothing is freed twice. */
+static void server__closes_no_others_while_it_closes_some(void **state)
+{
+    (void)state;
+    int clients[3] = {connect_client(), connect_client(), connect_client()};
+    test.close_others = true;
+    assert_int_equal(net_server_close_unused(test.server, 1, -1), 1);
+    assert_int_equal(test.closed_others, 0);
+    assert_int_equal(net_server_connection_count(test.server), 2);
+    assert_int_equal(net_server_close_unused(test.server, 2, -1), 2);
+    assert_int_equal(net_server_connection_count(test.server), 0);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(receive_byte(clients[i]), '\0');
+        close(clients[i]);
+    }
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -359,6 +382,7 @@ int main(void)
         CASE(server__a_failed_disk_ends_the_connection),
         CASE(server__any_allocation_may_fail),
         CASE(server__a_frame_waits_for_memory),
+        CASE(server__closes_no_others_while_it_closes_some),
         CASE(server__a_size_beyond_the_bound_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
