@@ -42,6 +42,9 @@ static void codec_decode_blob(struct codec_decoder *decoder, const struct codec_
     } else if (!codec_in(field->nullable, decoder->version)) {
         decoder->reader->failed = true;
     }
+    if (field->kind == CODEC_STRING && length > INT16_MAX) {
+        decoder->reader->failed = true; /* which no version could send on */
+    }
     if (field->kind == CODEC_RECORDS) {
         *(struct records_view *)value = (struct records_view){view.data, view.size, NULL};
     } else if (field->kind == CODEC_BYTES) {

@@ -199,6 +199,27 @@ static void codec__count_beyond_the_bytes_left_is_refused(void **state)
     arena_release(&arena);
 }
 
+/* A string has at most 32,767 bytes, also where its length is a varint that could say more. */
+static void codec__string_that_is_too_long_is_refused(void **state)
+{
+    (void)state;
+    static uint8_t bytes[3 + INT16_MAX + 1 + 64];
+    for (size_t size = INT16_MAX; size <= INT16_MAX + 1; size++) {
+        struct api_versions_request request;
+        struct arena arena;
+        struct reader reader;
+        struct writer writer;
+        writer_init_fixed(&writer, bytes, sizeof bytes);
+        writer_uvarint(&writer, (uint32_t)size + 1);
+        arena_init(&arena, 1 << 20);
+        reader_init(&reader, bytes, writer.size + size + 2); /* an empty version, and no tags */
+        bytes[writer.size + size] = 1;
+        assert_int_equal(api_versions_request_decode(&reader, 3, &arena, &request),
+                         size == INT16_MAX ? 0 : ERR_CORRUPT);
+        arena_release(&arena);
+    }
+}
+
 static void error__table_has_every_code_once_and_in_order(void **state)
 {
     (void)state;
@@ -225,6 +246,7 @@ int main(void)
         cmocka_unit_test(fetch__records_of_a_file_become_a_splice),
         cmocka_unit_test(codec__value_that_a_version_cannot_carry_is_refused),
         cmocka_unit_test(codec__count_beyond_the_bytes_left_is_refused),
+        cmocka_unit_test(codec__string_that_is_too_long_is_refused),
         cmocka_unit_test(error__table_has_every_code_once_and_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
