@@ -64,8 +64,13 @@ static int16_t check_registration(struct controller *controller,
     if (!string_view_equal(asked->cluster_id, controller->options.cluster_id)) {
         return KAFKA_INCONSISTENT_CLUSTER_ID;
     }
+    if (asked->broker_id < 0) {
+        return KAFKA_INVALID_REGISTRATION; /* such an id stands for no broker at all */
+    }
+    /* Who has never come in gets no session before it does. */
     const struct image_broker *known = image_broker_by_id(controller->image, asked->broker_id);
-    const struct controller_session *session = session_of(controller, asked->broker_id);
+    const struct controller_session *session =
+        known == NULL ? NULL : session_of(controller, asked->broker_id);
     /* A broker in this very process is the only one with our id: its predecessor is gone. */
     if (known != NULL && session != NULL && asked->broker_id != controller->options.node_id &&
         now_ms - session->heard_ms < controller->options.session_timeout_ms &&

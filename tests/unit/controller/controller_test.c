@@ -835,6 +835,29 @@ static void broker__without_a_directory_does_not_lead_what_lies_there(void **sta
     cleanup(&bench);
 }
 
+/* An id below 0 stands for nobody: a broker of that name would lead what has no leader. */
+static void broker__of_a_negative_id_is_refused(void **state)
+{
+    (void)state;
+    struct bench bench;
+    const struct uuid second = {{7, 1}};
+    setup(&bench, 1);
+    int64_t epoch = register_with(&bench, 1, 77, 2);
+    unfence(&bench, 1, epoch);
+    assert_int_equal(create_one(&bench, "a", 1, 1), 0);
+    struct uuid id = image_topic_by_name(bench.image, string_view_of("a"))->id;
+    assert_int_equal(assign(&bench, epoch, second, id, 0), 0);
+    assert_true(beat_failed(&bench, epoch, second));
+    assert_int_equal(partition_of(&bench)->leader, -1);
+    epoch = register_broker(&bench, -1, 1);
+    if (epoch > 0) {
+        unfence(&bench, -1, epoch);
+    }
+    assert_int_equal(epoch, -KAFKA_INVALID_REGISTRATION);
+    assert_int_equal(bench.record_count, 0);
+    cleanup(&bench);
+}
+
 /* Of two replicas the other one leads on. */
 static void broker__whose_directory_fails_hands_over_to_who_is_in_sync(void **state)
 {
@@ -950,6 +973,7 @@ int main(void)
         cmocka_unit_test(assign_replicas__takes_the_directory_of_a_broker_for_its_replicas),
         cmocka_unit_test(assign_replicas__to_a_strange_directory_takes_the_replica_offline),
         cmocka_unit_test(broker__without_a_directory_does_not_lead_what_lies_there),
+        cmocka_unit_test(broker__of_a_negative_id_is_refused),
         cmocka_unit_test(broker__whose_directory_fails_hands_over_to_who_is_in_sync),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
