@@ -117,6 +117,10 @@ static void log_dirs_done(struct fanout *fanout)
         (void)io_disk_space(dir->dir->path, &out->total_bytes, &out->usable_bytes);
         log_dirs_fill_topics(work, dir, out);
     }
+    if (request->arena.failed) { /* a directory would seem to have less than it has */
+        broker_respond_close(request);
+        return;
+    }
     broker_respond(request, response);
 }
 
