@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "broker/broker.h"
 #include "broker/coordinator_driver.h"
 #include "broker/group_work.h"
 #include "broker/handlers.h"
@@ -12,16 +13,29 @@
 
 /* ---- a request with many asks ---- */
 
+static struct budget *work_budget(const struct broker_request *request)
+{
+    return &request->shard->broker->options.memory->work;
+}
+
 struct group_work *group_work_make(struct broker_request *request, size_t count,
                                    void (*done)(struct group_work *work))
 {
+    struct budget *budget = work_budget(request);
     size_t size = sizeof(struct group_work) + count * sizeof(struct coordinator_ask);
-    struct group_work *work = mem_calloc(1, size);
-    if (work != NULL) {
-        work->request = request;
-        work->done = done;
-        work->count = count;
+    if (!budget_take(budget, size)) {
+        return NULL;
     }
+    struct group_work *work = mem_calloc(1, size);
+    if (work == NULL) {
+        budget_give(budget, size);
+        return NULL;
+    }
+    work->request = request;
+    work->done = done;
+    work->count = count;
+    work->bytes = size;
+    work->budget = budget;
     return work;
 }
 
@@ -30,6 +44,7 @@ void group_work_free(struct group_work *work)
     for (size_t i = 0; i < work->count; i++) {
         arena_release(&work->asks[i].arena);
     }
+    budget_give(work->budget, work->bytes);
     mem_free(work);
 }
 
@@ -52,6 +67,7 @@ void group_work_prepare(struct group_work *work, size_t index)
 {
     struct coordinator_ask *ask = &work->asks[index];
     arena_init(&ask->arena, REQUEST_ARENA_BYTES_MAX);
+    ask->arena.budget = work->budget;
     ask->call.arena = &ask->arena;
     ask->work = work;
     ask->done = group_work_part;

@@ -15,11 +15,14 @@ struct group_work {
     void (*done)(struct group_work *work);
     void *context; /* of the handler, in the request's arena */
     size_t count;
+    size_t bytes; /* of it, counted in budget */
+    struct budget *budget;
     size_t left;
     bool failed; /* some response is NULL */
     struct coordinator_ask asks[];
 };
-/* NULL: no memory. */
+/* NULL: no memory. A request may name millions of groups in a few bytes each, so that all of it, the
+ * arenas too, is counted in the memory for work. */
 struct group_work *group_work_make(struct broker_request *request, size_t count,
                                    void (*done)(struct group_work *work));
 void group_work_free(struct group_work *work);

@@ -21,6 +21,7 @@ MIB = 1 << 20
 PROCESS_BYTES = 32 * MIB
 CODECS = {"gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 FETCH_SECONDS = 20
+DESCRIBE_GROUPS = 15
 
 
 def memory_kib(broker, what="VmHWM"):
@@ -372,6 +373,11 @@ def metadata_of_many(_, client, count):
     client.receive()
 
 
+def groups_of_many(_, client, count):
+    client.send(DESCRIBE_GROUPS, struct.pack(">i", count) + bytes(2) * count, version=0)
+    client.receive()
+
+
 def sessions_without_end(attack, client, topic):
     body = struct.pack(">iiiibii", -1, 0, 1, 1 << 20, 0, 0, 0) + array(
         [string(topic) + array([struct.pack(">iiqqi", i, -1, 0, -1, 1 << 20)
@@ -437,6 +443,7 @@ def under_attack(broker, rounds):
     attack.start(largest_frames, 90 * MIB, count=2)
     attack.start(many_elements, 3_000_000)
     attack.start(metadata_of_many, 200_000)
+    attack.start(groups_of_many, 3_000_000)
     attack.start(sessions_without_end, big, count=2)
     attack.start(fetches_unread, big, count=20)
     attack.start(waits_for_ever, big, count=20)
