@@ -81,6 +81,7 @@ static void lifecycle_registered(struct broker_submission *submission, int16_t e
         return;
     }
     lifecycle->registered = true;
+    lifecycle->unfenced = false; /* not yet, under this epoch */
     lifecycle->caught_up = false;
     lifecycle->broker_epoch = answer->broker_epoch;
     lifecycle->under_way = false;

@@ -21,7 +21,7 @@ MIB = 1 << 20
 PROCESS_BYTES = 32 * MIB
 CODECS = {"gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 FETCH_SECONDS = 20
-DESCRIBE_GROUPS = 15
+DESCRIBE_GROUPS, UNREGISTER_BROKER = 15, 64
 
 
 def memory_kib(broker, what="VmHWM"):
@@ -270,6 +270,17 @@ def ten_thousand_idle_connections(count=10000):
                 raise AssertionError(f"{each:.0f} bytes for a connection that rests")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def an_unregistered_broker_comes_back():
+    """Whoever unregisters the only broker takes nothing from the others: it registers again, and gets
+    producer ids under its new epoch."""
+    with running() as broker, Connection(broker.port) as client:
+        topic = new_topic(client)
+        answer = client.ask(UNREGISTER_BROKER, b"\0" + struct.pack(">i", 1) + b"\0")
+        check(answer.take("bih"), (0, 0, 0), "unregistering it")
+        check(client.producer_id()[1], 0, "the epoch of a new producer")
+        harness.wait_for(lambda: client.produce(topic, batch([b"x"]))[0] == 0, 10, "a produce")
 
 
 def few_descriptors_are_said_and_do_not_stop_the_broker():
@@ -567,6 +578,7 @@ if __name__ == "__main__":
               lambda n=n: on_one_broker(n)) for n in harness.shard_counts()]
     cases += [(f"attack__{function.__name__}", function) for function in (
         a_storm_of_returning_clients_is_served, ten_thousand_idle_connections,
+        an_unregistered_broker_comes_back,
         few_descriptors_are_said_and_do_not_stop_the_broker,
         too_little_memory_for_the_largest_request_is_said, a_start_without_memory_ends_with_a_line,
         memory_stays_below_the_bound_of_addresses,
