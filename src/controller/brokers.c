@@ -35,6 +35,9 @@ static bool directory_id_is_reserved(struct uuid id)
 static bool directories_fit(const struct controller *controller,
                             const struct broker_registration_request *asked)
 {
+    if (asked->log_dirs.count > CONTROLLER_RECORDS_MAX) {
+        return false; /* each is compared with all others */
+    }
     for (int32_t i = 0; i < asked->log_dirs.count; i++) {
         struct uuid id = asked->log_dirs.items[i];
         if (directory_id_is_reserved(id)) {

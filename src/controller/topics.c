@@ -178,10 +178,7 @@ static int16_t make_assignment(struct creation *creation)
         return creation_fail(creation, KAFKA_INVALID_PARTITIONS,
                              "Number of partitions was set to an invalid non-positive value.");
     }
-    if (creation->partition_count > CONTROLLER_RECORDS_MAX) {
-        return creation_fail(creation, KAFKA_POLICY_VIOLATION,
-                             "Excessively large number of partitions per request.");
-    }
+    ASSERT(creation->partition_count <= CONTROLLER_RECORDS_MAX);
     struct placement placement;
     int16_t error = placement_init(&placement, creation->controller, creation->call,
                                    creation->replication_factor,
@@ -268,6 +265,38 @@ static void create_topic(struct creation *creation, bool repeated, bool validate
     }
 }
 
+/* Partitions of all topics together; each counts as one at least, since the names are compared with
+ * one another. */
+static int64_t partitions_asked(const struct controller *controller,
+                                const struct create_topics_request *asked)
+{
+    int64_t total = 0;
+    for (int32_t i = 0; i < asked->topics.count; i++) {
+        const struct create_topics_request_creatable_topic *topic = &asked->topics.items[i];
+        int32_t count = topic->assignments.count > 0 ? topic->assignments.count
+                        : topic->num_partitions == -1
+                            ? controller->options.default_partition_count
+                            : topic->num_partitions;
+        total += count > 0 ? count : 1;
+    }
+    return total;
+}
+
+static void refuse_all(const struct create_topics_request *asked,
+                       struct create_topics_response *response)
+{
+    for (int32_t i = 0; i < asked->topics.count; i++) {
+        response->topics.items[response->topics.count++] =
+            (struct create_topics_response_creatable_topic_result){
+                .name = asked->topics.items[i].name,
+                .error_code = KAFKA_POLICY_VIOLATION,
+                .error_message = string_view_of("Excessively large number of partitions per "
+                                                "request."),
+                .num_partitions = -1,
+                .replication_factor = -1};
+    }
+}
+
 void controller_create_topics(struct controller *controller, struct controller_call *call)
 {
     const struct create_topics_request *asked = call->request;
@@ -278,6 +307,12 @@ void controller_create_topics(struct controller *controller, struct controller_c
     }
     create_topics_response_default(response);
     response->topics.items = arena_array(call->arena, count, sizeof *response->topics.items);
+    call->response = response;
+    if (response->topics.items != NULL &&
+        partitions_asked(controller, asked) > CONTROLLER_RECORDS_MAX) {
+        refuse_all(asked, response);
+        return;
+    }
     for (size_t i = 0; response->topics.items != NULL && i < count; i++) {
         bool repeated = false;
         bool first = true;
@@ -298,7 +333,6 @@ void controller_create_topics(struct controller *controller, struct controller_c
                                     .id = controller_random_uuid(call, i)};
         create_topic(&creation, repeated, asked->validate_only);
     }
-    call->response = response;
 }
 
 void controller_add_new_partition(struct controller *controller, struct controller_call *call,

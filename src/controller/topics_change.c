@@ -120,6 +120,10 @@ void controller_delete_topics(struct controller *controller, struct controller_c
     if (response == NULL || list == NULL) {
         return;
     }
+    if (count > CONTROLLER_RECORDS_MAX) { /* each is compared with all others */
+        call->error = KAFKA_POLICY_VIOLATION;
+        return;
+    }
     delete_topics_response_default(response);
     response->responses.items =
         arena_array(call->arena, count, sizeof *response->responses.items);
@@ -234,6 +238,10 @@ void controller_create_partitions(struct controller *controller, struct controll
     struct create_partitions_response *response = arena_alloc(call->arena, sizeof *response);
     size_t count = asked->topics.count > 0 ? (size_t)asked->topics.count : 0;
     if (response == NULL) {
+        return;
+    }
+    if (count > CONTROLLER_RECORDS_MAX) { /* likewise */
+        call->error = KAFKA_POLICY_VIOLATION;
         return;
     }
     create_partitions_response_default(response);

@@ -20,6 +20,7 @@ struct bench {
     struct image *image;
     struct controller_records records;
     struct arena arena;
+    struct arena kept; /* what a test makes for itself */
     int64_t next_offset;
     int64_t previous_epoch; /* that a registration names; 0: none */
     int16_t error;
@@ -141,6 +142,7 @@ static void setup(struct bench *bench, int32_t brokers)
                                            .feature_level = 30};
     *bench = (struct bench){.next_offset = 1};
     arena_init(&bench->arena, 64 << 20);
+    arena_init(&bench->kept, 64 << 20);
     controller_records_init(&bench->records);
     assert_int_equal(controller_create(&options, &bench->controller), 0);
     assert_int_equal(image_builder_create(NULL, &builder), 0);
@@ -169,6 +171,7 @@ static void cleanup(struct bench *bench)
     image_unref(&bench->image);
     controller_records_release(&bench->records);
     arena_release(&bench->arena);
+    arena_release(&bench->kept);
 }
 
 /* The results of a request with these topics. */
@@ -835,6 +838,42 @@ static void broker__without_a_directory_does_not_lead_what_lies_there(void **sta
     cleanup(&bench);
 }
 
+/* As many as a call may write at most, also where it writes nothing: the time that one takes grows
+ * with the square of what it names. */
+static void topics__too_many_in_a_request_are_refused(void **state)
+{
+    (void)state;
+    struct bench bench;
+    setup(&bench, 1);
+    struct create_topics_request_creatable_topic topics[] = {
+        {.name = string_view_of("a"), .num_partitions = 6000, .replication_factor = 1},
+        {.name = string_view_of("b"), .num_partitions = 4001, .replication_factor = 1}};
+    struct create_topics_request creation;
+    create_topics_request_default(&creation);
+    creation.topics.items = topics;
+    creation.topics.count = 2;
+    creation.validate_only = true;
+    const struct create_topics_response *created = ask(&bench, API_CREATE_TOPICS, 7, &creation);
+    assert_int_equal(created->topics.count, 2);
+    assert_int_equal(created->topics.items[0].error_code, KAFKA_POLICY_VIOLATION);
+    assert_int_equal(created->topics.items[1].error_code, KAFKA_POLICY_VIOLATION);
+    topics[1].num_partitions = 4000;
+    created = ask(&bench, API_CREATE_TOPICS, 7, &creation);
+    assert_int_equal(created->topics.items[0].error_code, 0);
+    assert_int_equal(created->topics.items[1].error_code, 0);
+    struct delete_topics_request deletion;
+    delete_topics_request_default(&deletion);
+    deletion.topic_names.items = arena_array(&bench.kept, CONTROLLER_RECORDS_MAX + 1,
+                                             sizeof *deletion.topic_names.items);
+    deletion.topic_names.count = CONTROLLER_RECORDS_MAX + 1;
+    for (int32_t i = 0; i < deletion.topic_names.count; i++) {
+        deletion.topic_names.items[i] = arena_format(&bench.kept, "t%d", i);
+    }
+    assert_null(ask(&bench, API_DELETE_TOPICS, 5, &deletion));
+    assert_int_equal(bench.error, KAFKA_POLICY_VIOLATION);
+    cleanup(&bench);
+}
+
 /* An id below 0 stands for nobody: a broker of that name would lead what has no leader. */
 static void broker__of_a_negative_id_is_refused(void **state)
 {
@@ -973,6 +1012,7 @@ int main(void)
         cmocka_unit_test(assign_replicas__takes_the_directory_of_a_broker_for_its_replicas),
         cmocka_unit_test(assign_replicas__to_a_strange_directory_takes_the_replica_offline),
         cmocka_unit_test(broker__without_a_directory_does_not_lead_what_lies_there),
+        cmocka_unit_test(topics__too_many_in_a_request_are_refused),
         cmocka_unit_test(broker__of_a_negative_id_is_refused),
         cmocka_unit_test(broker__whose_directory_fails_hands_over_to_who_is_in_sync),
     };
