@@ -90,6 +90,11 @@ static bool alteration_check_value(struct alteration *alteration, struct string_
 {
     const struct controller_options *options = &alteration->controller->options;
     struct err_message message = {{0}};
+    if (value.size > INT16_MAX) { /* a list that has grown: no record could carry it */
+        return alteration_fail(alteration, KAFKA_INVALID_CONFIG,
+                               "The configuration value cannot be added because it exceeds the "
+                               "maximum value size of 32767 bytes.");
+    }
     int16_t error =
         options->check_setting(options->context, alteration->type, name, value, &message);
     return error == 0 || alteration_fail(alteration, error, message.text);
@@ -171,17 +176,24 @@ static bool alteration_list(struct alteration *alteration,
     return true;
 }
 
-/* With eligible leader replicas the brokers must agree on what is in sync. */
-static bool alteration_may_remove(struct alteration *alteration, struct string_view name)
+/* With eligible leader replicas the brokers must agree on what is in sync: none has a bound of its
+ * own, and that of all stays. */
+static bool alteration_agrees(struct alteration *alteration, struct string_view name, bool removes)
 {
     ASSERT(alteration->error == 0 && alteration->controller->image != NULL);
-    bool held = alteration->type == BROKER_RESOURCE && alteration->resource.size == 0 &&
+    bool held = alteration->type == BROKER_RESOURCE &&
                 string_view_is(name, "min.insync.replicas") &&
                 image_feature_level(alteration->controller->image,
                                     "eligible.leader.replicas.version") > 0;
-    return !held || alteration_fail(alteration, KAFKA_INVALID_CONFIG,
-                                    "Cluster-level min.insync.replicas cannot be removed while ELR "
-                                    "is enabled.");
+    if (held && alteration->resource.size > 0) {
+        return alteration_fail(alteration, KAFKA_INVALID_CONFIG,
+                               "Broker-level min.insync.replicas cannot be altered while ELR is "
+                               "enabled.");
+    }
+    return !held || !removes ||
+           alteration_fail(alteration, KAFKA_INVALID_CONFIG,
+                           "Cluster-level min.insync.replicas cannot be removed while ELR is "
+                           "enabled.");
 }
 
 /* A setting that the cluster does not know yet is not even taken away. */
@@ -199,16 +211,14 @@ static bool alter_one(struct alteration *alteration,
 {
     struct string_view value = config->value;
     struct string_view current = alteration_current(alteration, config->name);
-    if (!alteration_is_known(alteration, config->name)) {
+    if (!alteration_is_known(alteration, config->name) ||
+        !alteration_agrees(alteration, config->name, config->config_operation == ALTER_DELETE)) {
         return false;
     }
     switch (config->config_operation) {
     case ALTER_SET:
         break;
     case ALTER_DELETE:
-        if (!alteration_may_remove(alteration, config->name)) {
-            return false;
-        }
         value = (struct string_view){NULL, 0};
         break;
     case ALTER_APPEND:
@@ -318,6 +328,7 @@ static bool alter_all(struct alteration *alteration,
             return alteration_fail(alteration, KAFKA_INVALID_REQUEST, "Null value not supported.");
         }
         if (!alteration_is_known(alteration, config->name) ||
+            !alteration_agrees(alteration, config->name, false) ||
             !alteration_check_value(alteration, config->name, config->value)) {
             return false;
         }
@@ -335,7 +346,7 @@ static bool alter_all(struct alteration *alteration,
         for (int32_t j = 0; j < resource->configs.count; j++) {
             named |= string_view_equal(resource->configs.items[j].name, settings.items[i].name);
         }
-        if (!named && !alteration_may_remove(alteration, settings.items[i].name)) {
+        if (!named && !alteration_agrees(alteration, settings.items[i].name, true)) {
             return false;
         }
         if (!named) {

@@ -424,6 +424,37 @@ static void alter_configs__sets_appends_takes_out_and_deletes(void **state)
     cleanup(&bench);
 }
 
+static void alter_configs__a_list_grows_only_as_long_as_a_record_carries(void **state)
+{
+    (void)state;
+    struct bench bench;
+    static char first[20001];
+    static char second[20001];
+    memset(first, 'a', sizeof first - 1);
+    memset(second, 'b', sizeof second - 1);
+    setup(&bench, 1);
+    assert_int_equal(create_one(&bench, "a", 1, 1), 0);
+    assert_int_equal(alter(&bench, 2, "a", "list", first, 0), 0);
+    assert_int_equal(alter(&bench, 2, "a", "list", second, 2), KAFKA_INVALID_CONFIG);
+    assert_int_equal(bench.error, 0);
+    assert_int_equal(alter(&bench, 2, "a", "list", "b", 2), 0);
+    cleanup(&bench);
+}
+
+/* With eligible leader replicas every broker has the same bound. */
+static void alter_configs__no_broker_has_a_bound_of_its_own_in_sync(void **state)
+{
+    (void)state;
+    struct bench bench;
+    setup(&bench, 1);
+    assert_int_equal(alter(&bench, 4, "1", "min.insync.replicas", "2", 0), KAFKA_INVALID_CONFIG);
+    assert_int_equal(alter(&bench, 4, "1", "min.insync.replicas", NULL, 1), KAFKA_INVALID_CONFIG);
+    assert_int_equal(alter(&bench, 4, "", "min.insync.replicas", "2", 0), 0);
+    assert_int_equal(alter(&bench, 4, "", "min.insync.replicas", NULL, 1), KAFKA_INVALID_CONFIG);
+    assert_int_equal(alter(&bench, 4, "1", "log.retention.ms", "2", 0), 0);
+    cleanup(&bench);
+}
+
 static void broker__gets_a_higher_epoch_with_each_incarnation(void **state)
 {
     (void)state;
@@ -1012,6 +1043,8 @@ int main(void)
         cmocka_unit_test(assign_replicas__takes_the_directory_of_a_broker_for_its_replicas),
         cmocka_unit_test(assign_replicas__to_a_strange_directory_takes_the_replica_offline),
         cmocka_unit_test(broker__without_a_directory_does_not_lead_what_lies_there),
+        cmocka_unit_test(alter_configs__a_list_grows_only_as_long_as_a_record_carries),
+        cmocka_unit_test(alter_configs__no_broker_has_a_bound_of_its_own_in_sync),
         cmocka_unit_test(topics__too_many_in_a_request_are_refused),
         cmocka_unit_test(broker__of_a_negative_id_is_refused),
         cmocka_unit_test(broker__whose_directory_fails_hands_over_to_who_is_in_sync),
