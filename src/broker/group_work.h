@@ -21,8 +21,8 @@ struct group_work {
     bool failed; /* some response is NULL */
     struct coordinator_ask asks[];
 };
-/* NULL: no memory. A request may name millions of groups in a few bytes each, so that all of it, the
- * arenas too, is counted in the memory for work. */
+/* NULL: no memory. A request may name millions of groups in a few bytes each: what is made for
+ * them, the arenas too, is counted in the memory for work. */
 struct group_work *group_work_make(struct broker_request *request, size_t count,
                                    void (*done)(struct group_work *work));
 void group_work_free(struct group_work *work);

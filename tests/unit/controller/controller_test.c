@@ -1,203 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "controller/controller.h"
-#include "metadata/image_builder.h"
-#include "protocol/api.h"
-#include "protocol/error.h"
-#include "protocol/messages.h"
-
-#define CLUSTER "4L6g3nShT-eMCtK--X86sw"
-
-/* A controller whose records are replayed at once, as if each were committed. */
-struct bench {
-    struct controller *controller;
-    struct image *image;
-    struct controller_records records;
-    struct arena arena;
-    struct arena kept; /* what a test makes for itself */
-    int64_t next_offset;
-    int64_t previous_epoch; /* that a registration names; 0: none */
-    int16_t error;
-    size_t record_count;
-};
-
-/* "bad" is a value that nothing may have, "unknown" a setting that is not there. */
-static bool list_setting(void *context, int8_t type, struct string_view name,
-                         struct string_view *value)
-{
-    (void)context, (void)type, (void)name, (void)value;
-    return true;
-}
-
-static int16_t check_setting(void *context, int8_t type, struct string_view name,
-                             struct string_view value, struct err_message *message)
-{
-    (void)context, (void)type;
-    if (string_view_is(value, "bad") || string_view_is(name, "unknown")) {
-        err_set(message, 0, "not a value");
-        return KAFKA_INVALID_CONFIG;
-    }
-    return 0;
-}
-
-static void commit(struct bench *bench)
-{
-    struct image_builder *builder;
-    assert_false(bench->records.failed);
-    bench->record_count = bench->records.count;
-    if (bench->records.count == 0) {
-        return;
-    }
-    assert_int_equal(image_builder_create(bench->image, &builder), 0);
-    for (size_t i = 0; i < bench->records.count; i++) {
-        assert_int_equal(
-            image_builder_replay(builder, controller_records_at(&bench->records, i), NULL), 0);
-    }
-    bench->next_offset += (int64_t)bench->records.count;
-    image_unref(&bench->image);
-    assert_int_equal(image_builder_finish(&builder, bench->next_offset - 1, 1, 0, &bench->image),
-                     0);
-    controller_set_image(bench->controller, bench->image);
-}
-
-static const void *ask(struct bench *bench, int16_t key, int16_t version, const void *request)
-{
-    arena_reset(&bench->arena);
-    controller_records_release(&bench->records);
-    controller_records_init(&bench->records);
-    struct controller_call call = {.api_key = key,
-                                   .api_version = version,
-                                   .request = request,
-                                   .now_ms = 1000,
-                                   .next_offset = bench->next_offset,
-                                   .random = (uint64_t)bench->next_offset * 77,
-                                   .arena = &bench->arena,
-                                   .records = &bench->records};
-    controller_handle(bench->controller, &call);
-    bench->error = call.error;
-    commit(bench);
-    return call.response;
-}
-
-/* With one log directory, or with two. */
-static int64_t register_with(struct bench *bench, int32_t id, uint8_t incarnation,
-                             int32_t directories)
-{
-    struct broker_registration_request request;
-    struct broker_registration_request_feature features[] = {
-        {string_view_of("metadata.version"), 7, 30},
-        {string_view_of("eligible.leader.replicas.version"), 0, 1}};
-    struct uuid directory[] = {{{9, (uint8_t)id}}, {{7, (uint8_t)id}}};
-    broker_registration_request_default(&request);
-    request.broker_id = id;
-    request.cluster_id = string_view_of(CLUSTER);
-    request.incarnation_id.bytes[0] = incarnation;
-    request.previous_broker_epoch = bench->previous_epoch > 0 ? bench->previous_epoch : -1;
-    request.features.items = features;
-    request.features.count = 2;
-    request.log_dirs.items = directory;
-    request.log_dirs.count = directories;
-    const struct broker_registration_response *response =
-        ask(bench, API_BROKER_REGISTRATION, 4, &request);
-    return response->error_code != 0 ? -response->error_code : response->broker_epoch;
-}
-
-static int64_t register_broker(struct bench *bench, int32_t id, uint8_t incarnation)
-{
-    return register_with(bench, id, incarnation, 1);
-}
-
-static void unfence(struct bench *bench, int32_t id, int64_t epoch)
-{
-    struct broker_heartbeat_request beat;
-    broker_heartbeat_request_default(&beat);
-    beat.broker_id = id;
-    beat.broker_epoch = epoch;
-    beat.current_metadata_offset = epoch;
-    const struct broker_heartbeat_response *response = ask(bench, API_BROKER_HEARTBEAT, 1, &beat);
-    assert_int_equal(response->error_code, 0);
-    assert_false(response->is_fenced);
-}
-
-static void setup(struct bench *bench, int32_t brokers)
-{
-    struct controller_options options = {.node_id = 1,
-                                         .cluster_id = string_view_of(CLUSTER),
-                                         .default_replication_factor = 1,
-                                         .default_partition_count = 2,
-                                         .min_insync_replicas = 1,
-                                         .session_timeout_ms = 9000,
-                                         .check_setting = check_setting,
-        .list_setting = list_setting};
-    struct image_builder *builder;
-    struct writer writer;
-    struct bytes_view bootstrap[2];
-    struct feature_level_record feature = {.name = string_view_of("metadata.version"),
-                                           .feature_level = 30};
-    *bench = (struct bench){.next_offset = 1};
-    arena_init(&bench->arena, 64 << 20);
-    arena_init(&bench->kept, 64 << 20);
-    controller_records_init(&bench->records);
-    assert_int_equal(controller_create(&options, &bench->controller), 0);
-    assert_int_equal(image_builder_create(NULL, &builder), 0);
-    assert_int_equal(image_builder_finish(&builder, 0, 1, 0, &bench->image), 0);
-    controller_set_image(bench->controller, bench->image);
-    writer_init(&writer, 4096);
-    assert_int_equal(metadata_record_encode(&writer, FEATURE_LEVEL_RECORD_KEY, 0,
-                                            &feature_level_record_row, &feature), 0);
-    size_t first = writer.size;
-    feature = (struct feature_level_record){string_view_of("eligible.leader.replicas.version"), 1};
-    assert_int_equal(metadata_record_encode(&writer, FEATURE_LEVEL_RECORD_KEY, 0,
-                                            &feature_level_record_row, &feature), 0);
-    bootstrap[0] = (struct bytes_view){writer.data, first};
-    bootstrap[1] = (struct bytes_view){writer.data + first, writer.size - first};
-    controller_activate(bench->controller, bootstrap, 2, &bench->records);
-    commit(bench);
-    writer_release(&writer);
-    for (int32_t id = 1; id <= brokers; id++) {
-        unfence(bench, id, register_broker(bench, id, 1));
-    }
-}
-
-static void cleanup(struct bench *bench)
-{
-    controller_destroy(&bench->controller);
-    image_unref(&bench->image);
-    controller_records_release(&bench->records);
-    arena_release(&bench->arena);
-    arena_release(&bench->kept);
-}
-
-/* The results of a request with these topics. */
-static const struct create_topics_response_creatable_topic_result *create(
-    struct bench *bench, struct create_topics_request_creatable_topic *topics, int32_t count,
-    bool validate_only)
-{
-    struct create_topics_request request;
-    create_topics_request_default(&request);
-    request.topics.items = topics;
-    request.topics.count = count;
-    request.validate_only = validate_only;
-    const struct create_topics_response *response = ask(bench, API_CREATE_TOPICS, 7, &request);
-    assert_int_equal(bench->error, 0);
-    return response->topics.items;
-}
-
-static int16_t create_one(struct bench *bench, const char *name, int32_t partitions,
-                          int16_t replication_factor)
-{
-    struct create_topics_request_creatable_topic topic = {.name = string_view_of(name),
-                                                          .num_partitions = partitions,
-                                                          .replication_factor =
-                                                              replication_factor};
-    return create(bench, &topic, 1, false)->error_code;
-}
+#include "bench.h"
 
 static void activation__writes_the_bootstrap_in_a_transaction_with_the_isr_bound(void **state)
 {
@@ -373,26 +174,6 @@ static void create_partitions__only_grows_a_topic_named_once(void **state)
     cleanup(&bench);
 }
 
-static int16_t alter(struct bench *bench, int8_t type, const char *resource, const char *name,
-                     const char *value, int8_t operation)
-{
-    struct incremental_alter_configs_request request;
-    struct incremental_alter_configs_request_alterable_config config = {
-        .name = string_view_of(name),
-        .config_operation = operation,
-        .value = string_view_of(value)};
-    struct incremental_alter_configs_request_alter_configs_resource altered = {
-        .resource_type = type,
-        .resource_name = string_view_of(resource),
-        .configs = {&config, 1}};
-    incremental_alter_configs_request_default(&request);
-    request.resources.items = &altered;
-    request.resources.count = 1;
-    const struct incremental_alter_configs_response *response =
-        ask(bench, API_INCREMENTAL_ALTER_CONFIGS, 1, &request);
-    return response->responses.items[0].error_code;
-}
-
 static void alter_configs__sets_appends_takes_out_and_deletes(void **state)
 {
     (void)state;
@@ -421,37 +202,6 @@ static void alter_configs__sets_appends_takes_out_and_deletes(void **state)
     assert_int_equal(alter(&bench, 4, "", "x", "1", 0), 0);
     assert_int_equal(alter(&bench, 4, "1", "x", "1", 0), 0);
     assert_int_equal(alter(&bench, 3, "a", "x", "1", 0), KAFKA_INVALID_REQUEST);
-    cleanup(&bench);
-}
-
-static void alter_configs__a_list_grows_only_as_long_as_a_record_carries(void **state)
-{
-    (void)state;
-    struct bench bench;
-    static char first[20001];
-    static char second[20001];
-    memset(first, 'a', sizeof first - 1);
-    memset(second, 'b', sizeof second - 1);
-    setup(&bench, 1);
-    assert_int_equal(create_one(&bench, "a", 1, 1), 0);
-    assert_int_equal(alter(&bench, 2, "a", "list", first, 0), 0);
-    assert_int_equal(alter(&bench, 2, "a", "list", second, 2), KAFKA_INVALID_CONFIG);
-    assert_int_equal(bench.error, 0);
-    assert_int_equal(alter(&bench, 2, "a", "list", "b", 2), 0);
-    cleanup(&bench);
-}
-
-/* With eligible leader replicas every broker has the same bound. */
-static void alter_configs__no_broker_has_a_bound_of_its_own_in_sync(void **state)
-{
-    (void)state;
-    struct bench bench;
-    setup(&bench, 1);
-    assert_int_equal(alter(&bench, 4, "1", "min.insync.replicas", "2", 0), KAFKA_INVALID_CONFIG);
-    assert_int_equal(alter(&bench, 4, "1", "min.insync.replicas", NULL, 1), KAFKA_INVALID_CONFIG);
-    assert_int_equal(alter(&bench, 4, "", "min.insync.replicas", "2", 0), 0);
-    assert_int_equal(alter(&bench, 4, "", "min.insync.replicas", NULL, 1), KAFKA_INVALID_CONFIG);
-    assert_int_equal(alter(&bench, 4, "1", "log.retention.ms", "2", 0), 0);
     cleanup(&bench);
 }
 
@@ -869,42 +619,6 @@ static void broker__without_a_directory_does_not_lead_what_lies_there(void **sta
     cleanup(&bench);
 }
 
-/* As many as a call may write at most, also where it writes nothing: the time that one takes grows
- * with the square of what it names. */
-static void topics__too_many_in_a_request_are_refused(void **state)
-{
-    (void)state;
-    struct bench bench;
-    setup(&bench, 1);
-    struct create_topics_request_creatable_topic topics[] = {
-        {.name = string_view_of("a"), .num_partitions = 6000, .replication_factor = 1},
-        {.name = string_view_of("b"), .num_partitions = 4001, .replication_factor = 1}};
-    struct create_topics_request creation;
-    create_topics_request_default(&creation);
-    creation.topics.items = topics;
-    creation.topics.count = 2;
-    creation.validate_only = true;
-    const struct create_topics_response *created = ask(&bench, API_CREATE_TOPICS, 7, &creation);
-    assert_int_equal(created->topics.count, 2);
-    assert_int_equal(created->topics.items[0].error_code, KAFKA_POLICY_VIOLATION);
-    assert_int_equal(created->topics.items[1].error_code, KAFKA_POLICY_VIOLATION);
-    topics[1].num_partitions = 4000;
-    created = ask(&bench, API_CREATE_TOPICS, 7, &creation);
-    assert_int_equal(created->topics.items[0].error_code, 0);
-    assert_int_equal(created->topics.items[1].error_code, 0);
-    struct delete_topics_request deletion;
-    delete_topics_request_default(&deletion);
-    deletion.topic_names.items = arena_array(&bench.kept, CONTROLLER_RECORDS_MAX + 1,
-                                             sizeof *deletion.topic_names.items);
-    deletion.topic_names.count = CONTROLLER_RECORDS_MAX + 1;
-    for (int32_t i = 0; i < deletion.topic_names.count; i++) {
-        deletion.topic_names.items[i] = arena_format(&bench.kept, "t%d", i);
-    }
-    assert_null(ask(&bench, API_DELETE_TOPICS, 5, &deletion));
-    assert_int_equal(bench.error, KAFKA_POLICY_VIOLATION);
-    cleanup(&bench);
-}
-
 /* An id below 0 stands for nobody: a broker of that name would lead what has no leader. */
 static void broker__of_a_negative_id_is_refused(void **state)
 {
@@ -1043,9 +757,6 @@ int main(void)
         cmocka_unit_test(assign_replicas__takes_the_directory_of_a_broker_for_its_replicas),
         cmocka_unit_test(assign_replicas__to_a_strange_directory_takes_the_replica_offline),
         cmocka_unit_test(broker__without_a_directory_does_not_lead_what_lies_there),
-        cmocka_unit_test(alter_configs__a_list_grows_only_as_long_as_a_record_carries),
-        cmocka_unit_test(alter_configs__no_broker_has_a_bound_of_its_own_in_sync),
-        cmocka_unit_test(topics__too_many_in_a_request_are_refused),
         cmocka_unit_test(broker__of_a_negative_id_is_refused),
         cmocka_unit_test(broker__whose_directory_fails_hands_over_to_who_is_in_sync),
     };
