@@ -28,7 +28,7 @@ static int log_give_up_first(struct log *log, size_t count)
             return error;
         }
     }
-    log->deleted_count += count;
+    log->deleted_count += (uint32_t)count;
     log->directory_dirty = true;
     log_drop_segments(log, 0, count);
     return 0;
@@ -179,7 +179,7 @@ int log_restart_at(struct log *log, int64_t offset)
     if (error != 0) {
         return error;
     }
-    log->deleted_count += count;
+    log->deleted_count += (uint32_t)count;
     log_drop_segments(log, 0, count);
     ASSERT(log->size_bytes == 0);
     log->log_start_offset = offset;
