@@ -328,6 +328,28 @@ static void transaction__commit_takes_the_epoch_on(void **state)
     expect_state(fixture, "CompleteAbort");
 }
 
+/* Goal (row 10): what comes late, of the transaction before, changes nothing of the next one. */
+static void transaction__late_requests_do_not_reach_the_next_one(void **state)
+{
+    struct fixture *fixture = *state;
+    (void)init(fixture, "t");
+    assert_int_equal(add(fixture, 1000, 0), 0);
+    assert_int_equal(end_as(fixture, 1000, 0, true, 5).producer_epoch, 1);
+    markers_written(fixture);
+    assert_int_equal(add(fixture, 1000, 1), 0);
+    size_t batches = fixture->batches;
+    for (int32_t commit = 0; commit < 2; commit++) {
+        assert_int_equal(end_as(fixture, 1000, 0, commit, 5).error_code, KAFKA_PRODUCER_FENCED);
+    }
+    assert_int_equal(add(fixture, 1000, 0), KAFKA_PRODUCER_FENCED);
+    assert_int_equal(fixture->batches, batches);
+    assert_int_equal(fixture->told, 1);
+    expect_state(fixture, "Ongoing");
+    assert_int_equal(describe(fixture).topics.count, 2);
+    assert_int_equal(end_as(fixture, 1000, 1, false, 5).producer_epoch, 2);
+    assert_false(fixture->markers.commit);
+}
+
 /* Goal: an abort of nothing takes the epoch on; a commit of nothing is refused. */
 static void transaction__abort_of_nothing_needs_no_markers(void **state)
 {
@@ -447,7 +469,7 @@ static void transaction__verify_tells_each_partition(void **state)
     assert_int_equal(add_as(fixture, 1000, 1, true, 3)->error, KAFKA_CONCURRENT_TRANSACTIONS);
 }
 
-/* Goal: what is not committed holds everything else off, and is not told. */
+/* Goal (row 1): what is not committed holds everything else off, and is not told. */
 static void transaction__uncommitted_change_holds_others_off(void **state)
 {
     struct fixture *fixture = *state;
@@ -734,6 +756,7 @@ int main(void)
         TEST(older_producer_is_fenced),
         TEST(init_with_an_epoch_goes_on),
         TEST(commit_takes_the_epoch_on),
+        TEST(late_requests_do_not_reach_the_next_one),
         TEST(abort_of_nothing_needs_no_markers),
         TEST(older_client_keeps_its_epoch),
         TEST(init_aborts_what_is_open),
