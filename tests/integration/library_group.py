@@ -19,6 +19,7 @@ BUILD = pathlib.Path(harness.BINARY).resolve().parent
 HERE = harness.TESTS / "integration" / "library"
 INCLUDE = harness.TESTS.parent / "include"
 EAGER = "org.apache.kafka.clients.consumer.RangeAssignor"
+ROUND_ROBIN = "org.apache.kafka.clients.consumer.RoundRobinAssignor"
 STICKY = "org.apache.kafka.clients.consumer.StickyAssignor"
 COOPERATIVE = "org.apache.kafka.clients.consumer.CooperativeStickyAssignor"
 SETTINGS = ["group.min.session.timeout.ms=500", "offsets.topic.num.partitions=4",
@@ -73,7 +74,7 @@ class Member:
                 pairs.pop(name, None)
         if kind == "librdkafka" and "partition.assignment.strategy" in pairs:
             pairs["partition.assignment.strategy"] = {
-                EAGER: "range", COOPERATIVE: "cooperative-sticky"}[
+                EAGER: "range", ROUND_ROBIN: "roundrobin", COOPERATIVE: "cooperative-sticky"}[
                     pairs["partition.assignment.strategy"]]
         self.kind = kind
         self.assigned = set()
@@ -204,7 +205,7 @@ def wait_for_values(members, values, seconds=20):
 def protocol(name):
     if name == "consumer":
         return {"group__protocol": "consumer"}
-    return {"partition__assignment__strategy": {"eager": EAGER, "sticky": STICKY,
+    return {"partition__assignment__strategy": {"eager": EAGER, "round_robin": ROUND_ROBIN, "sticky": STICKY,
                                                 "cooperative": COOPERATIVE}[name]}
 
 
@@ -435,6 +436,8 @@ for function in (members_share, a_member_is_killed, a_static_member_comes_back):
     CASES.append((f"group__{function.__name__}__sticky", functools.partial(function, "sticky")))
 CASES.append(("group__nothing_is_lost_or_read_twice__sticky_with_java",
               functools.partial(mixed, "sticky", "java")))
+CASES.append(("group__nothing_is_lost_or_read_twice__round_robin_with_java_and_librdkafka", functools.partial(
+    nothing_is_lost_or_read_twice, "round_robin", ("java", "librdkafka", "ours"))))
 for KINDS in (("ours", "ours", "ours"), ("ours", "java", "ours"), ("java", "ours", "java")):
     CASES.append((f"group__sticky_members_keep_what_they_had__{'_'.join(KINDS)}",
                   functools.partial(sticky_members_keep_what_they_had, KINDS)))

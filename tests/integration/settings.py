@@ -4,8 +4,10 @@ import contextlib
 import pathlib
 import re
 import shutil
+import socket
 import struct
 import subprocess
+import threading
 
 import cordon
 import crowd as people
@@ -74,6 +76,55 @@ def fetch_max_bytes_bounds_what_a_client_asks_for(most=2000):
             check(client.produce("t", batch([b"x" * 400]))[0], 0, "a produce")
         _, _, found = client.fetch([("t", 0, 0)])
         check(len(found["t", 0][2]) > most, True, "without the setting there is more")
+
+
+def padded(client, size):
+    """A request of so many bytes in all, most of them behind its end."""
+    return client.frame(wire.API_VERSIONS, bytes(size - len(client.frame(wire.API_VERSIONS)) + 4))
+
+
+def a_request_is_as_large_as_was_set(most=2000):
+    with running(f"socket.request.max.bytes={most}") as broker:
+        for size, closed in ((most, False), (most + 1, True)):
+            with Connection(broker.port) as client:
+                client.socket.sendall(padded(client, size))
+                if closed:
+                    check(client.closed(), True, "closed by a request that is too large")
+                else:
+                    check(client.receive()[0], client.correlation, "the answer to the largest")
+
+
+def third_of_three(*settings, size=900000):
+    """Whether a large request is answered while two others of its size have come half; these end after it."""
+    with running(f"socket.request.max.bytes={size}", "socket.receive.buffer.bytes=20000", *settings) as broker, \
+            contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(Connection(broker.port)) for _ in range(3)]
+        frames = [padded(client, size) for client in clients]
+        go_on = threading.Event()
+
+        def come_half(client, frame):
+            client.socket.sendall(frame[:size // 2])
+            go_on.wait(30)
+            client.socket.sendall(frame[size // 2:])
+        threads = [threading.Thread(target=come_half, args=pair) for pair in zip(clients[:2], frames)]
+        threads.append(threading.Thread(target=clients[2].socket.sendall, args=(frames[2],)))
+        for client in clients:
+            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 20000)
+        for thread in threads:
+            thread.start()
+            thread.join(0.3)
+        answered = not clients[2].silent(1)
+        go_on.set()
+        for client in clients:
+            check(client.receive()[0], client.correlation, "the answer to each in the end")
+        for thread in threads:
+            thread.join()
+        return answered
+
+
+def requests_wait_for_the_memory_that_was_set():
+    check(third_of_three(), True, "answered with the memory there is")
+    check(third_of_three("queued.max.request.bytes=1000000"), False, "answered beyond the memory that was set")
 
 
 def described_partitions(client, topic, limit):
@@ -253,6 +304,7 @@ def a_protocol_of_groups_that_is_not_offered_is_refused():
 if __name__ == "__main__":
     cases = [(f"settings__{function.__name__}", function) for function in (
         no_slots_means_no_sessions, fetch_max_bytes_bounds_what_a_client_asks_for,
+        a_request_is_as_large_as_was_set, requests_wait_for_the_memory_that_was_set,
         a_description_has_no_more_partitions_than_the_limit,
         sockets_have_the_buffers_that_were_set, the_backlog_is_the_one_that_was_set,
         old_snapshots_stay_for_their_time_and_bytes, a_load_reads_as_much_at_once_as_was_set,
