@@ -265,12 +265,16 @@ static int linux_list(struct io_fs *fs, const char *path,
         return err_from_errno(errno);
     }
     int result = 0;
-    struct dirent *entry;
-    while (result == 0 && (entry = readdir(directory)) != NULL) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) {
-            continue;
+    while (result == 0) {
+        errno = 0; /* the end and an error look alike */
+        struct dirent *entry = readdir(directory);
+        if (entry == NULL) {
+            result = err_from_errno(errno);
+            break;
         }
-        result = visit(context, entry->d_name, entry_is_directory(directory, entry));
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+            result = visit(context, entry->d_name, entry_is_directory(directory, entry));
+        }
     }
     closedir(directory);
     return result;

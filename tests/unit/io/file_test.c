@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/mem.h"
@@ -76,6 +77,30 @@ static void file__atomic_write_replaces_and_leaves_no_rest(void **state)
     assert_int_equal(entries, 1);
     assert_int_equal(io_remove(&fs, path_of("b")), 0);
     assert_int_equal(io_remove_directory(&fs, directory), 0);
+}
+
+/* Puts another file in the place of the directory that is being listed. */
+static int take_directory_away(void *context, const char *name, bool is_directory)
+{
+    (void)name, (void)is_directory;
+    int other = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_true(other >= 0);
+    assert_int_equal(dup2(other, *(int *)context), *(int *)context);
+    close(other);
+    return 0;
+}
+
+/* A listing that ends with an error is none: what is not named in it may be there all the same. */
+static void file__a_directory_that_cannot_be_read_to_its_end_is_an_error(void **state)
+{
+    (void)state;
+    struct io_fs fs = io_fs_linux();
+    struct io_file file;
+    assert_int_equal(io_file_open(&fs, path_of("c"), IO_OPEN_WRITE | IO_OPEN_CREATE, &file), 0);
+    int next = file.descriptor; /* the lowest that is free, once it is closed */
+    io_file_close(&file);
+    assert_int_not_equal(io_list(&fs, directory, take_directory_away, &next), 0);
+    assert_int_equal(io_remove(&fs, path_of("c")), 0);
 }
 
 #define COLD_BYTES 300000
@@ -157,6 +182,7 @@ int main(void)
         cmocka_unit_test(file__reads_back_what_was_written_and_ends_short),
         cmocka_unit_test(file__takes_room_ahead_and_gives_it_back),
         cmocka_unit_test(file__knows_what_is_in_memory_and_brings_it_there),
+        cmocka_unit_test(file__a_directory_that_cannot_be_read_to_its_end_is_an_error),
         cmocka_unit_test(file__atomic_write_replaces_and_leaves_no_rest),
     };
     return cmocka_run_group_tests(tests, make, NULL);
