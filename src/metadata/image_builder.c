@@ -537,26 +537,35 @@ static int replay_feature(struct image *image, const struct feature_level_record
     return 0;
 }
 
-static bool has_eligible(const struct image_topic *topic)
+static bool has_eligible(const struct image_partition *partition)
+{
+    return partition->eligible_leaders.count > 0 ||
+           partition->last_known_eligible_leaders.count > 0;
+}
+
+static bool any_has_eligible(const struct image_topic *topic)
 {
     for (int32_t i = 0; i < topic->partition_count; i++) {
-        if (topic->partitions[i].eligible_leaders.count > 0 ||
-            topic->partitions[i].last_known_eligible_leaders.count > 0) {
+        if (has_eligible(&topic->partitions[i])) {
             return true;
         }
     }
     return false;
 }
 
+/* A change of the partition as any other: its epoch rises. */
 static int clear_topic_eligible(struct image *image, struct uuid id)
 {
     struct topic_object *topic;
     int error = fresh_topic(image, id, &topic);
     for (int32_t i = 0; error == 0 && i < topic->topic.partition_count; i++) {
         struct image_partition next = topic->partitions[i];
-        next.eligible_leaders.count = 0;
-        next.last_known_eligible_leaders.count = 0;
-        error = topic_object_set(topic, i, &next);
+        if (has_eligible(&next)) {
+            next.eligible_leaders.count = 0;
+            next.last_known_eligible_leaders.count = 0;
+            next.partition_epoch++;
+            error = topic_object_set(topic, i, &next);
+        }
     }
     return error;
 }
@@ -569,7 +578,7 @@ static int replay_clear_elr(struct image *image, const struct clear_elr_record *
             (const struct topic_object *)image->topics_by_name.items[i];
         bool meant = record->topic_name.size == 0 ||
                      string_view_equal(topic->topic.name, record->topic_name);
-        if (meant && has_eligible(&topic->topic)) {
+        if (meant && any_has_eligible(&topic->topic)) {
             error = clear_topic_eligible(image, topic->topic.id);
         }
     }

@@ -148,6 +148,9 @@ static int visit_partition(struct record_visit *visit, const struct image_topic 
         if (directories == NULL) {
             directories = arena_array(&visit->arena, (size_t)partition->replicas.count,
                                       sizeof *directories); /* zero: MIGRATING */
+            if (directories == NULL) {
+                return ERR_NOMEM;
+            }
         }
         record.directories.items = directories;
         record.directories.count = partition->replicas.count;
