@@ -300,7 +300,8 @@ static void net_take_response(struct net_connection *connection, struct writer *
     if (failed) {
         connection->out.splice_count = 0;
         net_connection_end(connection);
-    } else if (connection->closing) {
+    }
+    if (connection->closing) {
         net_release_out(connection);
     }
 }

@@ -38,6 +38,10 @@ static struct {
     int close_at; /* connections closed before the loop stops */
     bool close_others; /* who hears that a connection is gone closes all others */
     size_t closed_others;
+    struct net_connection *kept; /* its request waits for an answer */
+    int kept_descriptor;
+    struct loop_hook answer_hook;
+    bool taking_fails; /* there is no memory to take an answer over */
 } test;
 
 static int64_t disk_read(struct io_file *file, void *data, size_t size, int64_t position)
@@ -68,20 +72,34 @@ static void range_release(struct io_file_range *range)
     test.released++;
 }
 
-/* 'f': a byte, then the file; else the byte. */
+static void respond(struct net_connection *connection, uint8_t byte, bool with_file)
+{
+    struct writer response;
+    writer_init(&response, 1000);
+    response.budget = &test.memory.work;
+    struct io_file_range range = {&test.file, 0, SPLICE_BYTES, false, range_release, NULL};
+    writer_bytes(&response, &byte, 1);
+    if (with_file) {
+        writer_splice(&response, &range, SPLICE_BYTES);
+    }
+    if (test.taking_fails) {
+        mem_fail_after(1);
+    }
+    net_connection_respond(connection, &response);
+    writer_release(&response);
+}
+
+/* 'f': a byte, then the file; 'K': it is kept; else the byte. */
 static void on_request(void *context, struct net_connection *connection, struct net_frame *frame)
 {
     (void)context;
-    struct writer response;
-    writer_init(&response, 1000);
-    struct io_file_range range = {&test.file, 0, SPLICE_BYTES, false, range_release, NULL};
-    writer_bytes(&response, frame->data, 1);
-    if (frame->data[0] == 'f') {
-        writer_splice(&response, &range, SPLICE_BYTES);
-    }
+    uint8_t byte = frame->data[0];
     net_frame_free(&frame);
-    net_connection_respond(connection, &response);
-    writer_release(&response);
+    if (byte == 'K') {
+        test.kept = connection;
+    } else {
+        respond(connection, byte, byte == 'f');
+    }
 }
 
 static void on_closed(void *context, struct net_connection *connection)
@@ -338,6 +356,39 @@ static void server__any_allocation_may_fail(void **state)
     }
 }
 
+/* Answers what was kept once its socket is closed, without memory to take the answer over. */
+static void answer_too_late(struct loop_hook *hook)
+{
+    (void)hook;
+    if (test.kept != NULL && fcntl(test.kept_descriptor, F_GETFD) < 0) {
+        struct net_connection *connection = test.kept;
+        test.kept = NULL;
+        test.taking_fails = true;
+        respond(connection, 'K', true);
+    }
+}
+
+/* What a handler answers to a client that has gone is given back, also where the answer cannot even
+ * be taken over. */
+static void server__an_answer_for_nobody_gives_its_memory_back(void **state)
+{
+    (void)state;
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    assert_int_equal(fcntl(pair[1], F_SETFL, O_NONBLOCK), 0);
+    test.kept_descriptor = pair[1];
+    test.answer_hook.turn_end = answer_too_late;
+    loop_hook_add(test.loop, &test.answer_hook);
+    assert_true(net_server_adopt(test.server, pair[1], 0, NULL));
+    ask(pair[0], "K");
+    close(pair[0]);
+    test.close_at = 1;
+    loop_run(test.loop);
+    mem_fail_after(0);
+    assert_int_equal(test.released, 1);
+    assert_int_equal(budget_used(&test.memory.work), 0);
+}
+
 /* While half of the memory for work is used no frame is begun; it is once some is given back. */
 static void server__a_frame_waits_for_memory(void **state)
 {
@@ -381,6 +432,7 @@ int main(void)
         CASE(server__what_comes_ahead_is_answered_in_order),
         CASE(server__a_failed_disk_ends_the_connection),
         CASE(server__any_allocation_may_fail),
+        CASE(server__an_answer_for_nobody_gives_its_memory_back),
         CASE(server__a_frame_waits_for_memory),
         CASE(server__closes_no_others_while_it_closes_some),
         CASE(server__a_size_beyond_the_bound_is_counted),
