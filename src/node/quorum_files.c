@@ -44,10 +44,12 @@ int quorum_write_state(struct quorum *quorum, const char *text)
     return error == 0 ? io_write_atomically(&quorum->fs, path, text, strlen(text)) : error;
 }
 
-static int32_t state_number(const char *text, const char *key, int32_t otherwise)
+/* -1 where it is not there, and INT32_MAX or INT32_MIN for one beyond them. */
+static int32_t state_number(const char *text, const char *key)
 {
     const char *at = strstr(text, key);
-    return at == NULL ? otherwise : (int32_t)strtol(at + strlen(key), NULL, 10);
+    long long number = at == NULL ? -1 : strtoll(at + strlen(key), NULL, 10);
+    return number > INT32_MAX ? INT32_MAX : number < INT32_MIN ? INT32_MIN : (int32_t)number;
 }
 
 int quorum_read_state(struct quorum *quorum, struct raft_durable *durable,
@@ -68,12 +70,13 @@ int quorum_read_state(struct quorum *quorum, struct raft_durable *durable,
         return err_set(message, error, "cannot read %s: %s", path, err_text(error));
     }
     const char *text = (const char *)bytes;
-    int32_t version = state_number(text, "\"data_version\":", -1);
-    durable->epoch = state_number(text, "\"leaderEpoch\":", -1);
-    durable->leader_id = state_number(text, "\"leaderId\":", -1);
-    durable->voted_id = state_number(text, "\"votedId\":", -1);
+    int32_t version = state_number(text, "\"data_version\":");
+    durable->epoch = state_number(text, "\"leaderEpoch\":");
+    durable->leader_id = state_number(text, "\"leaderId\":");
+    durable->voted_id = state_number(text, "\"votedId\":");
     mem_free(bytes);
-    if (version < 0 || version > 1 || durable->epoch < 0) {
+    if (version < 0 || version > 1 || durable->epoch < 0 || durable->epoch == INT32_MAX ||
+        durable->leader_id < -1 || durable->voted_id < -1) {
         return err_set(message, ERR_CORRUPT, "%s is damaged or of a version not known here", path);
     }
     return 0;

@@ -411,6 +411,32 @@ static void quorum__refuses_a_directory_whose_voter_is_another(void **state)
     cleanup(&bench);
 }
 
+/* Numbers that nobody writes are damage of the file, not of this program. */
+static void quorum__refuses_a_state_that_cannot_be(void **state)
+{
+    (void)state;
+    static const char *const damaged[] = {
+        "{\"leaderId\":-5,\"leaderEpoch\":3,\"votedId\":1,\"data_version\":1}",
+        "{\"leaderId\":1,\"leaderEpoch\":3,\"votedId\":-2,\"data_version\":1}",
+        "{\"leaderId\":1,\"leaderEpoch\":2147483647,\"votedId\":1,\"data_version\":1}",
+        "{\"leaderId\":1,\"leaderEpoch\":4294967297,\"votedId\":1,\"data_version\":1}",
+        "{\"leaderId\":1,\"leaderEpoch\":3,\"votedId\":1,\"data_version\":2}",
+    };
+    struct bench bench;
+    char path[128];
+    setup(&bench, STORAGE_STANDALONE);
+    snprintf(path, sizeof path, "%s/__cluster_metadata-0/quorum-state", bench.directory);
+    for (size_t i = 0; i < sizeof damaged / sizeof damaged[0]; i++) {
+        struct err_message message = {{0}};
+        assert_int_equal(io_write_unsynced(&bench.fs, path, damaged[i], strlen(damaged[i])), 0);
+        assert_int_equal(loop_create(1, &bench.loop), 0);
+        assert_int_equal(try_open(&bench, &message), ERR_CORRUPT);
+        assert_non_null(strstr(message.text, "quorum-state is damaged"));
+        loop_destroy(&bench.loop);
+    }
+    cleanup(&bench);
+}
+
 static void quorum__answers_those_who_wait_when_it_is_closed(void **state)
 {
     (void)state;
@@ -459,6 +485,7 @@ int main(void)
         cmocka_unit_test(quorum__answers_only_what_the_whole_node_sees),
         cmocka_unit_test(quorum__begins_from_its_snapshot_with_the_log_before_it_gone),
         cmocka_unit_test(quorum__refuses_a_directory_whose_voter_is_another),
+        cmocka_unit_test(quorum__refuses_a_state_that_cannot_be),
         cmocka_unit_test(quorum__answers_those_who_wait_when_it_is_closed),
         cmocka_unit_test(storage_format__refuses_what_is_formatted_unless_told_to_skip_it),
     };
