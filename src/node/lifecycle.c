@@ -21,6 +21,8 @@ struct lifecycle {
     struct timer timer;
     bool under_way;
     bool registered;
+    int64_t began_ms;   /* when it was asked for the first time; INT64_MAX: it is settled */
+    int16_t refused_as; /* what was said last */
     bool unfenced;
     bool caught_up;  /* the controller said so: from then on it is told what is cordoned */
     bool tell_again; /* of that something changed while a beat was under way */
@@ -68,6 +70,27 @@ static void lifecycle_submit(struct lifecycle *lifecycle, int16_t api_key, int16
     lifecycle->options.submit(lifecycle->options.context, &lifecycle->submission);
 }
 
+static void lifecycle_refused(struct lifecycle *lifecycle, int16_t error)
+{
+    int64_t waited_ms = loop_monotonic_ms(lifecycle->options.loop) - lifecycle->began_ms;
+    if (waited_ms >= config_int(lifecycle->options.config,
+                                "initial.broker.registration.timeout.ms")) {
+        char why[ERR_MESSAGE_BYTES];
+        snprintf(why, sizeof why,
+                 "the controller refuses the registration of this broker (%s), for as long as "
+                 "initial.broker.registration.timeout.ms says",
+                 kafka_error_name(error));
+        lifecycle->options.on_refused(lifecycle->options.context, why);
+        return;
+    }
+    if (error != lifecycle->refused_as) {
+        lifecycle->refused_as = error;
+        fprintf(stderr, "the controller refuses the registration: %s; trying again\n",
+                kafka_error_name(error));
+    }
+    lifecycle_again(lifecycle, RETRY_MS);
+}
+
 static void lifecycle_registered(struct broker_submission *submission, int16_t error,
                                  const void *response)
 {
@@ -75,12 +98,12 @@ static void lifecycle_registered(struct broker_submission *submission, int16_t e
     const struct broker_registration_response *answer = response;
     error = error == 0 ? answer->error_code : error;
     if (error != 0) {
-        fprintf(stderr, "the controller refuses the registration: %s; trying again\n",
-                kafka_error_name(error));
-        lifecycle_again(lifecycle, RETRY_MS);
+        lifecycle_refused(lifecycle, error);
         return;
     }
     lifecycle->registered = true;
+    lifecycle->began_ms = INT64_MAX;
+    lifecycle->refused_as = 0;
     lifecycle->unfenced = false; /* not yet, under this epoch */
     lifecycle->caught_up = false;
     lifecycle->broker_epoch = answer->broker_epoch;
@@ -199,6 +222,7 @@ void lifecycle_on_image(struct lifecycle *lifecycle, const struct image *image)
     bool changed = lifecycle_cordon(lifecycle, image);
     lifecycle->metadata_offset = image_offset(image);
     if (first) {
+        lifecycle->began_ms = loop_monotonic_ms(lifecycle->options.loop);
         lifecycle_step(lifecycle);
     } else if (changed && lifecycle->caught_up) {
         lifecycle_tell_soon(lifecycle);

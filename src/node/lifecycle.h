@@ -1,6 +1,7 @@
 /* lifecycle.h: the broker's standing with the controller: it registers, then beats.
  *
- * Thread: shard 0.   Errors: a refusal is said on the diagnostics and tried again. */
+ * Thread: shard 0.   Errors: a refusal is said on the diagnostics and tried again; a start that is
+ * refused for initial.broker.registration.timeout.ms ends. */
 #ifndef BNB_NODE_LIFECYCLE_H
 #define BNB_NODE_LIFECYCLE_H
 
@@ -17,6 +18,8 @@ struct lifecycle_options {
     void (*submit)(void *context, struct broker_submission *submission);
     /* The controller counts on this broker from now on. */
     void (*on_unfenced)(void *context, int64_t broker_epoch);
+    /* It never did, and is not asked any more: the node must end. */
+    void (*on_refused)(void *context, const char *why);
     void *context;
 };
 int lifecycle_create(const struct lifecycle_options *options, struct lifecycle **lifecycle);
@@ -28,7 +31,7 @@ void lifecycle_on_image(struct lifecycle *lifecycle, const struct image *image);
 void lifecycle_on_dir_failed(struct lifecycle *lifecycle, int32_t dir);
 bool lifecycle_is_unfenced(const struct lifecycle *lifecycle);
 
-/* signals.c: SIGTERM and SIGINT stop this node; NULL: nobody. */
+/* signals.c: SIGTERM, SIGINT and SIGHUP stop this node; NULL: nobody. */
 struct node;
 void signals_watch(struct node *node);
 

@@ -109,9 +109,18 @@ static int node_check_dir(const struct node *node, const struct log_dir *dir,
     }
     for (int32_t i = 0; i < node->dir_count; i++) {
         const struct log_dir *other = node->dirs[i];
-        if (!other->offline &&
-            !string_view_equal(properties->cluster_id, other->properties.cluster_id)) {
+        if (other->offline || other == dir) {
+            continue;
+        }
+        if (!string_view_equal(properties->cluster_id, other->properties.cluster_id)) {
             return err_set(message, ERR_INVALID, "%s belongs to another cluster than %s",
+                           dir->path, other->path);
+        }
+        if (!uuid_is_zero(properties->directory_id) &&
+            uuid_equal(properties->directory_id, other->properties.directory_id)) {
+            return err_set(message, ERR_INVALID,
+                           "%s has the directory.id of %s: one is named twice, or a copy of the "
+                           "other",
                            dir->path, other->path);
         }
     }
@@ -438,6 +447,7 @@ static int node_create_broker(struct node *node, struct err_message *message)
         .dir_count = node->log_dir_count,
         .submit = node_submit,
         .on_unfenced = node_on_unfenced,
+        .on_refused = node_fatal,
         .incarnation_id = io_random_uuid(),
         .context = node,
     };

@@ -17,12 +17,22 @@ static void signals_stop(int number)
     }
 }
 
+/* As in Java: what whoever started us has ignored (nohup) stays ignored. */
+static void signals_take(int number)
+{
+    struct sigaction before;
+    struct sigaction stop = {.sa_handler = signals_stop};
+    if (sigaction(number, NULL, &before) != 0 || before.sa_handler != SIG_IGN) {
+        sigaction(number, &stop, NULL);
+    }
+}
+
 void signals_watch(struct node *node)
 {
-    struct sigaction stop = {.sa_handler = signals_stop};
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     signalled = node;
-    sigaction(SIGTERM, &stop, NULL);
-    sigaction(SIGINT, &stop, NULL);
+    signals_take(SIGTERM);
+    signals_take(SIGINT);
+    signals_take(SIGHUP);
     sigaction(SIGPIPE, &ignore, NULL);
 }

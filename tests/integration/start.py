@@ -240,6 +240,61 @@ def does_not_ignore_an_authorizer(root):
         assert "ready on" in open_to_all.line, open_to_all.line
 
 
+def stops_in_order_on_every_signal_of_apache_kafka(root):
+    """SIGTERM, SIGINT and SIGHUP; what is ignored at the start (nohup) stays ignored, as in Java."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        node = Started(root / "data")
+        node.__enter__()
+        node.process.send_signal(number)
+        assert node.process.wait(LINE_SECONDS) == 0, (number, node.process.returncode)
+        assert (root / "data" / ".kafka_cleanshutdown").exists(), number
+    command = Started(root / "data").command
+    with subprocess.Popen(["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *command], stdout=subprocess.PIPE,
+                          text=True) as process:
+        assert "ready on" in process.stdout.readline()
+        process.send_signal(signal.SIGHUP)
+        try:
+            process.wait(0.3)
+            raise AssertionError("it has ended")
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(LINE_SECONDS) == 0
+
+
+def names_a_copy_of_a_log_directory(root):
+    """Two of one id, as a copy has it, or one directory under two names."""
+    words = ["--override", f"log.dirs={root}/a,{root}/b"]
+    with Started(root / "unused", *words):
+        pass
+    line = refused(root / "unused", "--override", f"log.dirs={root}/a,{root}/a/")
+    assert "has the directory.id of" in line, line
+    (root / "b" / "meta.properties").write_text((root / "a" / "meta.properties").read_text())
+    line = refused(root / "unused", *words)
+    assert f"{root}/b has the directory.id of {root}/a" in line, line
+
+
+def ends_when_it_may_not_register(root):
+    """With a metadata.version that only an unstable release has, as Apache Kafka ends then."""
+    properties = root / "server.properties"
+    port, controller_port = harness.free_port(), harness.free_port()
+    text = (f"process.roles=broker,controller\nnode.id=1\nlog.dirs={root}/data\n"
+            f"controller.listener.names=CONTROLLER\n"
+            f"controller.quorum.bootstrap.servers=127.0.0.1:{controller_port}\n"
+            f"listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}\n"
+            f"initial.broker.registration.timeout.ms=500\n")
+    properties.write_text(text + "unstable.feature.versions.enable=true\n")
+    subprocess.run([harness.BINARY, "storage", "format", "--standalone", "-t", "4L6g3nShT-eMCtK--X86sw",
+                    "-c", str(properties), "--feature", "metadata.version=31"], check=True,
+                   stdout=subprocess.DEVNULL, timeout=LINE_SECONDS)
+    properties.write_text(text)
+    done = subprocess.run([harness.BINARY, "server-start", str(properties)], capture_output=True,
+                          text=True, timeout=LINE_SECONDS)
+    assert (done.returncode, done.stdout) == (1, ""), done
+    lines = done.stderr.splitlines()
+    assert len(lines) == 2 and lines[0].endswith("UNSUPPORTED_VERSION; trying again"), lines
+    assert "initial.broker.registration.timeout.ms" in lines[1], lines
+
+
 def stops_the_node_that_is_named(root):
     """By its id, which is this test's alone; another id, and what is not known, stops nothing."""
     own, other = 700000 + os.getpid() % 100000, 800000 + os.getpid() % 100000
@@ -260,7 +315,8 @@ CASES = (keeps_its_metadata_apart, a_stray_directory_is_nothing_to_a_new_topic,
          begins_and_finds_its_data_again, formats_every_log_directory, many_partitions_are_synced_at_the_end, names_a_used_port, names_a_directory_in_use,
          names_a_foreign_directory, names_a_file_in_the_place_of_a_directory,
          names_an_unwritable_directory, names_the_directory_of_another_node,
-         refuses_an_unformatted_directory, names_a_bad_setting)
+         refuses_an_unformatted_directory, names_a_bad_setting, names_a_copy_of_a_log_directory,
+         stops_in_order_on_every_signal_of_apache_kafka, ends_when_it_may_not_register)
 
 
 def main():
