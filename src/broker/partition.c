@@ -459,7 +459,7 @@ static struct partition *partition_create(struct broker_shard *shard,
     partition->shard = shard;
     partition->dir = &shard->broker->dirs[0]; /* until one is chosen */
     memcpy(partition->topic, topic->name.data, topic->name.size);
-    partition->topic_size = topic->name.size;
+    partition->topic_size = (uint16_t)topic->name.size;
     partition->leader = -1;
     partition->leader_epoch = -1;
     list_init(&partition->watches);

@@ -16,17 +16,26 @@ struct partition_key {
     int32_t partition;
 };
 
+/* A node has many that nobody uses: what is small stands together. */
 struct partition {
     struct partition_key key;
-    struct broker_shard *shard;
-    struct broker_dir *dir;
-    size_t topic_size;
-    struct log *log; /* NULL: offline */
-    bool led_elsewhere; /* or by nobody: its directory was missing from the start */
     int32_t leader;
     int32_t leader_epoch;
     int32_t isr_count;
     int32_t min_insync_replicas;
+    uint16_t topic_size;
+    bool led_elsewhere; /* or by nobody: its directory was missing from the start */
+    bool flush_running;
+    bool flush_again;
+    bool doomed; /* deleted while a flush was running, or a cleaning */
+    bool uncleanable; /* until the next start */
+    bool dir_chosen;
+    bool dir_told; /* noted for the controller, and not answered yet */
+    bool was_there;  /* found at the start */
+    bool open_again; /* there was no memory to open it, or it was not tried yet */
+    struct broker_shard *shard;
+    struct broker_dir *dir;
+    struct log *log; /* NULL: offline */
     int64_t high_watermark;
     struct list watches;
     struct list waits; /* by required offset */
@@ -34,18 +43,10 @@ struct partition {
     int64_t flushed_ms;     /* since the epoch */
     struct list open_node;  /* in its shard's list of those with open files */
     int64_t touched_ms;     /* monotonic */
-    bool flush_running;
-    bool flush_again;
-    bool doomed; /* deleted while a flush was running, or a cleaning */
     struct list compacted_node; /* in its shard's list of those whose policy says compact */
     int64_t cleaned_offset;     /* no key is twice below; 0: not known */
     struct partition_move *move;   /* to another log directory; NULL: it does not */
     struct cleaner_slot *cleaning; /* NULL: none is under way */
-    bool uncleanable;              /* until the next start */
-    bool dir_chosen;
-    bool dir_told; /* noted for the controller, and not answered yet */
-    bool was_there;  /* found at the start */
-    bool open_again; /* there was no memory to open it, or it was not tried yet */
     char *renamed; /* where a deleted partition's files are now */
     char topic[];  /* NUL-terminated */
 };

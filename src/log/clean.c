@@ -160,7 +160,7 @@ static int gather_mark(struct log_clean *clean)
     if (clean->cleaned_below >= clean->options.round_end_offset) {
         return 0;
     }
-    int size = snprintf(path, sizeof path, "%s/%s", clean->directory, LOG_CLEANED_FILE);
+    int size = snprintf(path, sizeof path, "%s/%s", clean->place.directory, LOG_CLEANED_FILE);
     if (size < 0 || size >= LOG_PATH_BYTES) {
         return ERR_RANGE;
     }
@@ -488,7 +488,7 @@ void log_clean_work(struct log_clean *clean)
         break;
     case CLEAN_SYNC_NAMES:
     case CLEAN_SYNC_REPLACED:
-        error = io_sync_directory(clean->place.fs, clean->directory);
+        error = io_sync_directory(clean->place.fs, clean->place.directory);
         if (error == 0) {
             clean_move(clean, clean->stage == CLEAN_SYNC_NAMES ? CLEAN_REPLACE : CLEAN_COPY);
         }

@@ -42,7 +42,6 @@ struct clean_reader {
     size_t buffered;
 };
 struct log_clean {
-    char *directory;
     struct log_place place; /* its own: the log's is the owner's */
     struct log_config config;
     struct log_clean_options options;

@@ -142,15 +142,15 @@ int log_clean_begin(struct log *log, const struct log_clean_options *options,
     if (clean == NULL) {
         return ERR_NOMEM;
     }
-    clean->directory = mem_strndup(log->directory, strlen(log->directory));
-    clean->place = (struct log_place){log->place.fs, clean->directory, NULL};
+    clean->place.fs = log->place.fs;
+    clean->place.directory = mem_strndup(log->place.directory, strlen(log->place.directory));
     clean->config = *log->config;
     clean->options = *options;
     clean->cleaned_below = log->cleaned_below;
     atomic_init(&clean->stopped, false);
     writer_init(&clean->plain, SCRATCH_BYTES_MAX);
     writer_init(&clean->out, INT32_MAX);
-    int error = clean->directory == NULL ? ERR_NOMEM : clean_take_sources(log, clean);
+    int error = clean->place.directory == NULL ? ERR_NOMEM : clean_take_sources(log, clean);
     if (error == 0) {
         error = clean_take_producers(log, clean);
     }
@@ -255,7 +255,7 @@ int clean_yield(struct log *log)
         return 0;
     }
     int error = segment_remove_files(&log->place, clean->output->base_offset, SEGMENT_FILES_SWAP);
-    return error == 0 ? io_sync_directory(log->place.fs, log->directory) : error;
+    return error == 0 ? io_sync_directory(log->place.fs, log->place.directory) : error;
 }
 
 /* ---- driving ---- */
@@ -320,7 +320,7 @@ void log_clean_end(struct log *log, struct log_clean **ended)
     mem_free(clean->producers);
     mem_free(clean->sources);
     mem_free(clean->later);
-    mem_free(clean->directory);
+    mem_free(clean->place.directory);
     mem_free(clean);
     *ended = NULL;
 }

@@ -100,7 +100,7 @@ int log_flush_prepare(struct log *log, struct log_flush *flush)
         flush->error = flush_add_epochs(log, flush);
     }
     if (log->directory_dirty) {
-        flush->directory = log->directory;
+        flush->directory = log->place.directory;
         log->directory_dirty = false;
     }
     return flush->error;

@@ -24,7 +24,7 @@ struct log_miss {
 /* Where a log lives; shared by everything in it. */
 struct log_place {
     struct io_fs *fs;
-    const char *directory;
+    char *directory; /* its owner's */
     struct log_miss *miss; /* reads that would wait fill it and give ERR_AGAIN; NULL: they wait */
 };
 /* Reads from an open file of the log as its place says; *suffix names the file. */

@@ -43,15 +43,15 @@ int log_open(const struct log_options *options, struct log **opened, struct err_
         return ERR_NOMEM;
     }
     log->config = log_config_share(&options->config);
-    log->directory = mem_strndup(options->directory, strlen(options->directory));
-    log->place = (struct log_place){options->fs, log->directory, NULL};
+    log->place.fs = options->fs;
+    log->place.directory = mem_strndup(options->directory, strlen(options->directory));
     log->random = options->random | 1;
     log->now_ms = options->now_ms;
     leader_epochs_init(&log->epochs, &log->place);
     producer_state_init(&log->producers, &log->place);
     log->producers.next_guard = options->random;
     log_forget_recent(log);
-    bool complete = log->directory != NULL && log->config != NULL;
+    bool complete = log->place.directory != NULL && log->config != NULL;
     int error = !complete ? ERR_NOMEM : log_recover(log, options, message);
     if (error != 0) {
         log_abandon(&log);
@@ -71,12 +71,14 @@ void log_abandon(struct log **closing)
     for (size_t i = 0; i < log->segment_count; i++) {
         segment_destroy(&log->segments[i]);
     }
-    mem_free(log->segments);
+    if (log->segments != &log->only_segment) {
+        mem_free(log->segments);
+    }
     mem_free(log->recent);
     leader_epochs_release(&log->epochs);
     producer_state_release(&log->producers);
     log_config_unref(&log->config);
-    mem_free(log->directory);
+    mem_free(log->place.directory);
     mem_free(log);
     *closing = NULL;
 }
@@ -179,15 +181,32 @@ static uint64_t log_random(struct log *log)
     return log->random;
 }
 
+/* Room for one more in the list. Most logs never have a second one: the first needs no memory. */
+static int log_reserve_segment(struct log *log)
+{
+    if (log->segment_capacity == 0) {
+        log->segments = &log->only_segment;
+        log->segment_capacity = 1;
+    }
+    if (log->segment_count < log->segment_capacity || log->segments != &log->only_segment) {
+        return mem_grow((void **)&log->segments, &log->segment_capacity, log->segment_count + 1,
+                        sizeof *log->segments);
+    }
+    struct segment **segments = NULL;
+    size_t capacity = 0;
+    int error = mem_grow((void **)&segments, &capacity, log->segment_count + 1, sizeof *segments);
+    if (error == 0) {
+        segments[0] = log->only_segment;
+        log->segments = segments;
+        log->segment_capacity = capacity;
+    }
+    return error;
+}
+
 int log_add_segment(struct log *log, int64_t base_offset, struct segment **added)
 {
     ASSERT(log->segment_count == 0 || log_active(log)->base_offset < base_offset);
-    if (log->segment_capacity == 0) { /* most logs never have a second one */
-        log->segments = mem_alloc(sizeof *log->segments);
-        log->segment_capacity = log->segments != NULL ? 1 : 0;
-    }
-    int error = mem_grow((void **)&log->segments, &log->segment_capacity, log->segment_count + 1,
-                         sizeof *log->segments);
+    int error = log_reserve_segment(log);
     struct segment *segment =
         error == 0 ? segment_create(&log->place, base_offset, log->now_ms) : NULL;
     if (segment == NULL) {
@@ -651,7 +670,7 @@ int64_t log_start_offset(const struct log *log) { return log->log_start_offset; 
 int64_t log_end_offset(const struct log *log) { return log->log_end_offset; }
 int64_t log_size_bytes(const struct log *log) { return log->size_bytes; }
 int64_t log_recovery_point(const struct log *log) { return log->recovery_point; }
-const char *log_directory(const struct log *log) { return log->directory; }
+const char *log_directory(const struct log *log) { return log->place.directory; }
 
 int64_t log_last_stable_offset(const struct log *log, int64_t high_watermark)
 {

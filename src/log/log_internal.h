@@ -29,9 +29,9 @@ struct log_recent {
  * one; first base <= log_start_offset <= log_end_offset; recovery_point <= log_end_offset. */
 struct log {
     struct log_place place;
-    char *directory;
     const struct log_config *config; /* shared */
-    struct segment **segments;
+    struct segment **segments; /* only_segment until there is a second one */
+    struct segment *only_segment;
     size_t segment_count;
     size_t segment_capacity;
     int64_t log_start_offset;

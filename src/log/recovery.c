@@ -103,7 +103,7 @@ static int log_file_order(const void *a, const void *b)
 static int log_files_list(struct log *log, struct log_files *files)
 {
     files->count = 0;
-    int error = io_list(log->place.fs, log->directory, log_files_visit, files);
+    int error = io_list(log->place.fs, log->place.directory, log_files_visit, files);
     if (error == 0 && files->count > 0) {
         qsort(files->items, files->count, sizeof *files->items, log_file_order);
     }
@@ -206,7 +206,7 @@ static int log_finish_swaps(struct log *log, struct log_files *files)
         }
     }
     if (error == 0 && placed) {
-        error = io_sync_directory(log->place.fs, log->directory);
+        error = io_sync_directory(log->place.fs, log->place.directory);
     }
     return error == 0 ? log_files_list(log, files) : error;
 }
@@ -219,7 +219,7 @@ static void log_load_cleaned(struct log *log)
     char path[LOG_PATH_BYTES];
     uint8_t *text;
     size_t size;
-    int printed = snprintf(path, sizeof path, "%s/%s", log->directory, LOG_CLEANED_FILE);
+    int printed = snprintf(path, sizeof path, "%s/%s", log->place.directory, LOG_CLEANED_FILE);
     if (printed > 0 && printed < LOG_PATH_BYTES &&
         io_read_whole(log->place.fs, path, CLEANED_FILE_BYTES_MAX, &text, &size) == 0) {
         int64_t offset = strtoll((char *)text, NULL, 10);
@@ -386,7 +386,7 @@ static int recovery_cut(struct log *log, struct segment *segment, int64_t valid,
     }
     int64_t max_ms = segment->max_timestamp_ms;
     int64_t max_offset = segment->max_timestamp_offset;
-    int64_t since_index = segment->bytes_since_index;
+    int32_t since_index = segment->bytes_since_index;
     log->size_bytes -= segment->size_bytes - valid;
     int error = segment_truncate(segment, valid, next_offset);
     if (error == 0) {
@@ -633,7 +633,7 @@ static int recovery_drop(struct log *log, size_t index)
     if (error == 0 && index < log->segment_count) {
         log_drop_segments(log, index, log->segment_count - index);
         /* Or they could follow what is written in their place after another loss of power. */
-        error = io_sync_directory(log->place.fs, log->directory);
+        error = io_sync_directory(log->place.fs, log->place.directory);
     }
     return error;
 }
@@ -761,7 +761,7 @@ static int recovery_segments(struct log *log, const struct log_options *options,
 int log_recover(struct log *log, const struct log_options *options, struct err_message *message)
 {
     struct log_files files = {0};
-    int error = io_make_directory(log->place.fs, log->directory);
+    int error = io_make_directory(log->place.fs, log->place.directory);
     bool is_new = error == 0;
     /* The last process may have died before it synced what it made in it. */
     log->directory_dirty = is_new || !options->clean_shutdown;

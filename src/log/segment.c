@@ -68,8 +68,7 @@ static struct segment *segment_create_named(const struct log_place *place, int64
     segment->used_ms = now_ms;
     segment->written_ms = -1;
     segment->indexed_offset = -1;
-    segment->found.last_offset = -1;
-    segment->log_suffix = file_kinds[files][0].suffix;
+    segment->files = (uint8_t)files;
     index_file_init(&segment->offsets, place, base_offset, &file_kinds[files][1]);
     index_file_init(&segment->times, place, base_offset, &file_kinds[files][2]);
     index_file_init(&segment->aborted, place, base_offset, &file_kinds[files][3]);
@@ -93,6 +92,11 @@ void segment_assert_invariants(const struct segment *segment)
     ASSERT(segment->size_bytes >= 0 && segment->size_bytes <= SEGMENT_BYTES_MAX);
     ASSERT(segment->reserved_bytes >= 0 && segment->bytes_since_index >= 0);
     ASSERT(segment->offsets.base_offset == segment->base_offset);
+}
+
+static const char *segment_suffix(const struct segment *segment)
+{
+    return file_kinds[segment->files][0].suffix;
 }
 
 static void segment_close_record_file(struct segment *segment)
@@ -122,7 +126,7 @@ int segment_open(struct segment *segment, bool create)
         return 0;
     }
     char path[LOG_PATH_BYTES];
-    int error = log_place_path(segment->place, segment->base_offset, segment->log_suffix, path);
+    int error = log_place_path(segment->place, segment->base_offset, segment_suffix(segment), path);
     if (error != 0) {
         return error;
     }
@@ -137,6 +141,7 @@ int segment_open(struct segment *segment, bool create)
         return error;
     }
     atomic_init(&file->references, 1);
+    file->found.last_offset = -1;
     segment->file = file;
     segment->record_file_made = true;
     return 0;
@@ -163,7 +168,7 @@ int segment_read(struct segment *segment, void *data, size_t size, int64_t posit
     if (error != 0) {
         return error;
     }
-    int64_t got = log_place_read(segment->place, segment->base_offset, segment->log_suffix,
+    int64_t got = log_place_read(segment->place, segment->base_offset, segment_suffix(segment),
                                  &segment->file->file, data, size, position);
     if (got < 0) {
         return (int)got;
@@ -285,7 +290,7 @@ static int segment_append_index(struct segment *segment, int64_t last_offset, in
     }
     /* What lies behind the last entry in the file is walked after a crash. */
     if (error == 0 && position - segment->index_kept_position >= SEGMENT_UNINDEXED_BYTES) {
-        segment->index_kept_position = position;
+        segment->index_kept_position = (int32_t)position;
         error = segment_write_indexes(segment);
     }
     return error;
@@ -540,7 +545,9 @@ int segment_truncate(struct segment *segment, int64_t position, int64_t next_off
     }
     segment->size_bytes = position;
     segment->index_kept_position = 0;
-    segment->found.last_offset = -1;
+    if (segment->file != NULL) {
+        segment->file->found.last_offset = -1;
+    }
     uint8_t entry[OFFSET_ENTRY_BYTES];
     int64_t last = next_offset == segment->base_offset
                        ? -1

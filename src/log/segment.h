@@ -27,10 +27,21 @@
 extern const struct index_kind segment_offset_index;
 extern const struct index_kind segment_time_index;
 
+/* What the names of a segment's files end in. */
+enum segment_files { SEGMENT_FILES_FINAL, SEGMENT_FILES_DELETED, SEGMENT_FILES_CLEANED,
+                     SEGMENT_FILES_SWAP };
+
 struct segment_file {
     struct io_file file;
     atomic_int references;
-    int64_t synced_bytes; /* no more than that is known to be on the disk; the owner's */
+    /* The owner's: */
+    int64_t synced_bytes; /* no more than that is known to be on the disk */
+    /* Where segment_find found its last batch; a hint, believed when the batch there says so. */
+    struct {
+        int64_t base_offset;
+        int64_t last_offset;
+        int64_t position;
+    } found;
 };
 /* One more reference, by whoever may use the file now. */
 void segment_file_ref(struct segment_file *file);
@@ -54,21 +65,15 @@ struct segment {
     bool indexes_made;     /* both files are there */
     bool room_is_known;    /* and no further: not so of what another process has left */
     bool preallocated; /* it may have taken room ahead, however small it is */
+    uint8_t files; /* enum segment_files */
     int64_t first_timestamp_ms; /* max timestamp of the first batch; -1: none */
     int64_t created_ms;
     int64_t used_ms;
     int64_t written_ms; /* of the last append; -1: an earlier process's, the file tells */
     int64_t roll_jitter_ms;
-    int64_t bytes_since_index;
-    int64_t index_kept_position; /* what entries that were written for this reach to */
+    int32_t bytes_since_index;
+    int32_t index_kept_position; /* what entries that were written for this reach to */
     int64_t indexed_offset; /* last offset of the newest index entry; -1: not known */
-    const char *log_suffix; /* static */
-    /* Where segment_find found its last batch; a hint, believed when the batch there says so. */
-    struct {
-        int64_t base_offset;
-        int64_t last_offset;
-        int64_t position;
-    } found;
 };
 
 /* A decoded entry of the transaction index. */
@@ -83,8 +88,6 @@ struct segment *segment_create(const struct log_place *place, int64_t base_offse
 /* One that is to take the place of others: the names of its files end in .cleaned. */
 struct segment *segment_create_cleaned(const struct log_place *place, int64_t base_offset,
                                        int64_t now_ms);
-enum segment_files { SEGMENT_FILES_FINAL, SEGMENT_FILES_DELETED, SEGMENT_FILES_CLEANED,
-                     SEGMENT_FILES_SWAP };
 /* Renames the files of a segment; the ones that are there. */
 int segment_rename_files(const struct log_place *place, int64_t base_offset,
                          enum segment_files from, enum segment_files to);

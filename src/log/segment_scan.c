@@ -210,19 +210,20 @@ static int segment_scan_towards(struct segment_scan *scan, struct segment *segme
 static int segment_find_again(struct segment *segment, int64_t offset, struct batch *batch,
                               int64_t *position)
 {
-    if (offset < segment->found.base_offset || offset > segment->found.last_offset ||
-        segment->found.position >= segment->size_bytes) {
+    if (segment->file == NULL || offset < segment->file->found.base_offset ||
+        offset > segment->file->found.last_offset ||
+        segment->file->found.position >= segment->size_bytes) {
         return 0;
     }
     struct segment_scan scan;
-    segment_scan_init(&scan, segment, segment->found.position, segment->size_bytes);
+    segment_scan_init(&scan, segment, segment->file->found.position, segment->size_bytes);
     int found = segment_scan_next(&scan, batch, position);
     if (found == ERR_CORRUPT) {
         return 0;
     }
     return found != 1 ? found
-                      : batch->base_offset == segment->found.base_offset &&
-                            batch_last_offset(batch) == segment->found.last_offset;
+                      : batch->base_offset == segment->file->found.base_offset &&
+                            batch_last_offset(batch) == segment->file->found.last_offset;
 }
 
 int segment_find(struct segment *segment, int64_t offset, struct batch *batch, int64_t *position)
@@ -239,9 +240,9 @@ int segment_find(struct segment *segment, int64_t offset, struct batch *batch, i
     while ((found = segment_scan_next(&scan, batch, position)) == 1) {
         if (batch_last_offset(batch) >= offset) {
             ASSERT(*position >= 0 && *position + batch->size_bytes <= segment->size_bytes);
-            segment->found.base_offset = batch->base_offset;
-            segment->found.last_offset = batch_last_offset(batch);
-            segment->found.position = *position;
+            segment->file->found.base_offset = batch->base_offset;
+            segment->file->found.last_offset = batch_last_offset(batch);
+            segment->file->found.position = *position;
             return 1;
         }
     }

@@ -26,7 +26,7 @@ static int take_over_cleaned(struct log *copy, const struct log *from)
     if (from->cleaned_below == 0) {
         return 0;
     }
-    int size = snprintf(path, sizeof path, "%s/%s", copy->directory, LOG_CLEANED_FILE);
+    int size = snprintf(path, sizeof path, "%s/%s", copy->place.directory, LOG_CLEANED_FILE);
     if (size < 0 || size >= LOG_PATH_BYTES) {
         return ERR_RANGE;
     }
@@ -72,13 +72,12 @@ int log_move_directory(struct log *log, const char *path)
     if (copy == NULL) {
         return ERR_NOMEM;
     }
-    int error = io_rename(log->place.fs, log->directory, path);
+    int error = io_rename(log->place.fs, log->place.directory, path);
     if (error != 0) {
         mem_free(copy);
         return error;
     }
-    mem_free(log->directory);
-    log->directory = copy;
+    mem_free(log->place.directory);
     log->place.directory = copy;
     log->directory_dirty = true;
     return 0;

@@ -494,12 +494,18 @@ int scrub_partition(struct scrub *scrub, const char *directory, const struct scr
     if (partition.log == NULL) {
         return ERR_NOMEM;
     }
-    partition.log->place = (struct log_place){.fs = &scrub->fs, .directory = directory};
+    partition.log->place.fs = &scrub->fs;
+    partition.log->place.directory = mem_strndup(directory, strlen(directory));
+    if (partition.log->place.directory == NULL) {
+        mem_free(partition.log);
+        return ERR_NOMEM;
+    }
     leader_epochs_init(&partition.log->epochs, &partition.log->place);
     producer_state_init(&partition.log->producers, &partition.log->place);
     int error = partition_run(&partition, extent);
     leader_epochs_release(&partition.log->epochs);
     producer_state_release(&partition.log->producers);
+    mem_free(partition.log->place.directory);
     mem_free(partition.log);
     mem_free(partition.seen);
     mem_free(partition.aborted);
