@@ -73,6 +73,35 @@ int mem_grow(void **array, size_t *capacity, size_t count, size_t element_size)
     return 0;
 }
 
+int mem_grow_inside(void **array, size_t *capacity, size_t count, size_t element_size,
+                    void *inside)
+{
+    if (count <= 1 && *array == NULL) {
+        *array = inside;
+        *capacity = 1;
+        return 0;
+    }
+    if (*array != inside || count <= *capacity) {
+        return mem_grow(array, capacity, count, element_size);
+    }
+    void *outside = NULL;
+    size_t room = 0;
+    if (mem_grow(&outside, &room, count, element_size) != 0) {
+        return -1;
+    }
+    memcpy(outside, inside, element_size);
+    *array = outside;
+    *capacity = room;
+    return 0;
+}
+
+void mem_free_grown(void *array, const void *inside)
+{
+    if (array != inside) {
+        mem_free(array);
+    }
+}
+
 char *mem_strndup(const char *text, size_t size)
 {
     char *copy = mem_alloc(size + 1);

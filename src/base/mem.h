@@ -15,6 +15,12 @@ void mem_free(void *memory);
 void *mem_need(size_t size);
 /* Grows an array of element_size to hold at least count elements, doubling; 0 or ERR_NOMEM. */
 int mem_grow(void **array, size_t *capacity, size_t count, size_t element_size);
+/* The same for an array whose first element has its place at inside, in what owns the array: until
+ * there is a second one no memory is needed. array is NULL to begin with. */
+int mem_grow_inside(void **array, size_t *capacity, size_t count, size_t element_size,
+                    void *inside);
+/* Frees such an array. */
+void mem_free_grown(void *array, const void *inside);
 char *mem_strndup(const char *text, size_t size);
 /* One heap for all threads, before there are others: each of more takes addresses of its own. */
 void mem_use_one_heap(void);

@@ -76,7 +76,7 @@ static int flush_add_segment(struct log *log, struct log_flush *flush, size_t in
 static int flush_add_epochs(const struct log *log, struct log_flush *flush)
 {
     char path[LOG_PATH_BYTES];
-    int error = leader_epochs_print(&log->epochs, path, &flush->epochs);
+    int error = leader_epochs_print(&log->epochs, &log->place, path, &flush->epochs);
     flush->epochs_path = error == 0 ? mem_strndup(path, strlen(path)) : NULL;
     flush->epochs_version = log->epochs.version;
     return error == 0 && flush->epochs_path == NULL ? ERR_NOMEM : error;
@@ -242,7 +242,7 @@ static int end_epochs(const struct log *log, bool name)
     char path[LOG_PATH_BYTES];
     char temporary[LOG_PATH_BYTES];
     struct writer text;
-    int error = leader_epochs_print(&log->epochs, path, &text);
+    int error = leader_epochs_print(&log->epochs, &log->place, path, &text);
     if (error == 0) {
         error = flush_epochs_temporary(path, temporary);
     }

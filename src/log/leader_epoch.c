@@ -10,16 +10,15 @@
 
 #define EPOCH_FILE_BYTES_MAX (16u << 20)
 
-static int epochs_path(const struct leader_epochs *epochs, char *path)
+static int epochs_path(const struct log_place *place, char *path)
 {
-    int size = snprintf(path, LOG_PATH_BYTES, "%s/leader-epoch-checkpoint",
-                        epochs->place->directory);
+    int size = snprintf(path, LOG_PATH_BYTES, "%s/leader-epoch-checkpoint", place->directory);
     return size > 0 && size < LOG_PATH_BYTES ? 0 : ERR_RANGE;
 }
 
-void leader_epochs_init(struct leader_epochs *epochs, const struct log_place *place)
+void leader_epochs_init(struct leader_epochs *epochs)
 {
-    *epochs = (struct leader_epochs){.place = place};
+    *epochs = (struct leader_epochs){0};
 }
 
 static bool epochs_rise(const struct leader_epochs *epochs)
@@ -43,8 +42,8 @@ void leader_epochs_assert_invariants(const struct leader_epochs *epochs)
 
 void leader_epochs_release(struct leader_epochs *epochs)
 {
-    mem_free(epochs->entries);
-    leader_epochs_init(epochs, epochs->place);
+    mem_free_grown(epochs->entries, &epochs->only_entry);
+    leader_epochs_init(epochs);
 }
 
 static void epochs_push(struct leader_epochs *epochs, int32_t epoch, int64_t start_offset)
@@ -79,14 +78,14 @@ static int epochs_parse(struct leader_epochs *epochs, char *text)
     return 0;
 }
 
-int leader_epochs_load(struct leader_epochs *epochs)
+int leader_epochs_load(struct leader_epochs *epochs, const struct log_place *place)
 {
     char path[LOG_PATH_BYTES];
     uint8_t *text;
     size_t size;
-    int error = epochs_path(epochs, path);
+    int error = epochs_path(place, path);
     if (error == 0) {
-        error = io_read_whole(epochs->place->fs, path, EPOCH_FILE_BYTES_MAX, &text, &size);
+        error = io_read_whole(place->fs, path, EPOCH_FILE_BYTES_MAX, &text, &size);
     }
     if (error == ERR_NOT_FOUND) {
         return 0;
@@ -118,10 +117,11 @@ static bool epochs_are_written(struct io_fs *fs, const char *path, const struct 
     return same;
 }
 
-int leader_epochs_print(const struct leader_epochs *epochs, char *path, struct writer *text)
+int leader_epochs_print(const struct leader_epochs *epochs, const struct log_place *place,
+                        char *path, struct writer *text)
 {
     char line[64];
-    int error = epochs_path(epochs, path);
+    int error = epochs_path(place, path);
     writer_init(text, EPOCH_FILE_BYTES_MAX);
     int size = snprintf(line, sizeof line, "0\n%zu\n", epochs->count);
     ASSERT(size > 0 && (size_t)size < sizeof line);
@@ -142,13 +142,13 @@ void leader_epochs_written(struct leader_epochs *epochs, uint32_t version)
     epochs->unwritten = epochs->version != version;
 }
 
-int leader_epochs_write(struct leader_epochs *epochs)
+int leader_epochs_write(struct leader_epochs *epochs, const struct log_place *place)
 {
     char path[LOG_PATH_BYTES];
     struct writer text;
-    int error = leader_epochs_print(epochs, path, &text);
-    if (error == 0 && !epochs_are_written(epochs->place->fs, path, &text)) {
-        error = io_write_atomically(epochs->place->fs, path, text.data, text.size);
+    int error = leader_epochs_print(epochs, place, path, &text);
+    if (error == 0 && !epochs_are_written(place->fs, path, &text)) {
+        error = io_write_atomically(place->fs, path, text.data, text.size);
     }
     writer_release(&text);
     if (error == 0) {
@@ -180,18 +180,17 @@ int leader_epochs_assign(struct leader_epochs *epochs, int32_t epoch, int64_t st
             return 0;
         }
     }
-    int error = mem_grow((void **)&epochs->entries, &epochs->capacity, epochs->count + 1,
-                         sizeof *epochs->entries);
+    size_t kept = epochs->count;
+    while (kept > 0 && (epochs->entries[kept - 1].epoch >= epoch ||
+                        epochs->entries[kept - 1].start_offset >= start_offset)) {
+        kept--;
+    }
+    int error = mem_grow_inside((void **)&epochs->entries, &epochs->capacity, kept + 1,
+                                sizeof *epochs->entries, &epochs->only_entry);
     if (error != 0) {
         return error; /* before anything is forgotten */
     }
-    while (epochs->count > 0) {
-        const struct leader_epoch_entry *last = &epochs->entries[epochs->count - 1];
-        if (last->epoch < epoch && last->start_offset < start_offset) {
-            break;
-        }
-        epochs->count--;
-    }
+    epochs->count = kept;
     epochs_changed(epochs);
     epochs_push(epochs, epoch, start_offset);
     leader_epochs_assert_invariants(epochs);

@@ -15,23 +15,24 @@ struct leader_epoch_entry {
     int64_t start_offset;
 };
 struct leader_epochs {
-    const struct log_place *place;
-    struct leader_epoch_entry *entries;
+    struct leader_epoch_entry *entries; /* only_entry until there is a second one */
+    struct leader_epoch_entry only_entry;
     size_t count;
     size_t capacity;
     bool unwritten;   /* the file says something else */
     uint32_t version; /* of the entries: whether they changed while they were being written */
 };
 
-void leader_epochs_init(struct leader_epochs *epochs, const struct log_place *place);
+void leader_epochs_init(struct leader_epochs *epochs);
 void leader_epochs_assert_invariants(const struct leader_epochs *epochs);
 void leader_epochs_release(struct leader_epochs *epochs);
 /* Reads the checkpoint; one that is missing or unreadable leaves the list empty. */
-int leader_epochs_load(struct leader_epochs *epochs);
-int leader_epochs_write(struct leader_epochs *epochs);
+int leader_epochs_load(struct leader_epochs *epochs, const struct log_place *place);
+int leader_epochs_write(struct leader_epochs *epochs, const struct log_place *place);
 /* The same in two parts: path (LOG_PATH_BYTES) and content, for a helper thread to write
  * atomically, and then the version that was written. */
-int leader_epochs_print(const struct leader_epochs *epochs, char *path, struct writer *text);
+int leader_epochs_print(const struct leader_epochs *epochs, const struct log_place *place,
+                        char *path, struct writer *text);
 void leader_epochs_written(struct leader_epochs *epochs, uint32_t version);
 /* Whether the file lacks something that records below log_end_offset depend on. */
 bool leader_epochs_due(const struct leader_epochs *epochs, int64_t log_end_offset);

@@ -47,8 +47,8 @@ int log_open(const struct log_options *options, struct log **opened, struct err_
     log->place.directory = mem_strndup(options->directory, strlen(options->directory));
     log->random = options->random | 1;
     log->now_ms = options->now_ms;
-    leader_epochs_init(&log->epochs, &log->place);
-    producer_state_init(&log->producers, &log->place);
+    leader_epochs_init(&log->epochs);
+    producer_state_init(&log->producers);
     log->producers.next_guard = options->random;
     log_forget_recent(log);
     bool complete = log->place.directory != NULL && log->config != NULL;
@@ -71,9 +71,7 @@ void log_abandon(struct log **closing)
     for (size_t i = 0; i < log->segment_count; i++) {
         segment_destroy(&log->segments[i]);
     }
-    if (log->segments != &log->only_segment) {
-        mem_free(log->segments);
-    }
+    mem_free_grown(log->segments, &log->only_segment);
     mem_free(log->recent);
     leader_epochs_release(&log->epochs);
     producer_state_release(&log->producers);
@@ -181,32 +179,12 @@ static uint64_t log_random(struct log *log)
     return log->random;
 }
 
-/* Room for one more in the list. Most logs never have a second one: the first needs no memory. */
-static int log_reserve_segment(struct log *log)
-{
-    if (log->segment_capacity == 0) {
-        log->segments = &log->only_segment;
-        log->segment_capacity = 1;
-    }
-    if (log->segment_count < log->segment_capacity || log->segments != &log->only_segment) {
-        return mem_grow((void **)&log->segments, &log->segment_capacity, log->segment_count + 1,
-                        sizeof *log->segments);
-    }
-    struct segment **segments = NULL;
-    size_t capacity = 0;
-    int error = mem_grow((void **)&segments, &capacity, log->segment_count + 1, sizeof *segments);
-    if (error == 0) {
-        segments[0] = log->only_segment;
-        log->segments = segments;
-        log->segment_capacity = capacity;
-    }
-    return error;
-}
-
 int log_add_segment(struct log *log, int64_t base_offset, struct segment **added)
 {
     ASSERT(log->segment_count == 0 || log_active(log)->base_offset < base_offset);
-    int error = log_reserve_segment(log);
+    int error = mem_grow_inside((void **)&log->segments, &log->segment_capacity,
+                                log->segment_count + 1, sizeof *log->segments,
+                                (void *)&log->only_segment);
     struct segment *segment =
         error == 0 ? segment_create(&log->place, base_offset, log->now_ms) : NULL;
     if (segment == NULL) {
@@ -255,7 +233,8 @@ static int log_start_segment(struct segment *segment)
 int log_write_snapshot(struct log *log, bool sync)
 {
     int64_t before = log->producers.snapshot_offset;
-    int error = producer_state_write_snapshot(&log->producers, log->log_end_offset, sync);
+    int error = producer_state_write_snapshot(&log->producers, &log->place, log->log_end_offset,
+                                              sync);
     log->bytes_since_snapshot = 0;
     if (error != 0 || before < 0 || before == log->producers.snapshot_offset) {
         return error;

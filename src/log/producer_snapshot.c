@@ -46,7 +46,8 @@ static void snapshot_encode(const struct producer_state *state, struct writer *w
     }
 }
 
-int producer_state_write_snapshot(struct producer_state *state, int64_t offset, bool sync)
+int producer_state_write_snapshot(struct producer_state *state, const struct log_place *place,
+                                  int64_t offset, bool sync)
 {
     ASSERT(offset >= 0);
     /* At 0 there is nothing that it could tell. */
@@ -54,7 +55,7 @@ int producer_state_write_snapshot(struct producer_state *state, int64_t offset, 
         return 0;
     }
     char path[LOG_PATH_BYTES];
-    int error = log_place_path(state->place, offset, ".snapshot", path);
+    int error = log_place_path(place, offset, ".snapshot", path);
     if (error != 0) {
         return error;
     }
@@ -63,7 +64,7 @@ int producer_state_write_snapshot(struct producer_state *state, int64_t offset, 
     writer_init(&writer, SNAPSHOT_BYTES_MAX);
     snapshot_encode(state, &writer);
     error = writer.failed ? ERR_NOMEM
-                          : io_file_open(state->place->fs, path,
+                          : io_file_open(place->fs, path,
                                          IO_OPEN_WRITE | IO_OPEN_CREATE | IO_OPEN_TRUNCATE, &file);
     if (error == 0) {
         error = io_file_write(&file, writer.data, writer.size, 0);
@@ -160,15 +161,15 @@ static int snapshot_restore(struct producer_state *state, struct reader *reader,
     return error;
 }
 
-int producer_state_load_snapshot(struct producer_state *state, int64_t offset, int64_t now_ms,
-                                 int64_t expiration_ms)
+int producer_state_load_snapshot(struct producer_state *state, const struct log_place *place,
+                                 int64_t offset, int64_t now_ms, int64_t expiration_ms)
 {
     char path[LOG_PATH_BYTES];
     uint8_t *data;
     size_t size;
-    int error = log_place_path(state->place, offset, ".snapshot", path);
+    int error = log_place_path(place, offset, ".snapshot", path);
     if (error == 0) {
-        error = io_read_whole(state->place->fs, path, SNAPSHOT_BYTES_MAX, &data, &size);
+        error = io_read_whole(place->fs, path, SNAPSHOT_BYTES_MAX, &data, &size);
     }
     if (error != 0) {
         return error;

@@ -5,9 +5,9 @@
 #include "base/mem.h"
 #include "protocol/error.h"
 
-void producer_state_init(struct producer_state *state, const struct log_place *place)
+void producer_state_init(struct producer_state *state)
 {
-    *state = (struct producer_state){.place = place, .snapshot_offset = -1};
+    *state = (struct producer_state){.snapshot_offset = -1};
 }
 
 static const struct producer_pending nothing_pending;
@@ -62,7 +62,7 @@ void producer_state_release(struct producer_state *state)
         mem_free(state->pending->verifications);
         mem_free(state->pending);
     }
-    producer_state_init(state, state->place);
+    producer_state_init(state);
 }
 
 void producer_state_clear(struct producer_state *state)

@@ -58,7 +58,6 @@ struct producer_pending {
     size_t verification_capacity;
 };
 struct producer_state {
-    const struct log_place *place;
     struct producer_entry *entries;
     size_t count;
     size_t capacity;
@@ -67,7 +66,7 @@ struct producer_state {
     uint64_t next_guard; /* set by the owner to something that was not there before */
 };
 
-void producer_state_init(struct producer_state *state, const struct log_place *place);
+void producer_state_init(struct producer_state *state);
 void producer_state_assert_invariants(const struct producer_state *state);
 void producer_state_release(struct producer_state *state);
 /* Sees to it that there is pending: 0 or ERR_NOMEM. */
@@ -125,9 +124,10 @@ int producer_state_copy(struct producer_state *to, const struct producer_state *
 void producer_state_expire(struct producer_state *state, int64_t now_ms, int64_t expiration_ms);
 
 /* Writes %020d.snapshot for offset, unless a newer one is there. */
-int producer_state_write_snapshot(struct producer_state *state, int64_t offset, bool sync);
+int producer_state_write_snapshot(struct producer_state *state, const struct log_place *place,
+                                  int64_t offset, bool sync);
 /* Replaces the state by the snapshot of offset: 0, ERR_NOT_FOUND, ERR_CORRUPT. */
-int producer_state_load_snapshot(struct producer_state *state, int64_t offset, int64_t now_ms,
-                                 int64_t expiration_ms);
+int producer_state_load_snapshot(struct producer_state *state, const struct log_place *place,
+                                 int64_t offset, int64_t now_ms, int64_t expiration_ms);
 
 #endif

@@ -514,7 +514,8 @@ static int log_load_newest_snapshot(struct log *log, struct log_files *files, in
         if (file->kind != LOG_FILE_SNAPSHOT || file->number > at_most) {
             continue;
         }
-        int error = producer_state_load_snapshot(&log->producers, file->number, log->now_ms,
+        int error = producer_state_load_snapshot(&log->producers, &log->place, file->number,
+                                                 log->now_ms,
                                                  log->config->producer_id_expiration_ms);
         if (error == 0) {
             *loaded = file->number;
@@ -696,7 +697,7 @@ static int recovery_whole(struct log *log, struct log_files *files, int64_t reco
         }
     }
     mem_free(walk.buffer);
-    return error == 0 ? leader_epochs_write(&log->epochs) : error;
+    return error == 0 ? leader_epochs_write(&log->epochs, &log->place) : error;
 }
 
 static int recovery_first_segment(struct log *log, int64_t log_start_offset)
@@ -778,7 +779,7 @@ int log_recover(struct log *log, const struct log_options *options, struct err_m
         }
     }
     if (error == 0 && !is_new) {
-        error = leader_epochs_load(&log->epochs);
+        error = leader_epochs_load(&log->epochs, &log->place);
     }
     if (error == 0) {
         error = log_load_segments(log, &files);

@@ -43,7 +43,7 @@ static int take_over_epochs(struct log *copy, const struct log *from)
         error = leader_epochs_assign(&copy->epochs, from->epochs.entries[i].epoch,
                                      from->epochs.entries[i].start_offset);
     }
-    return error == 0 ? leader_epochs_write(&copy->epochs) : error;
+    return error == 0 ? leader_epochs_write(&copy->epochs, &copy->place) : error;
 }
 
 int log_take_over(struct log *copy, const struct log *from)
@@ -51,7 +51,8 @@ int log_take_over(struct log *copy, const struct log *from)
     ASSERT(copy->log_end_offset == from->log_end_offset && from->clean == NULL);
     int error = producer_state_copy(&copy->producers, &from->producers);
     if (error == 0) {
-        error = producer_state_write_snapshot(&copy->producers, copy->log_end_offset, true);
+        error = producer_state_write_snapshot(&copy->producers, &copy->place, copy->log_end_offset,
+                                              true);
     }
     if (error == 0) {
         error = take_over_epochs(copy, from);

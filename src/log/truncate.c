@@ -197,7 +197,7 @@ int log_restart_at(struct log *log, int64_t offset)
         error = segment_open(added, true);
         log_assert_invariants(log);
     }
-    return error == 0 ? leader_epochs_write(&log->epochs) : error;
+    return error == 0 ? leader_epochs_write(&log->epochs, &log->place) : error;
 }
 
 int log_truncate_to(struct log *log, int64_t offset)
@@ -240,7 +240,7 @@ int log_truncate_to(struct log *log, int64_t offset)
     log->directory_dirty = true;
     log_forget_recent(log);
     if (error == 0 && leader_epochs_truncate_end(&log->epochs, end) == 1) {
-        error = leader_epochs_write(&log->epochs);
+        error = leader_epochs_write(&log->epochs, &log->place);
     }
     if (error == 0) {
         error = log_rebuild_producers(log);

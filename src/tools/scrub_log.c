@@ -151,18 +151,18 @@ static void check_snapshots(struct partition_scrub *partition, int64_t offset)
            partition->snapshots.items[partition->next_snapshot] <= offset) {
         int64_t number = partition->snapshots.items[partition->next_snapshot++];
         struct producer_state written;
-        producer_state_init(&written, &log->place);
+        producer_state_init(&written);
         if (number < offset || log_place_path(&log->place, number, ".snapshot", path) != 0) {
             continue;
         }
         scrub_begin_file(partition->scrub, path, 0);
-        int error = producer_state_load_snapshot(&written, number, 0, INT64_MAX);
+        int error = producer_state_load_snapshot(&written, &log->place, number, 0, INT64_MAX);
         if (error != 0) {
             scrub_problem(partition->scrub, path, -1, "the producer snapshot is damaged: %s",
                           err_text(error));
         } else if (log->log_start_offset == number && partition->seen_count == 0 &&
                    log->producers.count == 0) {
-            (void)producer_state_load_snapshot(&log->producers, number, 0, INT64_MAX);
+            (void)producer_state_load_snapshot(&log->producers, &log->place, number, 0, INT64_MAX);
             partition->producers_known = !partition->cleaned;
         } else {
             for (size_t i = 0; i < written.count; i++) {
@@ -465,7 +465,7 @@ static int partition_run(struct partition_scrub *partition, struct scrub_extent 
     }
     log->log_start_offset = partition->segments.items[0];
     partition->producers_known = !partition->cleaned && log->log_start_offset == 0;
-    error = leader_epochs_load(&log->epochs);
+    error = leader_epochs_load(&log->epochs, &log->place);
     for (size_t i = 0; error == 0 && i < partition->segments.count; i++) {
         error = check_segment(partition, partition->segments.items[i]);
     }
@@ -500,8 +500,8 @@ int scrub_partition(struct scrub *scrub, const char *directory, const struct scr
         mem_free(partition.log);
         return ERR_NOMEM;
     }
-    leader_epochs_init(&partition.log->epochs, &partition.log->place);
-    producer_state_init(&partition.log->producers, &partition.log->place);
+    leader_epochs_init(&partition.log->epochs);
+    producer_state_init(&partition.log->producers);
     int error = partition_run(&partition, extent);
     leader_epochs_release(&partition.log->epochs);
     producer_state_release(&partition.log->producers);

@@ -74,7 +74,7 @@ static void verification__guard_opens_and_marker_ends(void **context)
     (void)context;
     struct producer_state state;
     uint64_t guard;
-    producer_state_init(&state, NULL);
+    producer_state_init(&state);
     assert_int_equal(write_data(&state, 0, 0, 0), err_from_wire(KAFKA_INVALID_TXN_STATE));
     assert_int_equal(verify(&state, 0, 0, false, &guard), 0);
     assert_int_not_equal(guard, 0);
@@ -95,7 +95,7 @@ static void verification__marker_makes_a_guard_worthless(void **context)
     struct producer_state state;
     uint64_t before;
     uint64_t after;
-    producer_state_init(&state, NULL);
+    producer_state_init(&state);
     assert_int_equal(verify(&state, 0, 0, false, &before), 0);
     assert_int_equal(write_marker(&state, 0, 0, 0), 0);
     assert_int_equal(verify(&state, 0, 0, false, &after), 0);
@@ -111,7 +111,7 @@ static void verification__marker_of_the_one_before_leaves_the_next(void **contex
     (void)context;
     struct producer_state state;
     uint64_t guard;
-    producer_state_init(&state, NULL);
+    producer_state_init(&state);
     assert_int_equal(verify(&state, 0, 0, true, &guard), 0);
     assert_int_equal(write_data(&state, 0, 0, guard), 0);
     assert_int_equal(write_marker(&state, 1, 0, 2), 0);
@@ -127,14 +127,14 @@ static void verification__later_sequence_waits_for_the_first(void **context)
     (void)context;
     struct producer_state state;
     uint64_t guard;
-    producer_state_init(&state, NULL);
+    producer_state_init(&state);
     assert_int_equal(verify(&state, 0, 3, false, &guard), 0);
     assert_int_equal(verify(&state, 0, 5, false, &guard), 0);
     assert_int_equal(write_data(&state, 0, 5, guard),
                      err_from_wire(KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER));
     assert_int_equal(write_data(&state, 0, 3, guard), 0);
     producer_state_release(&state);
-    producer_state_init(&state, NULL);
+    producer_state_init(&state);
     assert_int_equal(verify(&state, 0, 3, true, &guard), 0);
     assert_int_equal(write_data(&state, 0, 3, guard),
                      err_from_wire(KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER));
@@ -148,7 +148,7 @@ static void verification__outdated_markers_are_refused(void **context)
     (void)context;
     struct producer_state state;
     uint64_t guard;
-    producer_state_init(&state, NULL);
+    producer_state_init(&state);
     assert_int_equal(verify(&state, 4, 0, true, &guard), 0);
     assert_int_equal(write_data(&state, 4, 0, guard), 0);
     assert_int_equal(write_marker(&state, 3, 5, 0), err_from_wire(KAFKA_INVALID_PRODUCER_EPOCH));
@@ -172,7 +172,7 @@ static void verification__expires(void **context)
     (void)context;
     struct producer_state state;
     uint64_t guard;
-    producer_state_init(&state, NULL);
+    producer_state_init(&state);
     assert_int_equal(verify(&state, 0, 0, false, &guard), 0);
     producer_state_expire(&state, 2000, 1001);
     assert_int_equal(producer_state_check_guard(&state, PRODUCER, 0, guard), 0);
