@@ -24,22 +24,67 @@ static const struct args_option delete_options[] = {
     {NULL, 0, ARGS_FLAG, NULL, NULL},
 };
 
-/* The text of a field that is not there; NULL: it is. */
-static const char *delete_field(const struct json *item, const char *name, enum json_kind kind,
+static const char *delete_told(struct arena *arena, const char *format, const char *name,
+                               struct string_view what)
+{
+    struct string_view told = arena_format(arena, format, name, (int)what.size, what.data);
+    return told.data != NULL ? told.data : "out of memory";
+}
+
+/* A field of what is to be deleted: NULL, or what is wrong with it. */
+static const char *delete_field(struct arena *arena, const struct json *item, const char *name,
                                 const struct json **field)
 {
-    static const char *const missing[] = {"topic", "No such field exists: `topic`",
-                                          "partition", "No such field exists: `partition`",
-                                          "offset", "No such field exists: `offset`"};
+    static const struct string_view nothing = {"", 0};
     *field = json_member(item, name);
-    if (*field != NULL) {
-        return (*field)->kind == kind ? NULL : "The input string is not a valid JSON";
+    return *field != NULL ? NULL
+                          : delete_told(arena, "No such field exists: `%s`%.*s", name, nothing);
+}
+
+static const char *delete_wrong_kind(struct arena *arena, const char *kind,
+                                     const struct json *value)
+{
+    return delete_told(arena, "Expected `%s` value, received %.*s", kind, value->source);
+}
+
+static const char *delete_version(struct arena *arena, const struct json *version)
+{
+    int64_t number;
+    if (version == NULL) {
+        return NULL;
     }
-    size_t i = 0;
-    while (strcmp(missing[i], name) != 0) {
-        i += 2;
+    if (!json_integer(version, INT32_MIN, INT32_MAX, &number)) {
+        return delete_wrong_kind(arena, "Integer", version);
     }
-    return missing[i + 1];
+    return number == 1 ? NULL
+                       : delete_told(arena, "Not supported version field value%s %.*s", "",
+                                     version->source);
+}
+
+static const char *delete_item(struct arena *arena, const struct json *item,
+                               struct bnb_record_deletion *deletion)
+{
+    const struct json *topic;
+    const struct json *partition;
+    const struct json *offset;
+    int64_t number;
+    const char *wrong = delete_field(arena, item, "topic", &topic);
+    if (wrong == NULL && topic->kind != JSON_STRING) {
+        wrong = delete_wrong_kind(arena, "String", topic);
+    }
+    wrong = wrong == NULL ? delete_field(arena, item, "partition", &partition) : wrong;
+    if (wrong == NULL && !json_integer(partition, INT32_MIN, INT32_MAX, &number)) {
+        wrong = delete_wrong_kind(arena, "Integer", partition);
+    }
+    if (wrong == NULL) {
+        deletion->topic = topic->text;
+        deletion->partition = (int32_t)number;
+        wrong = delete_field(arena, item, "offset", &offset);
+    }
+    if (wrong == NULL && !json_integer(offset, INT64_MIN, INT64_MAX, &deletion->offset)) {
+        wrong = delete_wrong_kind(arena, "Long", offset);
+    }
+    return wrong;
 }
 
 /* The deletions of the file, in the arena; NULL, or what is wrong with its form. */
@@ -47,15 +92,13 @@ static const char *delete_read(struct arena *arena, const char *text,
                                struct bnb_record_deletion **deletions, int32_t *count)
 {
     const struct json *root = json_parse(arena, text);
-    const struct json *version = json_member(root, "version");
-    const struct json *list = json_member(root, "partitions");
     if (root == NULL) {
         return "The input string is not a valid JSON";
     }
-    if (version != NULL && version->number != 1) {
-        struct string_view told =
-            arena_format(arena, "Not supported version field value %d", (int)version->number);
-        return told.data != NULL ? told.data : "out of memory";
+    const struct json *list = json_member(root, "partitions");
+    const char *wrong = delete_version(arena, json_member(root, "version"));
+    if (wrong != NULL) {
+        return wrong;
     }
     if (list == NULL || list->kind != JSON_ARRAY) {
         return "Missing partitions field";
@@ -66,21 +109,11 @@ static const char *delete_read(struct arena *arena, const char *text,
     }
     *deletions = arena_array(arena, (size_t)*count + 1, sizeof **deletions);
     *count = 0;
-    for (const struct json *item = list->first; *deletions != NULL && item != NULL;
-         item = item->next) {
-        const struct json *topic;
-        const struct json *partition;
-        const struct json *offset;
-        const char *wrong = delete_field(item, "topic", JSON_STRING, &topic);
-        wrong = wrong == NULL ? delete_field(item, "partition", JSON_NUMBER, &partition) : wrong;
-        wrong = wrong == NULL ? delete_field(item, "offset", JSON_NUMBER, &offset) : wrong;
-        if (wrong != NULL) {
-            return wrong;
-        }
-        (*deletions)[(*count)++] = (struct bnb_record_deletion){
-            topic->text, (int32_t)partition->number, (int64_t)offset->number};
+    for (const struct json *item = list->first;
+         *deletions != NULL && wrong == NULL && item != NULL; item = item->next) {
+        wrong = delete_item(arena, item, &(*deletions)[(*count)++]);
     }
-    return *deletions != NULL ? NULL : "out of memory";
+    return *deletions != NULL ? wrong : "out of memory";
 }
 
 static const struct bnb_record_deletion *
