@@ -1,6 +1,7 @@
 /* args.c: the command line. */
 #include "tools/args.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -299,10 +300,20 @@ bool args_parse_number(const char *text, int64_t *number)
     char *end;
     errno = 0;
     long long parsed = strtoll(text, &end, 10);
-    if (end == text || *end != '\0' || errno != 0) {
+    if (end == text || *end != '\0' || errno != 0 || isspace((unsigned char)*text)) {
         return false;
     }
     *number = parsed;
+    return true;
+}
+
+bool args_parse_int(const char *text, int32_t *number)
+{
+    int64_t parsed;
+    if (!args_parse_number(text, &parsed) || parsed > INT32_MAX || parsed < INT32_MIN) {
+        return false;
+    }
+    *number = (int32_t)parsed;
     return true;
 }
 
@@ -311,6 +322,16 @@ int args_number(const struct args *args, const char *name, int64_t fallback, int
     const char *value = args_value(args, name);
     *number = fallback;
     if (value != NULL && !args_parse_number(value, number)) {
+        return args_mistake(args, "Cannot parse argument '%s' of option %s", value, name);
+    }
+    return 0;
+}
+
+int args_int(const struct args *args, const char *name, int32_t fallback, int32_t *number)
+{
+    const char *value = args_value(args, name);
+    *number = fallback;
+    if (value != NULL && !args_parse_int(value, number)) {
         return args_mistake(args, "Cannot parse argument '%s' of option %s", value, name);
     }
     return 0;

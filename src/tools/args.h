@@ -74,8 +74,11 @@ int args_check_repeated(const struct args *args, const char *const *repeatable);
 const char *args_word(const struct args *args, size_t index);
 /* A number; fallback when it is not given. 0, or 1 after telling the mistake. */
 int args_number(const struct args *args, const char *name, int64_t fallback, int64_t *number);
-/* Parses a whole decimal number. */
+/* The same of one that has 32 bits, as those that Java takes for an Integer. */
+int args_int(const struct args *args, const char *name, int32_t fallback, int32_t *number);
+/* Parses a whole decimal number; the second one of 32 bits. */
 bool args_parse_number(const char *text, int64_t *number);
+bool args_parse_int(const char *text, int32_t *number);
 /* 0; 1 after telling which of names (ends with NULL) is missing. */
 int args_require(const struct args *args, const char *const *names);
 /* 0; 1 after telling that option cannot go with one of others (ends with NULL). */

@@ -2,6 +2,7 @@
 #include "tools/common.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -220,34 +221,46 @@ uint32_t tools_random(void)
     return getentropy(&number, sizeof number) == 0 ? number : (uint32_t)getpid();
 }
 
+/* Blanks go, commas are alternatives, and quotes at both ends are those of a properties file. */
+static struct string_view pattern_text(char *text)
+{
+    size_t size = 0;
+    for (const char *at = text; *at != '\0'; at++) {
+        if (*at != ' ') {
+            text[size++] = *at == ',' ? '|' : *at;
+        }
+    }
+    while (size > 0 && (text[size - 1] == '"' || text[size - 1] == '\'')) {
+        size--;
+    }
+    while (size > 0 && (*text == '"' || *text == '\'')) {
+        text++;
+        size--;
+    }
+    return (struct string_view){text, size};
+}
+
 bool tools_pattern_init(struct tools_pattern *pattern, const char *text)
 {
-    pattern->is_set = false;
+    pattern->regex = NULL;
     if (text == NULL) {
         return true;
     }
-    size_t size = strlen(text) + 5;
-    char *whole = mem_need(size);
-    snprintf(whole, size, "^(%s)$", text);
-    for (char *at = whole; *at != '\0'; at++) {
-        *at = *at == ',' ? '|' : *at;
-    }
-    pattern->is_set = regcomp(&pattern->regex, whole, REG_EXTENDED | REG_NOSUB) == 0;
-    mem_free(whole);
-    return pattern->is_set;
+    char *copy = mem_need(strlen(text) + 1);
+    memcpy(copy, text, strlen(text));
+    int error = regex_create(pattern_text(copy), &pattern->regex);
+    mem_free(copy);
+    return error == 0;
 }
 
 void tools_pattern_release(struct tools_pattern *pattern)
 {
-    if (pattern->is_set) {
-        regfree(&pattern->regex);
-        pattern->is_set = false;
-    }
+    regex_destroy(&pattern->regex);
 }
 
 bool tools_pattern_matches(const struct tools_pattern *pattern, const char *name)
 {
-    return !pattern->is_set || regexec(&pattern->regex, name, 0, NULL, 0) == 0;
+    return pattern->regex == NULL || regex_matches(pattern->regex, string_view_of(name));
 }
 
 char *tools_list_next(char **rest, const char *separator)
@@ -276,6 +289,62 @@ void tools_print_ids(struct bnb_ids ids, const char *separator)
     for (int32_t i = 0; i < ids.count; i++) {
         printf("%s%d", i > 0 ? separator : "", ids.ids[i]);
     }
+}
+
+/* "-d.ddddddddddddddddde-xxx" */
+#define SHORTEST_BYTES 32
+
+/* From the shortest form "d.ddde+xx" of a number. */
+static void java_number(const char *shortest, double value, char text[TOOLS_NUMBER_BYTES])
+{
+    char digits[SHORTEST_BYTES];
+    snprintf(digits, sizeof digits, "%s", shortest);
+    char *e = strchr(digits, 'e');
+    int exponent = (int)strtol(e + 1, NULL, 10);
+    *e = '\0';
+    int precision = strchr(digits, '.') != NULL ? (int)strlen(strchr(digits, '.') + 1) : 0;
+    if (value == 0 || (exponent >= -3 && exponent < 7)) {
+        int behind = precision - exponent;
+        snprintf(text, TOOLS_NUMBER_BYTES, "%.*f", behind > 1 ? behind : 1, value);
+    } else {
+        snprintf(text, TOOLS_NUMBER_BYTES, "%s%sE%d", digits, precision == 0 ? ".0" : "", exponent);
+    }
+}
+
+static bool java_special(double value, char text[TOOLS_NUMBER_BYTES])
+{
+    if (!isnan(value) && !isinf(value)) {
+        return false;
+    }
+    snprintf(text, TOOLS_NUMBER_BYTES, "%s",
+             isnan(value) ? "NaN" : value < 0 ? "-Infinity" : "Infinity");
+    return true;
+}
+
+void tools_java_double(double value, char text[TOOLS_NUMBER_BYTES])
+{
+    char shortest[SHORTEST_BYTES];
+    int precision = 0;
+    if (java_special(value, text)) {
+        return;
+    }
+    do {
+        snprintf(shortest, sizeof shortest, "%.*e", precision, value);
+    } while (strtod(shortest, NULL) != value && ++precision < 17);
+    java_number(shortest, value, text);
+}
+
+void tools_java_float(float value, char text[TOOLS_NUMBER_BYTES])
+{
+    char shortest[SHORTEST_BYTES];
+    int precision = 0;
+    if (java_special((double)value, text)) {
+        return;
+    }
+    do {
+        snprintf(shortest, sizeof shortest, "%.*e", precision, (double)value);
+    } while (strtof(shortest, NULL) != value && ++precision < 9);
+    java_number(shortest, strtod(shortest, NULL), text);
 }
 
 void tools_print_json(const char *text)

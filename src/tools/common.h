@@ -4,8 +4,8 @@
 #define BNB_TOOLS_COMMON_H
 
 #include <barnabas/admin.h>
-#include <regex.h>
 
+#include "base/regex.h"
 #include "tools/args.h"
 
 /* "[date] LEVEL text (tool)" on stderr. */
@@ -57,10 +57,10 @@ bool tools_fails_late(const char *text);
 /* For names that nobody else is likely to have. */
 uint32_t tools_random(void);
 
-/* A pattern that must match a whole name; commas separate alternatives. */
+/* A pattern that must match a whole name, as Apache Kafka's tools take it: commas separate
+ * alternatives, blanks and quotes around it do not count. */
 struct tools_pattern {
-    regex_t regex;
-    bool is_set;
+    struct regex *regex; /* NULL: everything matches */
 };
 /* text NULL: everything matches. False: not a pattern. */
 bool tools_pattern_init(struct tools_pattern *pattern, const char *text);
@@ -73,6 +73,11 @@ char *tools_list_next(char **rest, const char *separator);
 bool tools_listed(const char *list, const char *name);
 /* "1,2,3" on stdout. */
 void tools_print_ids(struct bnb_ids ids, const char *separator);
+/* A number as Java prints it: the fewest digits that read back as the same one, at least one behind
+ * the point, and an exponent below 10^-3 and from 10^7 on. */
+#define TOOLS_NUMBER_BYTES 48
+void tools_java_double(double value, char text[TOOLS_NUMBER_BYTES]);
+void tools_java_float(float value, char text[TOOLS_NUMBER_BYTES]);
 /* text as a JSON string on stdout. */
 void tools_print_json(const char *text);
 

@@ -482,7 +482,7 @@ static int configs_check_name(const struct configs_run *run, bool alter)
     bool has_default = kind->defaults_flag != NULL;
     bool is_broker = kind->resource_type == BNB_RESOURCE_BROKER ||
                      kind->resource_type == BNB_RESOURCE_BROKER_LOGGER;
-    int64_t id;
+    int32_t id;
     if (kind->resource_type == CONFIGS_LATER) {
         return configs_wrong("Entity type %s is not supported yet", kind->plural);
     }
@@ -501,7 +501,7 @@ static int configs_check_name(const struct configs_run *run, bool alter)
                              kind->plural);
     }
     if (is_broker && run->name != NULL && *run->name != '\0' &&
-        !args_parse_number(run->name, &id)) {
+        !args_parse_int(run->name, &id)) {
         fprintf(stderr, "The entity name for %s must be a valid integer broker id, but it is: "
                         "%s\n", kind->plural, run->name);
         return 1;

@@ -372,12 +372,17 @@ static int producer_check(struct args *args)
 {
     static const char *const readers[] = {"LineMessageReader", "ConsoleProducer$LineMessageReader",
                                           NULL};
-    static const char *const numbers[] = {
-        "timeout", "request-timeout-ms", "message-send-max-retries", "retry-backoff-ms",
-        "socket-buffer-size", "max-memory-bytes", "batch-size", "max-partition-memory-bytes",
-        "metadata-expiry-ms", "max-block-ms"};
+    static const struct {
+        const char *name;
+        bool is_int;
+    } numbers[] = {{"timeout", false},           {"request-timeout-ms", true},
+                   {"message-send-max-retries", true}, {"retry-backoff-ms", false},
+                   {"socket-buffer-size", true}, {"max-memory-bytes", false},
+                   {"batch-size", true},         {"max-partition-memory-bytes", true},
+                   {"metadata-expiry-ms", false}, {"max-block-ms", false}};
     const char *reader = args_value(args, "line-reader");
     int64_t unused;
+    int32_t unused_int;
     if (args_require(args, (const char *const[]){"topic", NULL}) != 0 ||
         tools_check_servers(args) != 0) {
         return 1;
@@ -389,7 +394,9 @@ static int producer_check(struct args *args)
         return 1;
     }
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        if (args_number(args, numbers[i], 0, &unused) != 0) {
+        const char *name = numbers[i].name;
+        if (numbers[i].is_int ? args_int(args, name, 0, &unused_int) != 0
+                              : args_number(args, name, 0, &unused) != 0) {
             return 1;
         }
     }

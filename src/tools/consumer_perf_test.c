@@ -320,12 +320,12 @@ static int perf_numbers(struct perf_run *run)
 {
     const struct args *args = &run->args;
     const char *name = args_has(args, "messages") ? "messages" : "num-records";
-    int64_t unused;
+    int32_t unused;
     if (args_check_repeated(args, (const char *const[]){"command-property", NULL}) != 0 ||
         args_number(args, "reporting-interval", 5000, &run->interval_ms) != 0 ||
         args_number(args, name, 0, &run->num_records) != 0 ||
-        args_number(args, "socket-buffer-size", 0, &unused) != 0 ||
-        args_number(args, "fetch-size", 0, &unused) != 0) {
+        args_int(args, "socket-buffer-size", 0, &unused) != 0 ||
+        args_int(args, "fetch-size", 0, &unused) != 0) {
         return 1;
     }
     if (run->interval_ms <= 0) {

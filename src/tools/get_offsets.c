@@ -9,8 +9,6 @@
 #include "tools/common.h"
 #include "tools/tools.h"
 
-#define RANGES_MAX 4096
-
 static const struct args_option offsets_options[] = {
     {"bootstrap-server", 0, ARGS_VALUE, "String: HOST1:PORT1,...,HOST3:PORT3",
      "REQUIRED: The server(s) to connect to in the form HOST1:PORT1,HOST2:PORT2."},
@@ -90,21 +88,78 @@ static int offsets_time(struct offsets_run *run)
     return 0;
 }
 
-/* "N", "N-M" (M exclusive), "N-", "-M". */
-static bool offsets_bounds(const char *text, struct offsets_range *range)
+/* The number of size digits at text, or fallback without any; 0, or 1 after telling that Java has
+ * no such Integer. */
+static int offsets_number(const char *text, size_t size, int32_t fallback, int64_t *number)
 {
-    const char *dash = strchr(text, '-');
-    range->first = 0;
-    range->end = INT64_MAX;
-    if (dash == NULL) {
-        bool ok = args_parse_number(text, &range->first);
-        range->end = range->first + 1;
-        return ok;
+    char copy[256];
+    int32_t parsed = fallback;
+    snprintf(copy, sizeof copy, "%.*s", (int)(size < sizeof copy ? size : sizeof copy), text);
+    if (size > 0 && !args_parse_int(copy, &parsed)) {
+        return offsets_fail_with("For input string: \"%s\"%s%s", copy, "", "");
     }
-    char first[32];
-    snprintf(first, sizeof first, "%.*s", (int)(dash - text), text);
-    return (first[0] == '\0' || args_parse_number(first, &range->first)) &&
-           (dash[1] == '\0' || args_parse_number(dash + 1, &range->end));
+    *number = parsed;
+    return 0;
+}
+
+/* "N", "N-M" (M exclusive), "N-", "-M" of the rule; 0, or 1 after telling the mistake. */
+static int offsets_bounds(const char *rule, const char *text, struct offsets_range *range)
+{
+    size_t first = strspn(text, "0123456789");
+    bool is_range = text[first] == '-';
+    const char *end = text + first + is_range;
+    size_t last = is_range ? strspn(end, "0123456789") : 0;
+    if (end[last] != '\0') {
+        return offsets_fail_with("org.apache.kafka.tools.TerseException: Invalid rule "
+                                 "specification: %s:%s%s", rule, text, "");
+    }
+    if (offsets_number(text, first, 0, &range->first) != 0) {
+        return 1;
+    }
+    range->end = first > 0 ? range->first + 1 : INT64_MAX;
+    return is_range ? offsets_number(end, last, INT32_MAX, &range->end) : 0;
+}
+
+/* An item of --topic-partitions, which is cut: its topics, and their partitions. */
+static int offsets_rule(char *item, const char **topic, struct offsets_range *range)
+{
+    char *colon = strrchr(item, ':');
+    if (colon != NULL) {
+        *colon = '\0';
+    }
+    *topic = *item != '\0' ? item : NULL;
+    return colon != NULL ? offsets_bounds(item, colon + 1, range) : 0;
+}
+
+static int offsets_fail_partitions(const struct offsets_run *run)
+{
+    return offsets_fail_with("--partitions expects a comma separated list of numeric partition "
+                             "ids, but received: %s%s%s",
+                             args_value(&run->args, "partitions"), "", "");
+}
+
+/* Whether an item that is not behind all others is empty. */
+static bool offsets_has_gap(const char *list)
+{
+    for (const char *at = list; *at != '\0'; at++) {
+        if (*at == ',' && (at == list || at[-1] == ',') && at[strspn(at, ",")] != '\0') {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* An item of --partitions. */
+static int offsets_partition(const struct offsets_run *run, const char *item,
+                             struct offsets_range *range)
+{
+    int32_t partition;
+    if (!args_parse_int(item, &partition)) {
+        return offsets_fail_partitions(run);
+    }
+    range->first = partition;
+    range->end = range->first + 1;
+    return 0;
 }
 
 static int offsets_ranges(struct offsets_run *run)
@@ -112,37 +167,32 @@ static int offsets_ranges(struct offsets_run *run)
     const char *patterns = args_value(&run->args, "topic-partitions");
     const char *partitions = args_value(&run->args, "partitions");
     const char *list = patterns != NULL ? patterns : partitions != NULL ? partitions : "";
+    size_t most = 1;
+    for (const char *at = list; *at != '\0'; at++) {
+        most += *at == ',';
+    }
     run->copy = mem_strndup(list, strlen(list));
-    run->ranges = mem_need(RANGES_MAX * sizeof *run->ranges);
+    run->ranges = mem_need(most * sizeof *run->ranges);
     char *rest = run->copy;
+    if (patterns == NULL && offsets_has_gap(list)) {
+        return offsets_fail_partitions(run);
+    }
     char *item = tools_list_next(&rest, ",");
     do {
         struct offsets_range *range = &run->ranges[run->range_count++];
         const char *topic = args_value(&run->args, "topic");
-        const char *bounds = item;
         *range = (struct offsets_range){.first = 0, .end = INT64_MAX};
-        if (patterns != NULL && item != NULL) {
-            char *colon = strrchr(item, ':');
-            bounds = colon != NULL ? colon + 1 : NULL;
-            if (colon != NULL) {
-                *colon = '\0';
-            }
-            topic = *item != '\0' ? item : NULL;
-        }
-        if (bounds != NULL && !offsets_bounds(bounds, range)) {
-            return offsets_fail_with(patterns != NULL
-                                         ? "org.apache.kafka.tools.TerseException: Invalid rule "
-                                           "specification: %s%s%s"
-                                         : "--partitions expects a comma separated list of numeric "
-                                           "partition ids, but received: %s%s%s",
-                                     patterns != NULL ? item : "", patterns != NULL ? ":" : "",
-                                     bounds);
+        int status = item == NULL       ? 0
+                     : patterns != NULL ? offsets_rule(item, &topic, range)
+                                        : offsets_partition(run, item, range);
+        if (status != 0) {
+            return status;
         }
         if (!tools_pattern_init(&range->topic, topic)) {
             return offsets_fail_with("%s%s%s is an invalid regex.", topic, "", "");
         }
         item = tools_list_next(&rest, ",");
-    } while (item != NULL && run->range_count < RANGES_MAX);
+    } while (item != NULL);
     return 0;
 }
 

@@ -109,10 +109,10 @@ static int log_dirs_run(void *context, struct bnb_admin *admin, struct bnb_memor
     char *item;
     int status = 0;
     while ((item = tools_list_next(&rest, ",")) != NULL) {
-        int64_t id = -1;
+        int32_t id = -1;
         bool known = false;
         bool repeated = false;
-        if (!args_parse_number(item, &id)) {
+        if (!args_parse_int(item, &id)) {
             fprintf(stderr, "java.lang.NumberFormatException: For input string: \"%s\"\n", item);
             status = 1;
             break;
@@ -128,7 +128,7 @@ static int log_dirs_run(void *context, struct bnb_admin *admin, struct bnb_memor
             repeated = repeated || brokers[i] == id;
         }
         if (!repeated) {
-            brokers[count++] = (int32_t)id;
+            brokers[count++] = id;
         }
     }
     for (int32_t i = 0; *given == '\0' && i < cluster.node_count; i++) {

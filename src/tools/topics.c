@@ -112,8 +112,8 @@ static int topics_assignment(char *text, struct bnb_ids **lists,
         list->ids = ids;
         char *id_text;
         while ((id_text = tools_list_next(&item, ":")) != NULL) {
-            int64_t id;
-            if (!args_parse_number(id_text, &id)) {
+            int32_t id;
+            if (!args_parse_int(id_text, &id)) {
                 char told[ARGS_ERROR_BYTES];
                 snprintf(told, sizeof told, "For input string: \"%s\"", id_text);
                 return topics_fail(BNB_ERROR_INVALID, told);
@@ -122,11 +122,11 @@ static int topics_assignment(char *text, struct bnb_ids **lists,
                 if (ids[i] == id) {
                     char text_of[128];
                     snprintf(text_of, sizeof text_of, "Partition replica lists may not contain "
-                             "duplicate entries: %d", (int)id);
+                             "duplicate entries: %d", id);
                     return topics_fail(BNB_ERROR_INVALID, text_of);
                 }
             }
-            ids[list->count++] = (int32_t)id;
+            ids[list->count++] = id;
         }
         if (list->count != made[0].count) {
             return topics_differs(*count - 1, list);
@@ -190,13 +190,13 @@ static int topics_create_one(struct topics_run *run, struct bnb_new_topic *topic
 }
 
 /* A number among the options: 0, or 1 after telling that it is none. */
-static int topics_number(const struct topics_run *run, const char *name, int64_t fallback,
-                         int64_t *number)
+static int topics_number(const struct topics_run *run, const char *name, int32_t fallback,
+                         int32_t *number)
 {
     const char *text = args_value(&run->args, name);
     char told[ARGS_ERROR_BYTES];
     *number = fallback;
-    if (text == NULL || args_parse_number(text, number)) {
+    if (text == NULL || args_parse_int(text, number)) {
         return 0;
     }
     snprintf(told, sizeof told, "Cannot parse argument '%s' of option %s", text, name);
@@ -205,8 +205,8 @@ static int topics_number(const struct topics_run *run, const char *name, int64_t
 
 static int topics_create(struct topics_run *run)
 {
-    int64_t partitions;
-    int64_t factor;
+    int32_t partitions;
+    int32_t factor;
     if (topics_number(run, "partitions", -1, &partitions) != 0 ||
         topics_number(run, "replication-factor", -1, &factor) != 0) {
         return 1;
@@ -233,7 +233,7 @@ static int topics_create(struct topics_run *run)
     }
     if (status == 0) {
         struct bnb_new_topic topic = {
-            args_value(&run->args, "topic"), (int32_t)partitions, (int16_t)factor,
+            args_value(&run->args, "topic"), partitions, (int16_t)factor,
             assignment, assignment_count, settings, setting_count};
         status = topics_create_one(run, &topic);
     }
@@ -327,7 +327,7 @@ static int topics_delete(struct topics_run *run, const char **names, int32_t cou
 
 static int topics_alter(struct topics_run *run, const struct bnb_topic *topics, int32_t count)
 {
-    int64_t total;
+    int32_t total;
     if (topics_number(run, "partitions", -1, &total) != 0) {
         return 1;
     }
@@ -338,11 +338,11 @@ static int topics_alter(struct topics_run *run, const struct bnb_topic *topics, 
     int status = copy != NULL ? topics_assignment(copy, &assignment, &assigned) : 0;
     for (int32_t i = 0; i < count && status == 0; i++) {
         int32_t known = topics[i].partition_count;
-        struct bnb_new_partitions more = {topics[i].name, (int32_t)total, NULL, 0};
+        struct bnb_new_partitions more = {topics[i].name, total, NULL, 0};
         if (assigned > 0 && total > known && assigned <= known) {
             char told[ARGS_ERROR_BYTES];
             snprintf(told, sizeof told, "Attempted to add %d additional partition(s), but only 0 "
-                     "assignment(s) were specified.", (int)(total - known));
+                     "assignment(s) were specified.", total - known);
             status = topics_fail(BNB_ERROR_INVALID, told);
             break;
         }
@@ -519,7 +519,7 @@ static int topics_describe(struct topics_run *run, const char **names, int32_t c
     const struct bnb_described_resource *settings;
     const struct bnb_reassignment *moving = NULL;
     int32_t moving_count = 0;
-    int64_t limit;
+    int32_t limit;
     if (count == 0) {
         return 0;
     }
@@ -530,7 +530,7 @@ static int topics_describe(struct topics_run *run, const char **names, int32_t c
     for (int32_t i = 0; i < count; i++) {
         resources[i] = (struct bnb_resource){BNB_RESOURCE_TOPIC, names[i]};
     }
-    int result = bnb_admin_describe_topics(run->admin, run->memory, names, count, (int32_t)limit,
+    int result = bnb_admin_describe_topics(run->admin, run->memory, names, count, limit,
                                            &topics, &run->error);
     if (result == 0) {
         result = bnb_admin_describe_configs(run->admin, run->memory, resources, count, false,

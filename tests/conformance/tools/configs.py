@@ -64,6 +64,7 @@ B --describe
 S --describe --broker 1
 S --describe --broker-defaults
 S --describe --entity-type brokers --entity-default
+S --describe --entity-type brokers --entity-name 4294967297
 S --describe --entity-type brokers
 S --describe --broker 9
 S --describe --broker x

@@ -72,6 +72,7 @@ S --describe --topic-list dump,rec-empty --broker-list 1
 S --describe --broker-list 9
 S --describe --broker-list 1,9
 S --describe --broker-list x
+S --describe --broker-list 4294967297
 S --describe --broker-list ''
 S --describe --topic-list dump --broker-list 1,1
 S --topic-list dump

@@ -57,5 +57,7 @@ CONSUMER = ["", "--help", "--version", "--bogus", S, S + "--topic perf", S + M, 
             S + M + "--command-property group.id=other --command-property enable.auto.commit=false",
             S + "--include 'perf|nothing' --num-records 10 --group g4", S + M + "--group ''",
             S + "--topic nothing --num-records 1 --timeout 500"]
+CONSUMER += [S + M + f"--{name} 4294967297" for name in
+             ("fetch-size", "reporting-interval", "socket-buffer-size")]
 CASES = ([("producer-perf-test", line) for line in PRODUCER]
          + [("consumer-perf-test", line) for line in CONSUMER])

@@ -102,7 +102,25 @@ S --delete --topic gone
 S --delete --topic gone
 S --create --topic many-a
 S --create --topic many-b
+S --list --topic 'm\\w+-a'
+S --list --topic 'many-\\D'
+S --list --topic 'many-\\d'
+S --list --topic '(?i)MANY-A'
+S --list --topic 'man.*?-b'
+S --list --topic '"many-a"'
+S --list --topic 'many-a, many-b'
+S --list --topic 'many-(?:a|b)'
+S --list --topic 'many-a|'
+S --list --topic '(many-a'
 S --delete --topic 'many-.*'
+S --create --topic wide --partitions 4294967297
+S --create --topic wide --partitions ' 2'
+S --create --topic wide --partitions +2
+S --create --topic wide --replication-factor 4294967297
+S --create --topic wide --replica-assignment 4294967297
+S --alter --topic plain --partitions 4294967299
+S --describe --topic plain --partition-size-limit-per-response 4294967297
+S --list --topic ''
 S --list
 S --list extra words
 S --list --list
