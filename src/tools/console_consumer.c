@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "base/reader.h"
 #include "base/regex.h"
 #include "tools/common.h"
+#include "tools/console_format.h"
 #include "tools/tools.h"
 
 #define CONSUMER_OUTPUT_BYTES (256 * 1024)
@@ -68,232 +68,18 @@ static const struct args_option consumer_options[] = {
     {NULL, 0, ARGS_FLAG, NULL, NULL},
 };
 
-enum console_type {
-    CONSOLE_BYTES,
-    CONSOLE_SHORT,
-    CONSOLE_INT,
-    CONSOLE_LONG,
-    CONSOLE_FLOAT,
-    CONSOLE_DOUBLE,
-};
-struct formatter {
-    bool silent; /* NoOpMessageFormatter */
-    bool timestamp;
-    bool partition;
-    bool offset;
-    bool delivery;
-    bool epoch;
-    bool headers;
-    bool key;
-    bool value;
-    const char *key_separator;
-    const char *line_separator;
-    const char *headers_separator;
-    const char *null_literal;
-    enum console_type key_type;
-    enum console_type value_type;
-    enum console_type header_type;
-};
 struct consumer_run {
     struct args args;
     struct bnb_consumer *consumer;
-    struct formatter formatter;
-    int64_t max_messages;
+    struct console_format format;
+    int32_t max_messages;
     int64_t timeout_ms;
     int64_t count;
+    bool unshown; /* the last record could not be shown, and ended it */
     atomic_bool stopped;
     sigset_t signals;
     pthread_t signal_thread;
 };
-
-/* ---- formatting ---- */
-
-static void print_typed(enum console_type type, const void *data, size_t size)
-{
-    struct reader reader;
-    reader_init(&reader, data, size);
-    switch (type) {
-    case CONSOLE_BYTES:
-        fwrite(data, 1, size, stdout);
-        return;
-    case CONSOLE_SHORT:
-        printf("%d", reader_i16(&reader));
-        return;
-    case CONSOLE_INT:
-        printf("%d", reader_i32(&reader));
-        return;
-    case CONSOLE_LONG:
-        printf("%" PRId64, reader_i64(&reader));
-        return;
-    case CONSOLE_FLOAT: {
-        uint32_t bits = reader_u32(&reader);
-        float value;
-        memcpy(&value, &bits, sizeof value);
-        printf("%g", (double)value);
-        return;
-    }
-    case CONSOLE_DOUBLE:
-        printf("%g", reader_f64(&reader));
-        return;
-    }
-}
-
-static void print_value(const struct formatter *formatter, enum console_type type,
-                        const void *data, size_t size)
-{
-    if (data == NULL) {
-        fputs(formatter->null_literal, stdout);
-    } else {
-        print_typed(type, data, size);
-    }
-}
-
-static void print_headers(const struct formatter *formatter,
-                          const struct bnb_consumer_record *record)
-{
-    for (int32_t i = 0; i < record->header_count; i++) {
-        printf("%s%s:", i > 0 ? formatter->headers_separator : "", record->headers[i].key);
-        print_value(formatter, formatter->header_type, record->headers[i].value,
-                    record->headers[i].value_size);
-    }
-    if (record->header_count == 0) {
-        fputs("NO_HEADERS", stdout);
-    }
-}
-
-static void print_timestamp(const struct bnb_consumer_record *record)
-{
-    if (record->timestamp_type == BNB_TIMESTAMP_NONE) {
-        fputs("NO_TIMESTAMP", stdout);
-    } else {
-        printf("%s:%" PRId64, record->timestamp_type == BNB_TIMESTAMP_CREATE ? "CreateTime"
-                                                                              : "LogAppendTime",
-               record->timestamp_ms);
-    }
-}
-
-/* Between two parts; nothing before the first. */
-static void print_separator(const struct formatter *formatter, bool *any)
-{
-    if (*any) {
-        fputs(formatter->key_separator, stdout);
-    }
-    *any = true;
-}
-
-static void print_record(const struct formatter *formatter,
-                         const struct bnb_consumer_record *record)
-{
-    bool any = false;
-    if (formatter->silent) {
-        return;
-    }
-    if (formatter->timestamp) {
-        print_separator(formatter, &any);
-        print_timestamp(record);
-    }
-    if (formatter->partition) {
-        print_separator(formatter, &any);
-        printf("Partition:%d", record->partition);
-    }
-    if (formatter->offset) {
-        print_separator(formatter, &any);
-        printf("Offset:%" PRId64, record->offset);
-    }
-    if (formatter->delivery) {
-        print_separator(formatter, &any);
-        fputs("Delivery:NOT_PRESENT", stdout);
-    }
-    if (formatter->epoch) {
-        print_separator(formatter, &any);
-        fputs("Epoch:NOT_PRESENT", stdout); /* Kafka's tool does not pass it on */
-    }
-    if (formatter->headers) {
-        print_separator(formatter, &any);
-        print_headers(formatter, record);
-    }
-    if (formatter->key) {
-        print_separator(formatter, &any);
-        print_value(formatter, formatter->key_type, record->key, record->key_size);
-    }
-    if (formatter->value) {
-        print_separator(formatter, &any);
-        print_value(formatter, formatter->value_type, record->value, record->value_size);
-    }
-    fputs(formatter->line_separator, stdout);
-}
-
-static const char *const formatter_names[] = {
-    "DefaultMessageFormatter",     "LoggingMessageFormatter",
-    "NoOpMessageFormatter",        "OffsetsMessageFormatter",
-    "GroupMetadataMessageFormatter", "TransactionLogMessageFormatter",
-    "ShareGroupMessageFormatter",  NULL};
-static const char *const deserializer_names[] = {
-    "StringDeserializer", "ByteArrayDeserializer", "ByteBufferDeserializer", "BytesDeserializer",
-    "ShortDeserializer", "IntegerDeserializer", "LongDeserializer", "FloatDeserializer",
-    "DoubleDeserializer", "UUIDDeserializer", "VoidDeserializer", "BooleanDeserializer", NULL};
-
-static enum console_type formatter_type(const char *class_name)
-{
-    static const struct {
-        const char *name;
-        enum console_type type;
-    } types[] = {{"ShortDeserializer", CONSOLE_SHORT}, {"IntegerDeserializer", CONSOLE_INT},
-                 {"LongDeserializer", CONSOLE_LONG},   {"FloatDeserializer", CONSOLE_FLOAT},
-                 {"DoubleDeserializer", CONSOLE_DOUBLE}};
-    const char *dot = class_name != NULL ? strrchr(class_name, '.') : NULL;
-    const char *name = dot != NULL ? dot + 1 : class_name;
-    if (name != NULL && !tools_class_known(name, deserializer_names)) {
-        fprintf(stderr, "Unable to instantiate a deserializer from %s\n"
-                        "java.lang.ClassNotFoundException: %s\n", class_name, class_name);
-    }
-    for (size_t i = 0; name != NULL && i < sizeof types / sizeof types[0]; i++) {
-        if (strcmp(types[i].name, name) == 0) {
-            return types[i].type;
-        }
-    }
-    return CONSOLE_BYTES;
-}
-
-static bool formatter_flag(const struct bnb_config *properties, const char *name, bool fallback)
-{
-    const char *value = bnb_config_get(properties, name);
-    return value != NULL ? strcasecmp(value, "true") == 0 : fallback;
-}
-
-static const char *formatter_text(const struct bnb_config *properties, const char *name,
-                                  const char *fallback)
-{
-    const char *value = bnb_config_get(properties, name);
-    return value != NULL ? value : fallback;
-}
-
-static void formatter_setup(struct consumer_run *run, const struct bnb_config *properties)
-{
-    const char *class_name = args_value_or(&run->args, "formatter", "");
-    const char *key = args_value(&run->args, "key-deserializer");
-    const char *value = args_value(&run->args, "value-deserializer");
-    run->formatter = (struct formatter){
-        .silent = strstr(class_name, "NoOpMessageFormatter") != NULL,
-        .timestamp = formatter_flag(properties, "print.timestamp", false),
-        .partition = formatter_flag(properties, "print.partition", false),
-        .offset = formatter_flag(properties, "print.offset", false),
-        .delivery = formatter_flag(properties, "print.delivery", false),
-        .epoch = formatter_flag(properties, "print.epoch", false),
-        .headers = formatter_flag(properties, "print.headers", false),
-        .key = formatter_flag(properties, "print.key", false),
-        .value = formatter_flag(properties, "print.value", true),
-        .key_separator = formatter_text(properties, "key.separator", "\t"),
-        .line_separator = formatter_text(properties, "line.separator", "\n"),
-        .headers_separator = formatter_text(properties, "headers.separator", ","),
-        .null_literal = formatter_text(properties, "null.literal", "null"),
-        .key_type = formatter_type(key != NULL ? key : bnb_config_get(properties,
-                                                                     "key.deserializer")),
-        .value_type = formatter_type(value != NULL ? value : bnb_config_get(properties,
-                                                                           "value.deserializer")),
-        .header_type = formatter_type(bnb_config_get(properties, "headers.deserializer")),
-    };
-}
 
 /* A failure before anything was read. */
 static int consumer_fail(const char *what, const char *why)
@@ -331,17 +117,17 @@ static int consumer_start_offset(const struct args *args, int64_t *offset)
 static int consumer_begin(struct consumer_run *run)
 {
     struct bnb_error error;
-    int64_t partition;
+    int32_t partition;
     const char *name = args_value(&run->args, "topic");
     const char *include = args_value(&run->args, "include");
-    (void)args_number(&run->args, "partition", -1, &partition);
+    (void)args_int(&run->args, "partition", -1, &partition);
     int result;
     if (name != NULL && partition >= 0) {
         int64_t offset;
         if (consumer_start_offset(&run->args, &offset) != 0) {
             return 1;
         }
-        struct bnb_assignment one = {name, (int32_t)partition, offset};
+        struct bnb_assignment one = {name, partition, offset};
         result = bnb_consumer_assign(run->consumer, &one, 1);
         snprintf(error.text, sizeof error.text, "%s", bnb_error_name(result));
     } else if (name != NULL) {
@@ -375,6 +161,19 @@ static void consumer_unread(struct consumer_run *run, const struct bnb_consumer_
     }
 }
 
+/* A record that cannot be shown: whether to go on behind it, as the user wants it. */
+static bool consumer_skips(struct consumer_run *run)
+{
+    if (!args_has(&run->args, "skip-message-on-error")) {
+        run->unshown = true; /* told at the end */
+        return false;
+    }
+    fflush(stdout);
+    tools_log("ERROR", "Error processing message, skipping this message: "
+              "(org.apache.kafka.tools.consumer.ConsoleConsumer)\n%s", run->format.error);
+    return true;
+}
+
 /* One poll. 0: go on; 1: the end; negative: an error that was told. */
 static int consumer_poll(struct consumer_run *run, int64_t wait_ms, bool times_out)
 {
@@ -397,8 +196,11 @@ static int consumer_poll(struct consumer_run *run, int64_t wait_ms, bool times_o
         return 1;
     }
     for (size_t i = 0; i < count; i++) {
-        print_record(&run->formatter, &records[i]);
         run->count++;
+        if (!console_format_print(&run->format, &records[i]) && !consumer_skips(run)) {
+            consumer_unread(run, records + i + 1, count - i - 1);
+            return 1;
+        }
         if (run->max_messages >= 0 && run->count >= run->max_messages) {
             consumer_unread(run, records + i + 1, count - i - 1);
             return 1;
@@ -441,17 +243,16 @@ static int consumer_check(struct consumer_run *run)
         return args_usage(args, "Options from-beginning and offset cannot be specified together.");
     }
     const char *formatter = args_value(args, "formatter");
-    int64_t partition;
+    int32_t partition;
     args->mistake_shows_options = false;
     if (args_nth(args, "partition", 1) != NULL) {
         return args_mistake(args, ARGS_REPEATED, "partition");
     }
-    if (args_number(args, "partition", -1, &partition) != 0 ||
+    if (args_int(args, "partition", -1, &partition) != 0 ||
         args_number(args, "timeout-ms", -1, &run->timeout_ms) != 0) {
         return 1;
     }
-    return formatter == NULL || tools_class_known(formatter, formatter_names)
-               ? 0 : args_usage(args, "%s", formatter);
+    return console_format_is_known(formatter) ? 0 : args_usage(args, "%s", formatter);
 }
 
 static const struct args_renaming renamed_file = {
@@ -586,6 +387,11 @@ static int consumer_run_all(struct consumer_run *run, const struct bnb_config *c
     int status = consumer_loop(run);
     fflush(stdout);
     fprintf(stderr, "Processed a total of %" PRId64 " messages\n", run->count);
+    if (run->unshown) {
+        tools_log("ERROR", "Unknown error when running consumer:  "
+                  "(org.apache.kafka.tools.consumer.ConsoleConsumer)\n%s", run->format.error);
+        status = 1;
+    }
     bool interrupted = atomic_load(&run->stopped);
     if (watching) {
         pthread_kill(run->signal_thread, SIGTERM); /* ends its wait, if it still waits */
@@ -611,7 +417,7 @@ int tool_console_consumer(int argc, char **argv)
     struct bnb_config *properties = bnb_config_create();
     status = consumer_settings(&run, &config, properties);
     if (status == 0) {
-        formatter_setup(&run, properties);
+        console_format_setup(&run.format, &run.args, properties);
         const char *max = args_value_or(&run.args, "max-messages", "-1");
         const char *repeated = args_repeated(
             &run.args, (const char *const[]){"formatter-property", "property", "command-property",
@@ -626,7 +432,7 @@ int tool_console_consumer(int argc, char **argv)
         } else if (include != NULL && regex_create(string_view_of(include), &regex) != 0) {
             consumer_hint(&run, config);
             status = consumer_fail("", "the value of --include is no regular expression");
-        } else if (args_parse_number(max, &run.max_messages)) {
+        } else if (args_parse_int(max, &run.max_messages)) {
             status = consumer_run_all(&run, config);
         } else {
             consumer_hint(&run, config);
@@ -640,6 +446,7 @@ int tool_console_consumer(int argc, char **argv)
     if (config != NULL) {
         bnb_config_destroy(&config);
     }
+    console_format_release(&run.format);
     bnb_config_destroy(&properties);
     return status;
 }

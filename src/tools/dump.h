@@ -61,8 +61,12 @@ void dump_add_problem(struct dump *dump, enum dump_problem_kind kind, const char
 
 /* Records of a batch, unpacked; 0, or an error. plain is the caller's, and to be released. */
 int dump_unpack(const struct batch *batch, struct writer *plain, struct bytes_view *records);
-/* Prints a message as Kafka's JSON converters do: camelCase, tagged fields only if not default. */
+/* Prints a message as Kafka's JSON converters do: camelCase, tagged fields only if not default.
+ * The first one also reads what classic groups keep as messages in bytes. */
 void dump_json(const struct codec_struct *row, int16_t version, const void *message);
+void dump_json_plain(const struct codec_struct *row, int16_t version, const void *message);
+/* Bytes as the string that Java makes of them. */
+void dump_text(struct bytes_view bytes);
 /* " key: K payload: V" of a data record. */
 void dump_record_data(struct dump *dump, const struct record *record);
 /* " endTxnMarker: ..." and the like of a control record. */

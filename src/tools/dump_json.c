@@ -3,16 +3,22 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/uuid.h"
 #include "protocol/codec_internal.h"
 #include "protocol/messages.h"
+#include "tools/common.h"
 #include "tools/dump.h"
 
 #define NESTED_BYTES_MAX ((size_t)16 << 20)
 
-static void json_struct(const struct codec_struct *row, int16_t version, const void *message);
+/* A message and its version; nested: with those that are in bytes of it. */
+struct json_form {
+    int16_t version;
+    bool nested;
+};
+
+static void json_struct(const struct codec_struct *row, struct json_form form, const void *message);
 
 /* snake_case to camelCase; Kafka's KRaft is one word of ours. */
 static void json_name(const char *name)
@@ -88,36 +94,21 @@ static bool json_nested(const struct codec_field *field, struct bytes_view bytes
     void *message = arena_alloc(&arena, row->size);
     bool known = message != NULL && codec_decode(row, &reader, version, &arena, message) == 0;
     if (known) {
-        json_struct(row, version, message);
+        json_struct(row, (struct json_form){version, true}, message);
     }
     arena_release(&arena);
     return known;
 }
 
-/* As Java prints a double: the fewest digits that read back as the same number, at least one behind
- * the point, and an exponent below 10^-3 and from 10^7 on. */
 static void json_double(double value)
 {
-    char text[32];
-    if (isnan(value) || isinf(value)) {
-        printf("\"%s\"", isnan(value) ? "NaN" : value < 0 ? "-Infinity" : "Infinity");
-        return;
-    }
-    int precision = 0;
-    do {
-        snprintf(text, sizeof text, "%.*e", precision, value);
-    } while (strtod(text, NULL) != value && ++precision < 17);
-    int exponent = (int)strtol(strchr(text, 'e') + 1, NULL, 10);
-    if (value == 0 || (exponent >= -3 && exponent < 7)) {
-        int behind = precision - exponent;
-        printf("%.*f", behind > 1 ? behind : 1, value);
-        return;
-    }
-    *strchr(text, 'e') = '\0';
-    printf("%s%sE%d", text, precision == 0 ? ".0" : "", exponent);
+    char text[TOOLS_NUMBER_BYTES];
+    bool special = isnan(value) || isinf(value);
+    tools_java_double(value, text);
+    printf(special ? "\"%s\"" : "%s", text);
 }
 
-static void json_value(const struct codec_field *field, int16_t version, const void *value)
+static void json_value(const struct codec_field *field, struct json_form form, const void *value)
 {
     const struct bytes_view *bytes = value;
     char id[UUID_TEXT_BYTES];
@@ -150,17 +141,17 @@ static void json_value(const struct codec_field *field, int16_t version, const v
     case CODEC_RECORDS:
         if (bytes->data == NULL) {
             printf("null");
-        } else if (!json_nested(field, *bytes)) {
+        } else if (!form.nested || !json_nested(field, *bytes)) {
             json_base64(bytes->data, bytes->size);
         }
         return;
     case CODEC_STRUCT:
-        json_struct(field->element, version, value);
+        json_struct(field->element, form, value);
         return;
     }
 }
 
-static void json_field(const struct codec_field *field, int16_t version, const void *value)
+static void json_field(const struct codec_field *field, struct json_form form, const void *value)
 {
     if (field->flags & CODEC_ARRAY) {
         const struct codec_array *array = value;
@@ -172,33 +163,33 @@ static void json_field(const struct codec_field *field, int16_t version, const v
         putchar('[');
         for (int32_t i = 0; i < array->count; i++) {
             printf("%s", i > 0 ? "," : "");
-            json_value(field, version, (const uint8_t *)array->items + (size_t)i * size);
+            json_value(field, form, (const uint8_t *)array->items + (size_t)i * size);
         }
         putchar(']');
     } else if (!(field->flags & CODEC_POINTER)) {
-        json_value(field, version, value);
+        json_value(field, form, value);
     } else if (*(void *const *)value == NULL) {
         printf("null");
     } else {
-        json_value(field, version, *(void *const *)value);
+        json_value(field, form, *(void *const *)value);
     }
 }
 
-static void json_struct(const struct codec_struct *row, int16_t version, const void *message)
+static void json_struct(const struct codec_struct *row, struct json_form form, const void *message)
 {
     bool first = true;
     putchar('{');
     for (size_t i = 0; i < row->field_count; i++) {
         const struct codec_field *field = &row->fields[i];
         const void *value = (const uint8_t *)message + field->offset;
-        bool tagged = codec_is_tagged(field, version);
-        bool there = codec_in(field->versions, version) || tagged;
+        bool tagged = codec_is_tagged(field, form.version);
+        bool there = codec_in(field->versions, form.version) || tagged;
         if (!there || (tagged && codec_is_default(field, value))) {
             continue;
         }
         printf("%s", first ? "" : ",");
         json_name(field->name);
-        json_field(field, version, value);
+        json_field(field, form, value);
         first = false;
     }
     putchar('}');
@@ -206,5 +197,10 @@ static void json_struct(const struct codec_struct *row, int16_t version, const v
 
 void dump_json(const struct codec_struct *row, int16_t version, const void *message)
 {
-    json_struct(row, version, message);
+    json_struct(row, (struct json_form){version, true}, message);
+}
+
+void dump_json_plain(const struct codec_struct *row, int16_t version, const void *message)
+{
+    json_struct(row, (struct json_form){version, false}, message);
 }

@@ -93,8 +93,7 @@ static size_t utf8_take(struct bytes_view bytes, bool *is_character)
     return size;
 }
 
-/* Bytes as the string that Java makes of them. */
-static void record_print_text(struct bytes_view bytes)
+void dump_text(struct bytes_view bytes)
 {
     while (bytes.size > 0) {
         bool is_character;
@@ -116,7 +115,7 @@ static void record_print_value(const char *title, enum dump_class class, struct 
     switch (class) {
     case DUMP_CLASS_STRING:
     case DUMP_CLASS_BYTES:
-        record_print_text(bytes);
+        dump_text(bytes);
         return;
     case DUMP_CLASS_INTEGER:
         printf("%d", reader_i32(&reader));

@@ -15,6 +15,17 @@ FILES = {
     "delete-nolist.json": '{"version":1}',
     "delete-bad.json": "{nonsense",
     "delete-nothing.json": "",
+    "delete-comma.json": '{"partitions":[{"topic":"rec","partition":0,"offset":1},],"version":1}',
+    "delete-wide.json": '{"partitions":[{"topic":"rec","partition":4294967296,"offset":1}],"version":1}',
+    "delete-long.json": '{"partitions":[{"topic":"rec","partition":0,"offset":9007199254740993}],"version":1}',
+    "delete-longer.json": '{"partitions":[{"topic":"rec","partition":0,"offset":99999999999999999999}],"version":1}',
+    "delete-half.json": '{"partitions":[{"topic":"rec","partition":0,"offset":1.5}],"version":1}',
+    "delete-text.json": '{"partitions":[{"topic":"rec","partition":"0","offset":1}],"version":1}',
+    "delete-nan.json": '{"partitions":[{"topic":"rec","partition":0,"offset":nan}],"version":1}',
+    "delete-hex.json": '{"partitions":[{"topic":"rec","partition":0,"offset":0x1}],"version":1}',
+    "delete-null.json": '{"partitions":[{"topic":null,"partition":0,"offset":1}],"version":1}',
+    "delete-behind.json": '{"partitions":[],"version":1} x',
+    "delete-version2.json": '{"partitions":[],"version":1.9}',
     "reader.properties": "parse.key=true\nkey.separator=:\n",
     "group.properties": "group.id=of-file\n",
     "formatter.properties": "print.key=true\nkey.separator=-\n",
@@ -24,7 +35,7 @@ S = "--bootstrap-server {server} "
 P = S + "--topic rec "
 FIXTURES = [("topics", S + "--create --topic rec"),
             ("topics", S + "--create --topic rec3 --partitions 3"),
-            ("topics", S + "--create --topic rec-empty")]
+            ("topics", S + "--create --topic rec-empty"), ("topics", S + "--create --topic typed")]
 # Whose cases leave what the cases of a tool read.
 NEEDS = {"console-consumer": ["console-producer"], "get-offsets": ["console-producer"],
          "delete-records": ["console-producer"]}
@@ -65,7 +76,11 @@ PRODUCER = [
     (S + "--topic bad/name --max-block-ms 500", "x\n"),
     (S + "--topic missing --sync --max-block-ms 500", "x\n"),
     ("--bootstrap-server bad --topic rec", "x\n"),
-]
+    (S + "--topic typed", "abcd\nabcdefgh\nab\n?\n\x01\n\x00\n@@@@\n@\x14\x00\x00\x00\x00\x00\x00\n"
+        "1-2-3-4-5\n9C1F3C4E-7B1A-4C2D-9D3B-0123456789ab\n"),
+] + [(P + f"--{name} 4294967297", "wide\n") for name in (
+    "batch-size", "message-send-max-retries", "request-timeout-ms", "socket-buffer-size",
+    "retry-backoff-ms", "timeout", "metadata-expiry-ms", "max-memory-bytes")]
 C = P + "--from-beginning --timeout-ms 4000 "
 G = P + "--timeout-ms 4000 "
 CONSUMER = [
@@ -139,6 +154,29 @@ CONSUMER = [
     S + "--include 'nothing.*' --from-beginning --timeout-ms 500",
     S + "--topic nothing --from-beginning --timeout-ms 500",
 ]
+V = S + "--topic typed --partition 0 --timeout-ms 4000 --value-deserializer "
+T = V + "org.apache.kafka.common.serialization."
+CONSUMER += [T + line for line in (
+    "IntegerDeserializer --offset 0 --max-messages 2", "IntegerDeserializer --offset 0 --max-messages 2 "
+    "--skip-message-on-error", "ShortDeserializer --offset 2 --max-messages 2", "LongDeserializer --offset 1 "
+    "--max-messages 2", "FloatDeserializer --offset 0 --max-messages 2", "FloatDeserializer --offset 6 --max-messages 1",
+    "DoubleDeserializer --offset 1 --max-messages 2 --skip-message-on-error",
+    "DoubleDeserializer --offset 7 --max-messages 1", "BooleanDeserializer --offset 4 --max-messages 2",
+    "BooleanDeserializer --offset 3 --max-messages 2", "BooleanDeserializer --offset 0 --max-messages 1",
+    "UUIDDeserializer --offset 0 --max-messages 1", "UUIDDeserializer --offset 8 --max-messages 2",
+    "VoidDeserializer --offset 0 --max-messages 1", "StringDeserializer --offset 0 --max-messages 1",
+    "BytesDeserializer --offset 3 --max-messages 2", "ByteBufferDeserializer --offset 0 --max-messages 1",
+    "IntegerDeserializer --offset 0 --formatter-property print.key=true --max-messages 1",
+    "IntegerDeserializer --offset 0 --formatter-property print.key=true --max-messages 1 "
+    "--key-deserializer org.apache.kafka.common.serialization.LongDeserializer")] + [
+    V + "IntegerDeserializer --max-messages 1 --offset 0",
+    P + "--partition 4294967296 --offset 0 --timeout-ms 300", C + "--max-messages 4294967297",
+    C + "--max-messages ' 1'", P + "--timeout-ms 4294967297000 --from-beginning --max-messages 1",
+    P + "--timeout-ms 99999999999999999999", P + "--partition 0 --offset 99999999999999999999",
+] + [S + "--topic " + topic + " --from-beginning --timeout-ms 4000 --max-messages 3 --formatter "
+     "org.apache.kafka.tools.consumer." + name for topic, name in
+     (("typed", "OffsetsMessageFormatter"), ("typed", "GroupMetadataMessageFormatter"),
+      ("__consumer_offsets", "TransactionLogMessageFormatter"))]
 OFFSETS = [
     "", "--help", "--version", "--bogus", S, "--topic rec", P, S + "--topic 'rec.*'",
     S + "--topic nope", S + "--topic '['", S + "--topic rec3 --partitions 0,2",
@@ -153,6 +191,10 @@ OFFSETS = [
     P + "--command-config {dir}/client.properties", P + "--command-config {dir}/missing.properties",
     "--bootstrap-server bad --topic rec", P + "extra",
     P + "--topic rec3", P + "--time 1 --time 2",
+    S + "--topic-partitions rec:4294967296", S + "--topic-partitions rec:99999999999999999999",
+    S + "--topic rec --partitions 4294967296", S + "--topic 'rec\\d'", S + "--topic-partitions 'rec\\d:0'",
+    S + "--topic-partitions rec3:0-4294967296", S + "--topic rec3 --partitions 0-2", S + "--topic rec3 --partitions 0,x",
+    S + "--topic rec3 --partitions 0,,2", S + "--topic-partitions '\"rec3\":0'", S + "--topic-partitions 'rec 3:0'", P + "--time 99999999999999999999",
 ]
 D = S + "--offset-json-file {dir}/"
 DELETE = ["", "--help", "--version", "--bogus", S, "--offset-json-file {dir}/delete.json",
@@ -163,6 +205,8 @@ DELETE = ["", "--help", "--version", "--bogus", S, "--offset-json-file {dir}/del
           D + "delete-empty.json", D + "delete-bare.json", D + "delete-missing.json", D + "delete-nolist.json",
           D + "delete-bad.json", D + "delete-nothing.json", S + D + "delete.json", D + "missing.json",
           D + "delete.json --command-config {dir}/missing.properties"]
+DELETE += [D + f"delete-{name}.json" for name in ("comma", "wide", "long", "longer", "half", "text", "nan", "hex",
+                                                  "null", "behind", "version2")]
 CASES = ([("console-producer", *case) for case in PRODUCER]
          + [("console-consumer", line) for line in CONSUMER]
          + [("get-offsets", line) for line in OFFSETS]
