@@ -401,6 +401,16 @@ static int recovery_cut(struct log *log, struct segment *segment, int64_t valid,
     return error;
 }
 
+/* Keeps so many entries of the index of offsets. An Apache Kafka that died leaves zeros at the end of
+ * both indexes, and takes those of a finished segment for entries: for a last time of 0, with which
+ * nothing is found by time and retention takes the segment at once. */
+static int recovery_cut_indexes(struct segment *segment, int64_t count)
+{
+    int64_t times = index_file_count(&segment->times);
+    int error = times < 0 ? (int)times : index_file_truncate(&segment->times, (uint32_t)times);
+    return error == 0 ? index_file_truncate(&segment->offsets, (uint32_t)count) : error;
+}
+
 /* Position and offset of the newest index entry that fits the file. */
 static int recovery_tail(struct segment *segment, int64_t *position, int64_t *next_offset)
 {
@@ -429,7 +439,7 @@ static int recovery_tail(struct segment *segment, int64_t *position, int64_t *ne
             ASSERT(*position == at);
             segment->indexed_offset = last_offset;
             *next_offset = batch.base_offset;
-            return index_file_truncate(&segment->offsets, (uint32_t)count);
+            return recovery_cut_indexes(segment, count);
         }
     }
     *position = 0;

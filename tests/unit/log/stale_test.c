@@ -3,6 +3,7 @@
  * that a reader meets behind a gap. */
 #include "clean_support.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "log/log_internal.h"
@@ -47,6 +48,46 @@ static void stale__a_time_that_was_not_indexed_yet_outlives_the_process(void **s
         assert_int_equal(log_offset_of_max_timestamp(store->log, &found), 0);
         assert_int_equal(found.offset, first + 2 * INDEX_PENDING_MAX);
         assert_int_equal(log_restart_at(store->log, store->model_end), 0);
+        log_abandon(&store->log);
+    }
+}
+
+static void pad(struct store *store, const char *suffix, int64_t size)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/%020d%s", store->directory, 0, suffix);
+    assert_int_equal(truncate(path, size), 0);
+}
+
+static int64_t size_of(struct store *store, const char *suffix)
+{
+    struct stat facts;
+    char path[256];
+    snprintf(path, sizeof path, "%s/%020d%s", store->directory, 0, suffix);
+    assert_int_equal(stat(path, &facts), 0);
+    return facts.st_size;
+}
+
+/* Goal: the zeros that Apache Kafka leaves at the end of both indexes when it dies are gone before
+ * anything is written behind them: it takes those of a finished segment for entries, and with the
+ * last of them for a segment without times, which is too old for any retention. Method: both files
+ * are padded, one of them or none, then the log goes on and rolls. */
+static void stale__zeros_of_a_process_that_died_are_cut(void **state)
+{
+    struct store *store = &((struct fixture *)*state)->store;
+    store->config.index_interval_bytes = 0;
+    for (int padded = 0; padded < 4; padded++) {
+        assert_int_equal(store_open(store, START_KILLED, 0), 0);
+        append_at(store, NOW_MS + padded, 4);
+        assert_int_equal(log_close(&store->log), 0);
+        int64_t offsets = size_of(store, ".index");
+        int64_t times = size_of(store, ".timeindex");
+        assert_true(offsets > 0 && times > 0);
+        pad(store, ".index", padded & 1 ? offsets + 800 : offsets);
+        pad(store, ".timeindex", padded & 2 ? times + 1200 : times);
+        assert_int_equal(store_open(store, START_KILLED, 0), 0);
+        assert_int_equal(size_of(store, ".index"), offsets);
+        assert_int_equal(size_of(store, ".timeindex"), times);
         log_abandon(&store->log);
     }
 }
@@ -140,6 +181,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_aging, fixture_end)
         TEST(stale__a_time_that_was_not_indexed_yet_outlives_the_process),
+        TEST(stale__zeros_of_a_process_that_died_are_cut),
         TEST(stale__snapshots_of_before_do_not_come_back),
         TEST(stale__aborted_transactions_behind_a_gap_are_told),
     };
