@@ -40,14 +40,19 @@ class Skip(Exception):
     """Ends a case without a verdict; its text is the reason."""
 
 
+given_ports = set()
+
+
 def free_port():
-    """Below the ports that the kernel gives to clients, of which other tests have many. Odd: who masks ports
-    in what a program prints does not mean its bounds and times, as 16384 and 30000."""
+    """Below the ports that the kernel gives to clients, of which other tests have many. Each is given once. Odd:
+    who masks ports in what a program prints does not mean its bounds and times, as 16384 and 30000."""
     while True:
         port = random.randrange(15001, 32000, 2)
         with contextlib.suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
-            return port
+            if port not in given_ports:
+                given_ports.add(port)
+                return port
 
 
 def wait_for(condition, seconds=15, what="a condition"):
