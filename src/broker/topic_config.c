@@ -79,6 +79,20 @@ int64_t broker_setting_long(const struct config *config, const struct image *ima
     return number;
 }
 
+bool broker_setting_boolean(const struct config *config, const struct image *image,
+                            const char *name)
+{
+    const struct config_row *row = config_row_find(CONFIG_SCOPE_BROKER, string_view_of(name));
+    bool result = false;
+    struct arena arena;
+    ASSERT(row != NULL);
+    arena_init(&arena, LOOKUP_BYTES_MAX);
+    (void)config_parse_boolean(config_trim(broker_setting_in_force(config, image, row, &arena)),
+                               &result);
+    arena_release(&arena);
+    return result;
+}
+
 struct string_view topic_setting_in_force(const struct config *config, const struct image *image,
                                           struct string_view topic, const struct config_row *row,
                                           struct arena *arena)

@@ -20,6 +20,8 @@ struct string_view broker_setting_in_force(const struct config *config, const st
 /* A number likewise, also one of a listener ("listener.name.x.max.connections"); -1: not set. */
 int64_t broker_setting_long(const struct config *config, const struct image *image,
                             struct string_view name);
+bool broker_setting_boolean(const struct config *config, const struct image *image,
+                            const char *name);
 /* The value of a topic setting in force; image may be NULL. Null when there is none. */
 struct string_view topic_setting_in_force(const struct config *config, const struct image *image,
                                           struct string_view topic, const struct config_row *row,

@@ -2,12 +2,14 @@
 
 #include "base/assert.h"
 #include "broker/broker.h"
+#include "broker/topic_config.h"
 
 bool transaction_is_verified(const struct broker_request *request,
                              enum transaction_support support)
 {
     return support == TRANSACTION_SUPPORT_ADDS ||
-           config_boolean(broker_config(request), "transaction.partition.verification.enable");
+           broker_setting_boolean(broker_config(request), request->shard->image,
+                                  "transaction.partition.verification.enable");
 }
 
 /* What a producer is used to hear. */

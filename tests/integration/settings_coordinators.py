@@ -186,12 +186,20 @@ def producers_that_write_no_more_are_forgotten():
 
 
 def partitions_are_verified_unless_told_otherwise():
-    """An older client writes to a partition that is not in its transaction."""
+    """An older client writes to a partition that is not in its transaction; also when that is altered."""
+    name = "transaction.partition.verification.enable"
     for value, error in (("true", ABORTABLE), ("false", 0)):
-        with serving(f"transaction.partition.verification.enable={value}") as (_, connection):
+        with serving(f"{name}={value}") as (_, connection):
             answer = begin(connection, "id", version=4)
             check(produce(connection, answer["producerId"], answer["producerEpoch"], "id"), error,
                   f"Produce, verification {value}")
+    with serving() as (_, connection):
+        answer = begin(connection, "id", version=4)
+        altered = connection.ask("IncrementalAlterConfigs", 1, {"resources": [{
+            "resourceType": 4, "resourceName": "", "configs": [{"name": name, "configOperation": 0, "value": "false"}]}]})
+        check(altered["responses"][0]["errorCode"], 0, "it is altered")
+        harness.wait_for(lambda: produce(connection, answer["producerId"], answer["producerEpoch"], "id") == 0, 10,
+                         "what is not verified any more")
 
 
 def two_phases_are_behind_their_switches():
