@@ -1,4 +1,4 @@
-"""kafka-transactions, with a transaction that is open, one that is done, and an id that has none."""
+"""kafka-transactions, with a transaction that is open, one that is done, one that hangs, and an id that has none."""
 import pathlib
 import sys
 import time
@@ -8,6 +8,7 @@ from table import lines
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "differential"))
 
 PATIENCE = {3, 6, 14, 15, 16, 51}  # while leaders and the coordinator are found and load, and markers are written
+CONCURRENT, ABORTABLE, HOUR_MS = 51, 120, 3600000
 
 
 def make_state(broker):
@@ -53,7 +54,25 @@ def make_state(broker):
                       lambda answer: answer["errorCode"])
             patiently("EndTxn", 5, {"transactionalId": name, **who, "committed": True},
                       lambda answer: answer["errorCode"])  # until its markers are written
+    make_hanging(patiently, wire)
     side.close()
+
+
+def make_hanging(patiently, wire):
+    """A transaction in the second partition that no coordinator knows of: an older client's that was not verified."""
+    patiently("IncrementalAlterConfigs", 1, {"resources": [{"resourceType": 4, "resourceName": "", "configs": [
+        {"name": "transaction.partition.verification.enable", "configOperation": 0, "value": "false"}]}]},
+        lambda answer: answer["responses"][0]["errorCode"])
+    told = patiently("InitProducerId", 4, {
+        "transactionalId": "lost", "transactionTimeoutMs": 600000, "producerId": -1, "producerEpoch": -1},
+        lambda answer: answer["errorCode"])
+    data = wire.batch([b"x"], told["producerId"], told["producerEpoch"], 0, int(time.time() * 1000) - HOUR_MS, 0x10)
+
+    def error(answer):
+        code = answer["responses"][0]["partitionResponses"][0]["errorCode"]
+        return CONCURRENT if code == ABORTABLE else code  # until the setting is in force
+    patiently("Produce", 11, {"transactionalId": "lost", "acks": -1, "timeoutMs": 9000, "topicData": [
+        {"name": "txn-tool", "partitionData": [{"index": 1, "records": data}]}]}, error)
 
 
 S = "--bootstrap-server {server}"
@@ -107,6 +126,11 @@ S find-hanging --topic txn-tool
 S find-hanging --topic txn-tool --max-transaction-timeout 0
 S find-hanging --topic txn-tool --partition 1
 S find-hanging --broker-id 1
+S find-hanging --topic txn-tool --partition 1 --max-transaction-timeout 0
+S find-hanging --broker-id 1 --max-transaction-timeout 30
+S abort --topic txn-tool --partition 1 --start-offset 0
+S describe-producers --topic txn-tool --partition 1
+S find-hanging --topic txn-tool --max-transaction-timeout 0
 S abort --topic txn-tool --partition 0 --start-offset 77
 S abort --topic txn-tool --partition 0 --start-offset 2
 S describe-producers --topic txn-tool --partition 0
