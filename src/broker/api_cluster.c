@@ -33,6 +33,44 @@ static void fail_elect_leaders(struct broker_request *request, int16_t error)
     broker_respond(request, &response);
 }
 
+static void fail_reassignments(struct broker_request *request, int16_t error)
+{
+    const struct alter_partition_reassignments_request *asked = request->message;
+    struct alter_partition_reassignments_response response;
+    alter_partition_reassignments_response_default(&response);
+    response.error_code = error;
+    response.error_message = (struct string_view){NULL, 0};
+    int32_t count = asked->topics.count > 0 ? asked->topics.count : 0;
+    response.responses.items = arena_array(&request->arena, (size_t)count,
+                                           sizeof(*response.responses.items));
+    for (int32_t i = 0; i < count && !request->arena.failed; i++) {
+        int32_t partition_count = asked->topics.items[i].partitions.count;
+        struct alter_partition_reassignments_response_reassignable_topic_response *result =
+            &response.responses.items[i];
+        result->name = asked->topics.items[i].name;
+        result->partitions.items = arena_array(&request->arena, (size_t)partition_count,
+                                               sizeof(*result->partitions.items));
+        for (int32_t j = 0; j < partition_count && !request->arena.failed; j++) {
+            result->partitions.items[j].partition_index =
+                asked->topics.items[i].partitions.items[j].partition_index;
+            result->partitions.items[j].error_code = error;
+            result->partitions.items[j].error_message = (struct string_view){NULL, 0};
+        }
+        result->partitions.count = partition_count;
+    }
+    response.responses.count = count;
+    if (request->arena.failed) {
+        broker_respond_close(request);
+        return;
+    }
+    broker_respond(request, &response);
+}
+
+void api_alter_partition_reassignments(struct broker_request *request)
+{
+    forward_request(request, request->message, fail_reassignments);
+}
+
 void api_elect_leaders(struct broker_request *request)
 {
     forward_request(request, request->message, fail_elect_leaders);

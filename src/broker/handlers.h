@@ -49,6 +49,7 @@ void api_delete_topics(struct broker_request *request);
 void api_create_partitions(struct broker_request *request);
 
 /* api_cluster.c */
+void api_alter_partition_reassignments(struct broker_request *request);
 void api_elect_leaders(struct broker_request *request);
 
 /* api_controller.c: DescribeCluster on a controller's listener. */

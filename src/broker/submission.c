@@ -1,4 +1,6 @@
 /* Requests to the controller on behalf of a client: to shard 0, and back to the client's shard. */
+#include <string.h>
+
 #include "base/assert.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -75,6 +77,20 @@ static void forward_submit(struct loop_mail *mail)
     options->submit(options->context, &forward->submission);
 }
 
+/* Who gives no time has had it all when the controller looks: as in Apache Kafka, whose events have a
+ * deadline, nothing is done. These two have none there. */
+static bool has_time(int16_t api_key, const void *asked)
+{
+    const struct dispatch_row *row = dispatch_find(DISPATCH_CONTROLLER, api_key);
+    const struct codec_field *field = row == NULL ? NULL : api_timeout_field(row->request);
+    int32_t timeout_ms = 1;
+    if (field != NULL && api_key != API_UPDATE_FEATURES &&
+        api_key != API_LIST_PARTITION_REASSIGNMENTS) {
+        memcpy(&timeout_ms, (const uint8_t *)asked + field->offset, sizeof timeout_ms);
+    }
+    return timeout_ms > 0;
+}
+
 void broker_forward(struct broker_request *request, int16_t api_key, int16_t api_version,
                     const void *forwarded,
                     void (*done)(struct broker_request *request, void *context, int16_t error,
@@ -82,8 +98,9 @@ void broker_forward(struct broker_request *request, int16_t api_key, int16_t api
                     void *context)
 {
     struct forward *forward = arena_alloc(&request->arena, sizeof *forward);
-    if (forward == NULL) {
-        done(request, context, KAFKA_UNKNOWN_SERVER_ERROR, NULL);
+    bool in_time = has_time(api_key, forwarded);
+    if (forward == NULL || !in_time) {
+        done(request, context, in_time ? KAFKA_UNKNOWN_SERVER_ERROR : KAFKA_REQUEST_TIMED_OUT, NULL);
         return;
     }
     *forward = (struct forward){

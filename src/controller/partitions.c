@@ -244,7 +244,9 @@ void controller_alter_reassignments(struct controller *controller, struct contro
         return;
     }
     alter_partition_reassignments_response_default(response);
-    response->error_message = (struct string_view){NULL, 0};
+    if (asked->topics.count > 0) { /* else it stays the empty text of the default, as there */
+        response->error_message = (struct string_view){NULL, 0};
+    }
     response->allow_replication_factor_change = asked->allow_replication_factor_change;
     call->response = response;
     size_t count = asked->topics.count > 0 ? (size_t)asked->topics.count : 0;

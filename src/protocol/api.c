@@ -14,16 +14,27 @@ const struct api_row *api_find(int16_t key)
     return NULL;
 }
 
-const struct codec_field *api_error_field(const struct codec_struct *response)
+static const struct codec_field *api_field(const struct codec_struct *message, uint8_t kind,
+                                           const char *name)
 {
-    for (uint16_t i = 0; i < response->field_count; i++) {
-        const struct codec_field *field = &response->fields[i];
-        if (field->kind == CODEC_INT16 && (field->flags & CODEC_ARRAY) == 0 &&
-            strcmp(field->name, "error_code") == 0) {
+    for (uint16_t i = 0; i < message->field_count; i++) {
+        const struct codec_field *field = &message->fields[i];
+        if (field->kind == kind && (field->flags & CODEC_ARRAY) == 0 &&
+            strcmp(field->name, name) == 0) {
             return field;
         }
     }
     return NULL;
+}
+
+const struct codec_field *api_error_field(const struct codec_struct *response)
+{
+    return api_field(response, CODEC_INT16, "error_code");
+}
+
+const struct codec_field *api_timeout_field(const struct codec_struct *request)
+{
+    return api_field(request, CODEC_INT32, "timeout_ms");
 }
 
 static bool api_is_flexible(int16_t key, int16_t version)

@@ -22,6 +22,8 @@ extern const struct api_row protocol_apis[API_COUNT];
 const struct api_row *api_find(int16_t key);
 /* Where a response says what is wrong with the whole request; NULL when it has no such field. */
 const struct codec_field *api_error_field(const struct codec_struct *response);
+/* Where a request says how many ms it may take; NULL when it has no such field. */
+const struct codec_field *api_timeout_field(const struct codec_struct *request);
 /* Reads the header in the form that its own api key and version call for; strings are borrowed.
  * 0; ERR_UNSUPPORTED for an API or version that is not in the table, with key, version and
  * correlation id filled in; ERR_CORRUPT when it is cut short. */

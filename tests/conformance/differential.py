@@ -21,7 +21,7 @@ import codec  # noqa: E402
 import sides  # noqa: E402
 
 FAMILIES = ("topics", "data", "settings", "cluster", "groups", "races", "consumers",
-            "reconciliations", "transactions")
+            "reconciliations", "transactions", "forms")
 CONTROLLER_FAMILIES = ("controller",)  # asked on the listener of controllers
 LAST_FAMILIES = ("failed",)  # a directory fails and both are started anew
 LISTED = HERE.parent.parent / "docs" / "compatibility.md"
