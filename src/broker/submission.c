@@ -77,8 +77,8 @@ static void forward_submit(struct loop_mail *mail)
     options->submit(options->context, &forward->submission);
 }
 
-/* Who gives no time has had it all when the controller looks: as in Apache Kafka, whose events have a
- * deadline, nothing is done. These two have none there. */
+/* Who gives no time has had it all when the controller looks: as in Apache Kafka, whose events have
+ * a deadline, nothing is done. These two have none there. */
 static bool has_time(int16_t api_key, const void *asked)
 {
     const struct dispatch_row *row = dispatch_find(DISPATCH_CONTROLLER, api_key);
@@ -100,7 +100,8 @@ void broker_forward(struct broker_request *request, int16_t api_key, int16_t api
     struct forward *forward = arena_alloc(&request->arena, sizeof *forward);
     bool in_time = has_time(api_key, forwarded);
     if (forward == NULL || !in_time) {
-        done(request, context, in_time ? KAFKA_UNKNOWN_SERVER_ERROR : KAFKA_REQUEST_TIMED_OUT, NULL);
+        done(request, context, in_time ? KAFKA_UNKNOWN_SERVER_ERROR : KAFKA_REQUEST_TIMED_OUT,
+             NULL);
         return;
     }
     *forward = (struct forward){

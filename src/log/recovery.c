@@ -401,9 +401,9 @@ static int recovery_cut(struct log *log, struct segment *segment, int64_t valid,
     return error;
 }
 
-/* Keeps so many entries of the index of offsets. An Apache Kafka that died leaves zeros at the end of
- * both indexes, and takes those of a finished segment for entries: for a last time of 0, with which
- * nothing is found by time and retention takes the segment at once. */
+/* Keeps so many entries of the index of offsets. An Apache Kafka that died leaves zeros at the end
+ * of both indexes, and takes those of a finished segment for entries: for a last time of 0, with
+ * which nothing is found by time and retention takes the segment at once. */
 static int recovery_cut_indexes(struct segment *segment, int64_t count)
 {
     int64_t times = index_file_count(&segment->times);
