@@ -1,17 +1,17 @@
 #include "base/reader.h"
 
-uint64_t reader_leb128_long(struct reader *reader, unsigned max_bytes)
+struct reader_leb128 reader_leb128_long(const uint8_t *bytes, const uint8_t *end,
+                                        unsigned max_bytes)
 {
     uint64_t value = 0;
-    for (unsigned i = 0; i < max_bytes; i++) {
-        uint8_t byte = reader_u8(reader);
+    for (unsigned i = 0; i < max_bytes && bytes < end; i++) {
+        uint8_t byte = *bytes++;
         value |= (uint64_t)(byte & 0x7f) << (7 * i);
         if ((byte & 0x80) == 0) {
-            return reader->failed ? 0 : value;
+            return (struct reader_leb128){value, bytes};
         }
     }
-    reader->failed = true;
-    return 0;
+    return (struct reader_leb128){0, NULL};
 }
 
 double reader_f64(struct reader *reader)

@@ -61,8 +61,14 @@ static inline int64_t reader_i64(struct reader *reader) { return (int64_t)reader
 static inline bool reader_bool(struct reader *reader) { return reader_u8(reader) != 0; }
 double reader_f64(struct reader *reader);
 struct uuid reader_uuid(struct reader *reader);
-/* LEB128 of at most max_bytes, of any length. */
-uint64_t reader_leb128_long(struct reader *reader, unsigned max_bytes);
+/* LEB128 of any length up to max_bytes, between bytes and end; next is NULL when there is none. It
+ * takes no reader, so that one that walks over many stays in registers. */
+struct reader_leb128 {
+    uint64_t value;
+    const uint8_t *next;
+};
+struct reader_leb128 reader_leb128_long(const uint8_t *bytes, const uint8_t *end,
+                                        unsigned max_bytes);
 static inline uint64_t reader_leb128(struct reader *reader, unsigned max_bytes)
 {
     /* Most have one byte, and most others two. */
@@ -75,7 +81,10 @@ static inline uint64_t reader_leb128(struct reader *reader, unsigned max_bytes)
         reader->cursor = bytes + 2;
         return (bytes[0] & 0x7fu) | (uint64_t)bytes[1] << 7;
     }
-    return reader_leb128_long(reader, max_bytes);
+    struct reader_leb128 taken = reader_leb128_long(bytes, reader->end, max_bytes);
+    reader->failed |= taken.next == NULL;
+    reader->cursor = taken.next != NULL ? taken.next : reader->end;
+    return taken.value;
 }
 /* At most 5 bytes. */
 static inline uint32_t reader_uvarint(struct reader *reader)

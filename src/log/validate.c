@@ -69,7 +69,8 @@ int validate_client_batch(const struct log_config *config, uint8_t *data, size_t
 /* One walk over the records of a batch. */
 struct validate_walk {
     const struct log_config *config;
-    int64_t now_ms;
+    int64_t earliest_ms; /* that a record may have */
+    int64_t latest_ms;
     int64_t max_timestamp_ms;
     bool sequential; /* offsets are base, base + 1, ... */
     bool timestamp_error;
@@ -102,9 +103,7 @@ static void walk_record(struct validate_walk *walk, const struct batch *batch,
     int64_t timestamp_ms = record->timestamp_ms;
     bool append_time = (batch->attributes & BATCH_LOG_APPEND_TIME) != 0;
     if (!config->log_append_time && timestamp_ms != -1) {
-        /* Differences of int64 may overflow; these are exact. */
-        __int128 behind = (__int128)walk->now_ms - timestamp_ms;
-        if (behind > config->timestamp_before_max_ms || -behind > config->timestamp_after_max_ms) {
+        if (timestamp_ms < walk->earliest_ms || timestamp_ms > walk->latest_ms) {
             walk->timestamp_error = true;
             walk_reject(walk, index, LOG_RECORD_TIMESTAMP, timestamp_ms);
             return;
@@ -119,23 +118,63 @@ static void walk_record(struct validate_walk *walk, const struct batch *batch,
     }
 }
 
+/* The same for a run of records. False, with nothing done: one of them has to be rejected. */
+static bool walk_run(struct validate_walk *walk, const struct record_run *run)
+{
+    const struct log_config *config = walk->config;
+    if (run->count == 0) {
+        return true;
+    }
+    if ((config->clean_compact && !run->keyed) ||
+        (!config->log_append_time &&
+         (run->earliest_ms < walk->earliest_ms || run->latest_ms > walk->latest_ms))) {
+        return false;
+    }
+    walk->sequential &= run->sequential;
+    if (run->latest_ms > walk->max_timestamp_ms) {
+        walk->max_timestamp_ms = run->latest_ms;
+    }
+    return true;
+}
+
+/* Walks all records, those that are alike in runs if it may: 0, ERR_CORRUPT, or 1: one of a run has
+ * to be rejected. */
+static int walk_all(struct validate_walk *walk, const struct batch *batch,
+                    struct bytes_view records, bool in_runs)
+{
+    struct record_iter iter;
+    struct record record;
+    struct record_run run;
+    int more;
+    record_iter_init(&iter, batch, records);
+    do {
+        if (in_runs) {
+            record_iter_run(&iter, &run);
+            if (!walk_run(walk, &run)) {
+                return 1;
+            }
+        }
+        more = record_iter_next(&iter, &record);
+        if (more == 1) {
+            walk_record(walk, batch, &record, iter.next_index - 1);
+        }
+    } while (more == 1);
+    ASSERT(more != 0 || iter.next_index == batch->record_count);
+    return more;
+}
+
 /* Walks all records: 0 or a wire error. */
 static int walk_records(struct validate_walk *walk, const struct batch *batch,
                         struct bytes_view records)
 {
-    struct record_iter iter;
-    struct record record;
-    record_iter_init(&iter, batch, records);
-    int more;
-    int32_t index = 0;
-    while ((more = record_iter_next(&iter, &record)) == 1) {
-        walk_record(walk, batch, &record, index);
-        index++;
+    int error = walk_all(walk, batch, records, true);
+    if (error == 1) {
+        walk->result->record_error_count = 0; /* all are told, in their order */
+        error = walk_all(walk, batch, records, false);
     }
-    if (more != 0) {
+    if (error != 0) {
         return err_from_wire(KAFKA_INVALID_RECORD);
     }
-    ASSERT(index == batch->record_count);
     if (walk->result->record_error_count > 0) {
         return err_from_wire(walk->timestamp_error ? KAFKA_INVALID_TIMESTAMP
                                                    : KAFKA_INVALID_RECORD);
@@ -251,13 +290,23 @@ static void stamp(uint8_t *data, struct batch *batch, const struct log_config *c
     ASSERT_SLOW(batch_crc_holds(data, batch));
 }
 
+/* a + b, or what is nearest to it. */
+static int64_t sum_saturated(int64_t a, int64_t b)
+{
+    int64_t sum;
+    return !__builtin_add_overflow(a, b, &sum) ? sum : b < 0 ? INT64_MIN : INT64_MAX;
+}
+
 static int validate_walked(const struct log_config *config,
                            const struct log_append_options *options, int64_t base_offset,
                            uint8_t *data, struct batch *batch, struct bytes_view records,
                            struct writer *rebuilt, struct log_append_result *result)
 {
     struct validate_walk walk = {.config = config,
-                                 .now_ms = options->now_ms,
+                                 .earliest_ms = sum_saturated(
+                                     options->now_ms, -config->timestamp_before_max_ms),
+                                 .latest_ms = sum_saturated(options->now_ms,
+                                                            config->timestamp_after_max_ms),
                                  .max_timestamp_ms = -1,
                                  .sequential = true,
                                  .result = result};

@@ -101,6 +101,14 @@ static void walk_records(const struct batch *batch, struct bytes_view plain)
             fuzz_require(++headers <= record.header_count, "no more headers than the record says");
         }
     }
+    bool sound = iter.next_index == batch->record_count && !iter.reader.failed;
+    struct record_run run;
+    record_iter_init(&iter, batch, plain);
+    do {
+        record_iter_run(&iter, &run);
+    } while (record_iter_next(&iter, &record) == 1);
+    fuzz_require(sound == (iter.next_index == batch->record_count && !iter.reader.failed),
+                 "runs are as sound as their records");
 }
 
 void fuzz_batch(const uint8_t *data, size_t size)

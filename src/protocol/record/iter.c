@@ -85,6 +85,94 @@ int record_iter_next(struct record_iter *iter, struct record *record)
     return result;
 }
 
+#define VARINT_SHORT_BYTES 3
+/* What a plain record has in front of its key at most: the attributes and four varints. */
+#define RECORD_PLAIN_BYTES (4 * VARINT_SHORT_BYTES + 1)
+
+/* An unsigned varint of at most three bytes, which can be read: what is behind it, or NULL. */
+static inline const uint8_t *varint_short(const uint8_t *at, uint32_t *value)
+{
+    *value = at[0];
+    if (at[0] < 0x80) {
+        return at + 1;
+    }
+    *value += ((uint32_t)at[1] << 7) - 0x80;
+    if (at[1] < 0x80) {
+        return at + 2;
+    }
+    *value += ((uint32_t)at[2] << 14) - 0x4000;
+    return at[2] < 0x80 ? at + 3 : NULL;
+}
+
+/* What the walk needs of a plain record, as it is in the batch. */
+struct record_plain {
+    uint32_t timestamp;
+    uint32_t offset;
+    uint32_t key;
+};
+
+/* What is behind the plain record at at, or NULL: it is another one, or damaged. */
+static inline const uint8_t *record_plain_read(const uint8_t *at, const uint8_t *end,
+                                               struct record_plain *record)
+{
+    uint32_t length, value;
+    if (end - at < RECORD_PLAIN_BYTES || (at = varint_short(at, &length)) == NULL ||
+        (length & 1) != 0 || (size_t)(end - at) < length >> 1) {
+        return NULL;
+    }
+    const uint8_t *record_end = at + (length >> 1);
+    at = varint_short(at + 1, &record->timestamp);
+    if (at == NULL || (at = varint_short(at, &record->offset)) == NULL ||
+        (at = varint_short(at, &record->key)) == NULL) {
+        return NULL;
+    }
+    size_t key_size = record->key & 1 ? 0 : record->key >> 1;
+    if ((size_t)(end - at) < key_size + VARINT_SHORT_BYTES ||
+        (at = varint_short(at + key_size, &value)) == NULL) {
+        return NULL;
+    }
+    ptrdiff_t value_size = value & 1 ? 0 : value >> 1;
+    /* The count of headers is what is left: a zero. */
+    return record_end - at == value_size + 1 && at[value_size] == 0 ? record_end : NULL;
+}
+
+void record_iter_run(struct record_iter *iter, struct record_run *run)
+{
+    const struct batch *batch = iter->batch;
+    const uint8_t *at = iter->reader.cursor;
+    int32_t first = iter->next_index;
+    int32_t index = first;
+    int32_t least = INT32_MAX;
+    int32_t most = INT32_MIN;
+    uint32_t missing = 0; /* bit 0: keys; others: offsets */
+    struct record_plain record;
+    const uint8_t *next;
+    while (index < batch->record_count &&
+           (next = record_plain_read(at, iter->reader.end, &record)) != NULL) {
+        int32_t timestamp = (int32_t)(record.timestamp >> 1 ^ -(record.timestamp & 1));
+        least = timestamp < least ? timestamp : least;
+        most = timestamp > most ? timestamp : most;
+        missing |= (record.key & 1) | (record.offset ^ (uint32_t)index << 1);
+        at = next;
+        index++;
+    }
+    int64_t base_ms = batch->base_timestamp_ms;
+    bool wraps = base_ms > INT64_MAX / 2 || base_ms < INT64_MIN / 2; /* it might */
+    if (index == first || wraps || iter->reader.failed ||
+        (batch->attributes & BATCH_LOG_APPEND_TIME) != 0) {
+        run->count = 0;
+        return;
+    }
+    *run = (struct record_run){.count = index - first,
+                               .earliest_ms = base_ms + least,
+                               .latest_ms = base_ms + most,
+                               .sequential = (missing & ~1u) == 0,
+                               .keyed = (missing & 1) == 0};
+    iter->reader.cursor = at;
+    iter->next_index = index;
+    reader_init(&iter->headers, at, 0);
+}
+
 int record_iter_next_header(struct record_iter *iter, struct record_header *header)
 {
     return reader_left(&iter->headers) > 0 && record_iter_header(&iter->headers, header) ? 1 : 0;

@@ -117,6 +117,122 @@ static void record_iter__damaged_records_never_leave_their_bytes(void **state)
     writer_release(&writer);
 }
 
+/* What a walk over all records tells, in runs or one by one. */
+static struct record_run walk(const struct batch *batch, struct bytes_view records, bool in_runs,
+                              int *end)
+{
+    struct record_run all = {0, INT64_MAX, INT64_MIN, true, true};
+    struct record_run run = {0};
+    struct record_iter iter;
+    struct record record;
+    record_iter_init(&iter, batch, records);
+    do {
+        if (in_runs) {
+            record_iter_run(&iter, &run);
+        }
+        if (run.count > 0) {
+            all.earliest_ms = run.earliest_ms < all.earliest_ms ? run.earliest_ms
+                                                                : all.earliest_ms;
+            all.latest_ms = run.latest_ms > all.latest_ms ? run.latest_ms : all.latest_ms;
+            all.sequential &= run.sequential;
+            all.keyed &= run.keyed;
+        }
+        *end = record_iter_next(&iter, &record);
+        if (*end == 1) {
+            all.earliest_ms = record.timestamp_ms < all.earliest_ms ? record.timestamp_ms
+                                                                    : all.earliest_ms;
+            all.latest_ms = record.timestamp_ms > all.latest_ms ? record.timestamp_ms
+                                                                : all.latest_ms;
+            all.sequential &= record.offset == batch->base_offset + iter.next_index - 1;
+            all.keyed &= record.key.data != NULL;
+        }
+    } while (*end == 1);
+    all.count = iter.next_index;
+    return all;
+}
+
+static uint32_t next_random(uint32_t *random)
+{
+    *random = *random * 1664525 + 1013904223;
+    return *random >> 8;
+}
+
+/* A batch of records most of which are plain. */
+static void build_random(struct writer *writer, uint32_t *random)
+{
+    static const struct record_header headers[] = {{{"h", 1}, {(const uint8_t *)"v", 1}}};
+    static uint8_t bytes[20000];
+    static const size_t sizes[] = {0, 1, 2, 62, 63, 64, 100, 8190, 8192, 20000};
+    struct batch header = batch_header_empty(1000);
+    struct batch_builder builder;
+    header.base_timestamp_ms = next_random(random) % 20 == 0 ? INT64_MAX - 2 : 5000000;
+    header.attributes = next_random(random) % 20 == 0 ? BATCH_LOG_APPEND_TIME : 0;
+    batch_builder_init(&builder, writer, &header);
+    uint32_t count = next_random(random) % 200 + 1;
+    uint32_t oddity = next_random(random) % 4 == 0 ? 5 : 1000;
+    int64_t offset = 1000;
+    for (uint32_t i = 0; i < count; i++) {
+        size_t key_size = sizes[next_random(random) % 4];
+        size_t value_size = sizes[next_random(random) % (oddity == 5 ? 10 : 7)];
+        struct record record = {.offset = offset++,
+                                .timestamp_ms = header.base_timestamp_ms +
+                                                next_random(random) % 3,
+                                .key = {bytes, key_size},
+                                .value = {bytes, value_size}};
+        if (next_random(random) % oddity == 0) {
+            record.key = (struct bytes_view){NULL, 0};
+        }
+        if (next_random(random) % oddity == 1) {
+            record.headers = headers;
+            record.header_count = 1;
+        }
+        if (next_random(random) % oddity == 2) {
+            record.timestamp_ms -= (int64_t)(next_random(random) % 3000000);
+            offset += next_random(random) % 2000000;
+        }
+        batch_builder_add(&builder, &record);
+    }
+    assert_int_equal(batch_builder_finish(&builder), 0);
+}
+
+static void record_iter__runs_tell_what_the_records_would(void **state)
+{
+    (void)state;
+    uint32_t random = 7;
+    for (int round = 0; round < 3000; round++) {
+        struct writer writer;
+        struct batch batch;
+        int ends[2];
+        writer_init(&writer, 16 << 20);
+        build_random(&writer, &random);
+        assert_int_equal(batch_decode(writer.data, writer.size, &batch), 0);
+        size_t size = batch.size_bytes - BATCH_HEADER_BYTES;
+        if (round % 3 == 0) { /* a damaged one, in memory that ends where it does */
+            writer.data[BATCH_HEADER_BYTES + next_random(&random) % size] ^=
+                (uint8_t)(1u << next_random(&random) % 8);
+        }
+        if (round % 9 == 0) {
+            size = next_random(&random) % size;
+        }
+        uint8_t *exact = mem_alloc(size + 1);
+        memcpy(exact, writer.data + BATCH_HEADER_BYTES, size);
+        exact = mem_realloc(exact, size > 0 ? size : 1);
+        struct bytes_view records = {exact, size};
+        struct record_run one_by_one = walk(&batch, records, false, &ends[0]);
+        struct record_run in_runs = walk(&batch, records, true, &ends[1]);
+        assert_int_equal(ends[1], ends[0]);
+        if (ends[0] == 0) {
+            assert_int_equal(in_runs.count, one_by_one.count);
+            assert_int_equal(in_runs.earliest_ms, one_by_one.earliest_ms);
+            assert_int_equal(in_runs.latest_ms, one_by_one.latest_ms);
+            assert_int_equal(in_runs.sequential, one_by_one.sequential);
+            assert_int_equal(in_runs.keyed, one_by_one.keyed);
+        }
+        mem_free(exact);
+        writer_release(&writer);
+    }
+}
+
 static void batch__patches_keep_the_crc_valid(void **state)
 {
     (void)state;
@@ -151,6 +267,7 @@ int main(void)
         cmocka_unit_test(batch__is_read_back_as_built),
         cmocka_unit_test(batch__every_truncation_and_flipped_bit_is_found),
         cmocka_unit_test(record_iter__damaged_records_never_leave_their_bytes),
+        cmocka_unit_test(record_iter__runs_tell_what_the_records_would),
         cmocka_unit_test(batch__patches_keep_the_crc_valid),
         cmocka_unit_test(batch__sequences_wrap_to_zero),
     };
