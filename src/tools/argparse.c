@@ -201,18 +201,25 @@ static int argparse_unknown(const struct argparse *parser, const struct argparse
 }
 
 static bool argparse_converts(const struct argparse_command *command, const char *name,
-                              const char *value, const char **type)
+                              const char *value, const char **type, const char **why)
 {
     char *end;
     errno = 0;
+    *why = "For input string: \"%s\"";
     if (argparse_in(command->doubles, name)) {
         *type = "Double";
         (void)strtod(value, &end);
-    } else if (argparse_in(command->integers, name) || argparse_in(command->longs, name)) {
+    } else if (argparse_in(command->integers, name) || argparse_in(command->longs, name) ||
+               argparse_in(command->shorts, name)) {
         bool is_long = argparse_in(command->longs, name);
-        *type = is_long ? "Long" : "Integer";
+        bool is_short = argparse_in(command->shorts, name);
+        *type = is_long ? "Long" : is_short ? "Short" : "Integer";
         long long number = strtoll(value, &end, 10);
         if (!is_long && (number > INT32_MAX || number < INT32_MIN)) {
+            return false;
+        }
+        if (is_short && *end == '\0' && (number > INT16_MAX || number < INT16_MIN)) {
+            *why = "Value out of range. Value:\"%s\" Radix:10";
             return false;
         }
     } else {
@@ -264,10 +271,12 @@ static int argparse_add(const struct argparse *parser, const struct argparse_com
 {
     char name[NAME_BYTES];
     const char *type;
-    if (value != NULL && !argparse_converts(command, option->name, value, &type)) {
-        return argparse_mistake(parser, command, "argument %s: could not convert '%s' to %s (For "
-                                "input string: \"%s\")", argparse_name(command, option->name, name),
-                                value, type, value);
+    const char *why;
+    if (value != NULL && !argparse_converts(command, option->name, value, &type, &why)) {
+        char told[ARGS_ERROR_BYTES];
+        snprintf(told, sizeof told, why, value);
+        return argparse_mistake(parser, command, "argument %s: could not convert '%s' to %s (%s)",
+                                argparse_name(command, option->name, name), value, type, told);
     }
     if (args->count == ARGS_GIVEN_MAX) {
         return argparse_mistake(parser, command, "too many arguments");

@@ -16,6 +16,7 @@ struct argparse_command {
     const char *const *one_of;         /* at most one of these */
     bool one_of_required;
     const char *const *integers;       /* these take an int */
+    const char *const *shorts;
     const char *const *longs;
     const char *const *doubles;
 };

@@ -485,17 +485,17 @@ void tools_table_row(struct tools_table *table, const char *const *cells)
 
 void tools_table_print(const struct tools_table *table, const char *suffix)
 {
-    for (size_t row = 0; row < table->row_count; row++) {
-        for (size_t column = 0; column < table->column_count; column++) {
-            size_t width = 0;
-            for (size_t other = 0; other < table->row_count; other++) {
-                const char *cell = table->cells[other * table->column_count + column];
-                size_t size = cell != NULL ? strlen(cell) : 0;
-                width = size > width ? size : width;
-            }
-            const char *cell = table->cells[row * table->column_count + column];
-            printf("%-*s%s", (int)width, cell != NULL ? cell : "", suffix);
-        }
-        putchar('\n');
+    size_t count = table->row_count * table->column_count;
+    int *widths = mem_need((table->column_count + 1) * sizeof *widths);
+    for (size_t i = 0; i < count; i++) {
+        int size = table->cells[i] != NULL ? (int)strlen(table->cells[i]) : 0;
+        int *width = &widths[i % table->column_count];
+        *width = size > *width ? size : *width;
     }
+    for (size_t i = 0; i < count; i++) {
+        size_t column = i % table->column_count;
+        printf("%-*s%s%s", widths[column], table->cells[i] != NULL ? table->cells[i] : "", suffix,
+               column + 1 == table->column_count ? "\n" : "");
+    }
+    mem_free(widths);
 }

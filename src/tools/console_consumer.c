@@ -207,7 +207,12 @@ static int consumer_poll(struct consumer_run *run, int64_t wait_ms, bool times_o
         }
     }
     /* What is there is shown before the next wait. */
-    return fflush(stdout) != 0 ? 1 : 0;
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "Unable to write to standard out, closing consumer.\n");
+        consumer_unread(run, records, count); /* nobody knows how much of it was shown */
+        return 1;
+    }
+    return 0;
 }
 
 static int consumer_loop(struct consumer_run *run)
@@ -376,6 +381,7 @@ static int consumer_run_all(struct consumer_run *run, const struct bnb_config *c
     sigemptyset(&run->signals);
     sigaddset(&run->signals, SIGINT);
     sigaddset(&run->signals, SIGTERM);
+    signal(SIGPIPE, SIG_IGN); /* whoever stops reading ends it in order: it leaves its group */
     /* Before the network thread starts, so that it inherits the mask. */
     pthread_sigmask(SIG_BLOCK, &run->signals, NULL);
     if (bnb_consumer_create(config, &run->consumer, &error) != 0) {

@@ -10,7 +10,6 @@
 #include "tools/tools.h"
 
 #define LINE_BYTES_MAX ((size_t)1 << 30)
-#define LINE_HEADERS_MAX 256
 
 static const struct args_option producer_options[] = {
     {"batch-size", 0, ARGS_VALUE, "Integer: size",
@@ -91,7 +90,8 @@ struct line_reader {
     const char *null_marker;
     int64_t line_number;
     struct writer line;
-    struct bnb_header headers[LINE_HEADERS_MAX];
+    struct bnb_header *headers; /* of the line */
+    size_t headers_capacity;
 };
 struct producer_run {
     struct args args;
@@ -137,13 +137,14 @@ static bool reader_line(struct line_reader *reader)
     bool any = false;
     while ((byte = getc_unlocked(stdin)) != EOF) {
         any = true;
+        if (byte == '\r' && (byte = getc_unlocked(stdin)) != '\n') {
+            (void)ungetc(byte, stdin); /* a line may end with it alone, as in Java */
+            break;
+        }
         if (byte == '\n') {
             break;
         }
         writer_i8(&reader->line, (int8_t)byte);
-    }
-    if (reader->line.size > 0 && reader->line.data[reader->line.size - 1] == '\r') {
-        reader->line.size--;
     }
     writer_i8(&reader->line, 0);
     reader->line_number++;
@@ -171,7 +172,7 @@ static bool reader_is_null(const struct line_reader *reader, const char *text)
 static bool reader_headers(struct line_reader *reader, char *text,
                            struct bnb_producer_record *record)
 {
-    while (text != NULL && *text != '\0' && record->header_count < LINE_HEADERS_MAX) {
+    while (text != NULL && *text != '\0') {
         char *rest = text;
         char *one = reader_cut(&rest, reader->headers_separator);
         char *value = one != NULL ? one : text;
@@ -187,6 +188,11 @@ static bool reader_headers(struct line_reader *reader, char *text,
             continue;
         }
         bool is_null = reader_is_null(reader, value);
+        if (mem_grow((void **)&reader->headers, &reader->headers_capacity,
+                     (size_t)record->header_count + 1, sizeof *reader->headers) != 0) {
+            fprintf(stderr, "out of memory\n");
+            return false;
+        }
         reader->headers[record->header_count++] =
             (struct bnb_header){key, is_null ? NULL : value, is_null ? 0 : strlen(value)};
     }
@@ -432,6 +438,7 @@ int tool_console_producer(int argc, char **argv)
         reader_setup(&run.reader, properties);
         status = producer_lines(&run);
         writer_release(&run.reader.line);
+        mem_free(run.reader.headers);
         bnb_producer_close(&run.producer, -1);
     }
     bnb_config_destroy(&config);

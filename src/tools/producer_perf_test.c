@@ -232,6 +232,16 @@ static void perf_payload(struct perf_run *run, int64_t index, struct bnb_produce
     record->value = run->payload;
 }
 
+/* Of the character at text, in UTF-8. */
+static size_t character_bytes(const char *text)
+{
+    size_t size = 1;
+    while (((unsigned char)text[size] & 0xc0) == 0x80) {
+        size++;
+    }
+    return size;
+}
+
 /* Cuts the payload file at the delimiter. */
 static int perf_payload_file(struct perf_run *run, const char *path)
 {
@@ -250,7 +260,8 @@ static int perf_payload_file(struct perf_run *run, const char *path)
     size_t capacity = 0;
     char *at = run->payload;
     while (*at != '\0') {
-        char *end = strstr(at, delimiter);
+        /* An empty one parts characters. */
+        char *end = *delimiter != '\0' ? strstr(at, delimiter) : at + character_bytes(at);
         size_t line = end != NULL ? (size_t)(end - at) : strlen(at);
         if (mem_grow((void **)&run->lines, &capacity, run->line_count + 1,
                      sizeof *run->lines) != 0) {

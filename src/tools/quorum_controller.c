@@ -72,14 +72,14 @@ static bool controller_read(struct quorum_controller *controller,
     const char *id = bnb_config_get(settings, "node.id");
     const char *names = bnb_config_get(settings, "controller.listener.names");
     const char *listeners = bnb_config_get(settings, "advertised.listeners");
-    int64_t number;
+    int32_t number;
     listeners = listeners != NULL && names != NULL && strstr(listeners, names) != NULL
                     ? listeners : bnb_config_get(settings, "listeners");
     if (roles == NULL || !tools_listed(roles, "controller")) {
         return controller_fail("process.roles did not contain 'controller' in configuration file. "
                                "Is this a valid controller configuration file?");
     }
-    if (id == NULL || !args_parse_number(id, &number) || number < 0) {
+    if (id == NULL || !args_parse_int(id, &number) || number < 0) {
         return controller_fail("node.id not found in configuration file. Is this a valid "
                                "controller configuration file?");
     }
@@ -87,7 +87,7 @@ static bool controller_read(struct quorum_controller *controller,
         return controller_fail("controller.listener.names was not found in configuration file. "
                                "Is this a valid controller configuration file?");
     }
-    controller->id = (int32_t)number;
+    controller->id = number;
     controller->listeners = mem_strndup(listeners, strlen(listeners));
     return controller->listeners != NULL && controller_directory(controller, settings) &&
            controller_endpoints(controller, names);

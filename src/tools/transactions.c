@@ -64,8 +64,8 @@ static const char *const list_longs[] = {"duration-filter", NULL};
 static const char *const place_integers[] = {"broker-id", "partition", "max-transaction-timeout",
                                              NULL};
 static const char *const producers_integers[] = {"broker-id", "partition", NULL};
-static const char *const abort_integers[] = {"partition", "producer-epoch", "coordinator-epoch",
-                                             NULL};
+static const char *const abort_shorts[] = {"producer-epoch", NULL};
+static const char *const abort_integers[] = {"partition", "coordinator-epoch", NULL};
 static const char *const abort_longs[] = {"start-offset", "producer-id", NULL};
 
 enum action { LIST, DESCRIBE, DESCRIBE_PRODUCERS, ABORT, FIND_HANGING, TERMINATE };
@@ -80,7 +80,7 @@ static const struct argparse_command commands[] = {
                             .integers = producers_integers},
     [ABORT] = {.name = "abort", .help = "Abort a transaction that hangs.",
                .options = abort_options, .required = place_required,
-               .integers = abort_integers, .longs = abort_longs},
+               .integers = abort_integers, .longs = abort_longs, .shorts = abort_shorts},
     [FIND_HANGING] = {.name = "find-hanging", .help = "Find transactions that hang.",
                       .options = hanging_options, .integers = place_integers},
     [TERMINATE] = {.name = "forceTerminateTransaction",

@@ -83,6 +83,30 @@ def formats_every_log_directory(root):
         assert "not a data directory" in refused(base / "unused", *words)
 
 
+def a_reader_that_has_seen_enough_ends_the_consumer_in_order(root):
+    """`console-consumer | head`: the member leaves its group, and what nobody saw comes again."""
+    with Started(root / "data") as node:
+        address = node.line.split("ready on ")[1].split(",")[0]
+        tool = lambda *words, **more: subprocess.run(
+            [harness.BINARY, words[0], "--bootstrap-server", address, *words[1:]], text=True,
+            capture_output=True, timeout=LINE_SECONDS, **more)
+        text = "".join(f"{i:0>99}\n" for i in range(20000))
+        assert tool("console-producer", "--topic", "long", input=text).returncode == 0
+        words = ["console-consumer", "--topic", "long", "--group", "readers"]
+        with subprocess.Popen([harness.BINARY, words[0], "--bootstrap-server", address, *words[1:],
+                               "--from-beginning"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True) as process:
+            assert process.stdout.readline() == "0" * 99 + "\n"
+            process.stdout.close()
+            told = process.stderr.read()
+            assert process.wait(LINE_SECONDS) == 0, process.returncode
+        assert "Unable to write to standard out, closing consumer." in told, told
+        described = tool("consumer-groups", "--describe", "--group", "readers", "--members")
+        assert "has no active members" in described.stdout + described.stderr, described
+        rest = tool(*words, "--timeout-ms", "3000", "--from-beginning").stdout.splitlines()
+        assert rest[-1] == f"{19999:0>99}" and len(rest) > 1000, (len(rest), rest[:1])
+
+
 def many_partitions_are_synced_at_the_end(root):
     """More than are synced one by one: all recovery points are at the end, every file has its name."""
     partitions, records = 100, 1000
@@ -312,7 +336,7 @@ def stops_the_node_that_is_named(root):
 
 CASES = (keeps_its_metadata_apart, a_stray_directory_is_nothing_to_a_new_topic,
          stops_the_node_that_is_named, turns_away_whom_it_cannot_authenticate, does_not_ignore_an_authorizer,
-         begins_and_finds_its_data_again, formats_every_log_directory, many_partitions_are_synced_at_the_end, names_a_used_port, names_a_directory_in_use,
+         begins_and_finds_its_data_again, formats_every_log_directory, many_partitions_are_synced_at_the_end, a_reader_that_has_seen_enough_ends_the_consumer_in_order, names_a_used_port, names_a_directory_in_use,
          names_a_foreign_directory, names_a_file_in_the_place_of_a_directory,
          names_an_unwritable_directory, names_the_directory_of_another_node,
          refuses_an_unformatted_directory, names_a_bad_setting, names_a_copy_of_a_log_directory,

@@ -25,6 +25,7 @@ cluster-id --bootstrap-server
 unregister
 unregister S
 unregister S --id x
+unregister S --id 4294967297
 unregister S --id 77
 unregister --help
 list-endpoints

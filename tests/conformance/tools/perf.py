@@ -12,6 +12,7 @@ PRODUCER = ["", "-h", "--help", "--version", "--bogus", S, S + "--topic perf", S
             S + N + "--record-size 0", S + N + "--record-size x", S + N + "--record-size -1",
             S + N + "--payload-monotonic", S + N + "--payload-file {dir}/payload.txt",
             S + N + "--payload-file {dir}/payload.txt --payload-delimiter w",
+            S + N + "--payload-file {dir}/payload.txt --payload-delimiter ''",
             S + N + "--payload-file {dir}/nothing.txt", S + N + "--payload-file {dir}/missing.txt",
             S + R + "--payload-monotonic", S + R + "--payload-file {dir}/payload.txt",
             S + "--topic perf --num-records x --throughput -1 --record-size 1",

@@ -52,6 +52,9 @@ PRODUCER = [
     (P + "--reader-config {dir}/missing.properties", "a:x\n"),
     (P + "--reader-property parse.headers=true", "h1:v1,h2:v2\tnine\n"),
     (P + "--reader-property parse.headers=true", "nothing\n"),
+    (S + "--topic typed --reader-property parse.headers=true",
+     ",".join(f"h{i}:{i}" for i in range(300)) + "\tmany headers\n"),
+    (S + "--topic typed", "one\rtwo\r\nthree\r\rfour\r"),
     (P + "--reader-property parse.headers=true", "badpair\tten\n"),
     (P + "--reader-property parse.key=true --reader-property null.marker=NIL", "NIL\tNIL\n"),
     (P + "--compression-codec", "zipped\n"),
@@ -156,20 +159,23 @@ CONSUMER = [
 ]
 V = S + "--topic typed --partition 0 --timeout-ms 4000 --value-deserializer "
 T = V + "org.apache.kafka.common.serialization."
+# Behind the six lines that other cases of the producer leave there.
+CONSUMER += [S + "--topic typed --partition 0 --offset 0 --timeout-ms 4000 --max-messages 6 "
+             "--formatter-property print.headers=true"]
 CONSUMER += [T + line for line in (
-    "IntegerDeserializer --offset 0 --max-messages 2", "IntegerDeserializer --offset 0 --max-messages 2 "
-    "--skip-message-on-error", "ShortDeserializer --offset 2 --max-messages 2", "LongDeserializer --offset 1 "
-    "--max-messages 2", "FloatDeserializer --offset 0 --max-messages 2", "FloatDeserializer --offset 6 --max-messages 1",
-    "DoubleDeserializer --offset 1 --max-messages 2 --skip-message-on-error",
-    "DoubleDeserializer --offset 7 --max-messages 1", "BooleanDeserializer --offset 4 --max-messages 2",
-    "BooleanDeserializer --offset 3 --max-messages 2", "BooleanDeserializer --offset 0 --max-messages 1",
-    "UUIDDeserializer --offset 0 --max-messages 1", "UUIDDeserializer --offset 8 --max-messages 2",
-    "VoidDeserializer --offset 0 --max-messages 1", "StringDeserializer --offset 0 --max-messages 1",
-    "BytesDeserializer --offset 3 --max-messages 2", "ByteBufferDeserializer --offset 0 --max-messages 1",
-    "IntegerDeserializer --offset 0 --formatter-property print.key=true --max-messages 1",
-    "IntegerDeserializer --offset 0 --formatter-property print.key=true --max-messages 1 "
+    "IntegerDeserializer --offset 6 --max-messages 2", "IntegerDeserializer --offset 6 --max-messages 2 "
+    "--skip-message-on-error", "ShortDeserializer --offset 8 --max-messages 2", "LongDeserializer --offset 7 "
+    "--max-messages 2", "FloatDeserializer --offset 6 --max-messages 2", "FloatDeserializer --offset 12 --max-messages 1",
+    "DoubleDeserializer --offset 7 --max-messages 2 --skip-message-on-error",
+    "DoubleDeserializer --offset 13 --max-messages 1", "BooleanDeserializer --offset 10 --max-messages 2",
+    "BooleanDeserializer --offset 9 --max-messages 2", "BooleanDeserializer --offset 6 --max-messages 1",
+    "UUIDDeserializer --offset 6 --max-messages 1", "UUIDDeserializer --offset 14 --max-messages 2",
+    "VoidDeserializer --offset 6 --max-messages 1", "StringDeserializer --offset 6 --max-messages 1",
+    "BytesDeserializer --offset 9 --max-messages 2", "ByteBufferDeserializer --offset 6 --max-messages 1",
+    "IntegerDeserializer --offset 6 --formatter-property print.key=true --max-messages 1",
+    "IntegerDeserializer --offset 6 --formatter-property print.key=true --max-messages 1 "
     "--key-deserializer org.apache.kafka.common.serialization.LongDeserializer")] + [
-    V + "IntegerDeserializer --max-messages 1 --offset 0",
+    V + "IntegerDeserializer --max-messages 1 --offset 6",
     P + "--partition 4294967296 --offset 0 --timeout-ms 300", C + "--max-messages 4294967297",
     C + "--max-messages ' 1'", P + "--timeout-ms 4294967297000 --from-beginning --max-messages 1",
     P + "--timeout-ms 99999999999999999999", P + "--partition 0 --offset 99999999999999999999",

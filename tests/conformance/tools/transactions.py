@@ -105,6 +105,9 @@ S abort --topic txn-tool --partition 0
 S abort --topic txn-tool --partition 0 --producer-id 1
 S abort --topic txn-tool --partition 0 --producer-id 1 --producer-epoch 0
 S abort --topic txn-tool --partition 0 --producer-epoch 0 --start-offset x
+S abort --topic txn-tool --partition 0 --producer-id 1 --producer-epoch 65537 --coordinator-epoch 0
+S abort --topic txn-tool --partition 4294967296 --producer-id 1 --producer-epoch 0 --coordinator-epoch 0
+S describe-producers --topic txn-tool --partition 4294967296
 S find-hanging
 S find-hanging --help
 S find-hanging --partition 0
