@@ -195,12 +195,17 @@ int io_write_unsynced(struct io_fs *fs, const char *path, const void *data, size
     return io_write_new(fs, path, data, size, false);
 }
 
-/* The content is on the disk before it has its name. */
+/* The content is on the disk before it has its name. What failed leaves nothing: a full disk would
+ * only be fuller. */
 static int io_write_and_rename(struct io_fs *fs, const char *temporary, const char *path,
                                const void *data, size_t size)
 {
     int error = io_write_new(fs, temporary, data, size, true);
-    return error == 0 ? io_rename(fs, temporary, path) : error;
+    error = error == 0 ? io_rename(fs, temporary, path) : error;
+    if (error != 0) {
+        (void)io_remove(fs, temporary);
+    }
+    return error;
 }
 
 int io_write_through(struct io_fs *fs, const char *temporary, const char *path, const void *data,

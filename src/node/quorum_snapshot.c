@@ -13,6 +13,7 @@
 #define SNAPSHOT_BATCH_RECORDS 1024
 #define SNAPSHOT_FIRST_BYTES 4096 /* the batch of the header is shorter, with voters too */
 #define SNAPSHOT_NAME_BYTES 42 /* 20 digits, a dash, 10 digits, .checkpoint */
+#define SNAPSHOT_UNFINISHED ".checkpoint.tmp"
 
 struct snapshot_name {
     int64_t end_offset;
@@ -54,6 +55,20 @@ static int snapshot_search_visit(void *context, const char *name, bool is_direct
     return 0;
 }
 
+/* What was being written when the last process died has a name that nobody would write again. */
+static int snapshot_unfinished_visit(void *context, const char *name, bool is_directory)
+{
+    struct quorum *quorum = context;
+    char path[QUORUM_PATH_BYTES];
+    size_t size = strlen(name);
+    size_t tail = strlen(SNAPSHOT_UNFINISHED);
+    if (!is_directory && size > tail && strcmp(name + size - tail, SNAPSHOT_UNFINISHED) == 0 &&
+        (size_t)snprintf(path, sizeof path, "%s/%s", quorum->directory, name) < sizeof path) {
+        (void)io_remove(&quorum->fs, path);
+    }
+    return 0;
+}
+
 /* Replays one file into a new builder: 0; ERR_CORRUPT for one that is damaged or not whole. */
 static int snapshot_replay(struct quorum *quorum, struct snapshot_name name,
                            struct image_builder **builder, struct err_message *message)
@@ -88,6 +103,7 @@ int quorum_load_snapshot(struct quorum *quorum, struct image_builder **builder,
 {
     struct snapshot_search search = {.below = {INT64_MAX, 0}};
     *loaded = (struct quorum_loaded){.damaged_end_offset = -1};
+    (void)io_list(&quorum->fs, quorum->directory, snapshot_unfinished_visit, quorum);
     for (;;) {
         search.found = false;
         int error = io_list(&quorum->fs, quorum->directory, snapshot_search_visit, &search);

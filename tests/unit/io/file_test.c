@@ -79,6 +79,18 @@ static void file__atomic_write_replaces_and_leaves_no_rest(void **state)
     assert_int_equal(io_remove_directory(&fs, directory), 0);
 }
 
+static void file__a_write_that_fails_leaves_nothing(void **state)
+{
+    (void)state;
+    struct io_fs fs = io_fs_linux();
+    int entries = 0;
+    assert_int_equal(io_make_directory(&fs, path_of("taken")), 0);
+    assert_int_not_equal(io_write_atomically(&fs, path_of("taken"), "x", 1), 0);
+    assert_int_equal(io_list(&fs, directory, count_entries, &entries), 0);
+    assert_int_equal(entries, 1);
+    assert_int_equal(io_remove_directory(&fs, path_of("taken")), 0);
+}
+
 /* Puts another file in the place of the directory that is being listed. */
 static int take_directory_away(void *context, const char *name, bool is_directory)
 {
@@ -182,6 +194,7 @@ int main(void)
         cmocka_unit_test(file__reads_back_what_was_written_and_ends_short),
         cmocka_unit_test(file__takes_room_ahead_and_gives_it_back),
         cmocka_unit_test(file__knows_what_is_in_memory_and_brings_it_there),
+        cmocka_unit_test(file__a_write_that_fails_leaves_nothing),
         cmocka_unit_test(file__a_directory_that_cannot_be_read_to_its_end_is_an_error),
         cmocka_unit_test(file__atomic_write_replaces_and_leaves_no_rest),
     };

@@ -411,6 +411,24 @@ static void quorum__refuses_a_directory_whose_voter_is_another(void **state)
     cleanup(&bench);
 }
 
+/* A snapshot that a crash left unfinished goes with the next start. */
+static void quorum__removes_a_snapshot_that_was_never_finished(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct io_file file;
+    char path[160];
+    setup(&bench, STORAGE_STANDALONE);
+    snprintf(path, sizeof path,
+             "%s/__cluster_metadata-0/00000000000000000009-0000000001.checkpoint.tmp",
+             bench.directory);
+    assert_int_equal(io_write_unsynced(&bench.fs, path, "half", 4), 0);
+    begin(&bench);
+    assert_int_equal(io_file_open(&bench.fs, path, IO_OPEN_READ, &file), ERR_NOT_FOUND);
+    end(&bench);
+    cleanup(&bench);
+}
+
 /* Numbers that nobody writes are damage of the file, not of this program. */
 static void quorum__refuses_a_state_that_cannot_be(void **state)
 {
@@ -485,6 +503,7 @@ int main(void)
         cmocka_unit_test(quorum__answers_only_what_the_whole_node_sees),
         cmocka_unit_test(quorum__begins_from_its_snapshot_with_the_log_before_it_gone),
         cmocka_unit_test(quorum__refuses_a_directory_whose_voter_is_another),
+        cmocka_unit_test(quorum__removes_a_snapshot_that_was_never_finished),
         cmocka_unit_test(quorum__refuses_a_state_that_cannot_be),
         cmocka_unit_test(quorum__answers_those_who_wait_when_it_is_closed),
         cmocka_unit_test(storage_format__refuses_what_is_formatted_unless_told_to_skip_it),
