@@ -172,10 +172,12 @@ static int format_if_new(struct io_fs *fs, const struct config *config,
     struct storage_voter self = {.id = config_node_id(config),
                                  .host = string_view_of("localhost"),
                                  .port = 9093};
-    for (int32_t i = 0; i < config_listener_count(config); i++) {
+    struct string_view listener_name = string_view_of("CONTROLLER");
+    for (int32_t i = config_listener_count(config); i-- > 0;) {
         const struct config_listener *listener = config_listener_at(config, i);
         if (listener->is_controller) {
             self.port = listener->port;
+            listener_name = listener->name;
         }
     }
     struct storage_format_options options = {
@@ -188,7 +190,7 @@ static int format_if_new(struct io_fs *fs, const struct config *config,
         .quorum = STORAGE_STANDALONE,
         .voters = &self,
         .voter_count = 1,
-        .controller_listener = string_view_of("CONTROLLER"),
+        .controller_listener = listener_name,
         .metadata_version = METADATA_VERSION_LATEST,
         .ignore_formatted = true,
         .now_ms = io_wall_ms(),

@@ -61,6 +61,17 @@ def begins_and_finds_its_data_again(root):
         assert listed.stdout == "kept\n", listed.stdout
 
 
+def writes_down_its_own_controller_listener(root):
+    """As a voter with the name that its listener has, by which others would look for it."""
+    listeners = (f"listeners=PLAINTEXT://127.0.0.1:{harness.free_port()},QUORUM://127.0.0.1:{harness.free_port()}")
+    words = ["--override", listeners, "--override", "controller.listener.names=QUORUM", "--override",
+             "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,QUORUM:PLAINTEXT"]
+    with Started(root / "data", *words) as node:
+        assert "ready on" in node.line, node.line
+    first = root / "data" / "__cluster_metadata-0" / "00000000000000000000-0000000000.checkpoint"
+    assert b"QUORUM" in first.read_bytes() and b"CONTROLLER" not in first.read_bytes()
+
+
 def formats_every_log_directory(root):
     """With the metadata log in one of them or apart; a directory that is missing later is not made anew."""
     own = lambda path: dict(line.split("=", 1) for line in (path / "meta.properties").read_text().split("\n")
@@ -334,7 +345,7 @@ def stops_the_node_that_is_named(root):
         node.process.wait(LINE_SECONDS)
 
 
-CASES = (keeps_its_metadata_apart, a_stray_directory_is_nothing_to_a_new_topic,
+CASES = (keeps_its_metadata_apart, writes_down_its_own_controller_listener, a_stray_directory_is_nothing_to_a_new_topic,
          stops_the_node_that_is_named, turns_away_whom_it_cannot_authenticate, does_not_ignore_an_authorizer,
          begins_and_finds_its_data_again, formats_every_log_directory, many_partitions_are_synced_at_the_end, a_reader_that_has_seen_enough_ends_the_consumer_in_order, names_a_used_port, names_a_directory_in_use,
          names_a_foreign_directory, names_a_file_in_the_place_of_a_directory,
