@@ -139,7 +139,10 @@ static struct transaction_facts decide(const struct transaction *transaction,
     next.version = version;
     next.next_producer_id = -1;
     if (version >= TRANSACTION_VERSION_BUMPED) {
-        next.last_producer_epoch = next.producer_epoch;
+        /* The epoch with which a timeout ended them all is nobody's: the one before counts. */
+        bool over = next.producer_epoch == EPOCH_LAST &&
+                    next.last_producer_epoch == EPOCH_EXHAUSTED;
+        next.last_producer_epoch = over ? EPOCH_EXHAUSTED : next.producer_epoch;
         next.producer_epoch = epoch_after(next.producer_epoch);
     }
     return next;
@@ -220,6 +223,11 @@ static struct end_outcome judge_bumped(const struct transaction *transaction,
     }
     if (complete && retry) {
         bool same = asked->committed == (now->status == TRANSACTION_COMPLETE_COMMIT);
+        if (same && !asked->committed && now->producer_epoch == EPOCH_LAST) {
+            /* A timeout was first, with the last epoch there is: the client goes on with a new
+             * producer id, which an abort of nothing brings. */
+            return (struct end_outcome){.decides = true, .status = TRANSACTION_PREPARE_ABORT};
+        }
         return (struct end_outcome){.error = same ? 0 : KAFKA_INVALID_TXN_STATE};
     }
     /* Nothing was added yet: there is nothing to commit, and an abort takes the epoch on. */

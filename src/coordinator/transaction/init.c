@@ -46,6 +46,15 @@ static int16_t bump_epoch(const struct transaction_facts *now,
     return 0;
 }
 
+/* A timeout aborted the last transaction that its epochs allow, with an epoch that is nobody's: who
+ * had the one before goes on with a new producer id. */
+static bool is_over(const struct transaction_facts *now,
+                    const struct init_producer_id_request *asked)
+{
+    return now->producer_epoch == EPOCH_LAST && now->last_producer_epoch == EPOCH_EXHAUSTED &&
+           asked->producer_id == now->producer_id && asked->producer_epoch == EPOCH_EXHAUSTED;
+}
+
 static int16_t next_facts(const struct transaction *transaction, struct runtime_call *call,
                           struct transaction_facts *next)
 {
@@ -60,7 +69,9 @@ static int16_t next_facts(const struct transaction *transaction, struct runtime_
     next->started_ms = -1;
     next->updated_ms = runtime_now(transaction->owner->runtime).wall_ms;
     bool is_last = now->producer_epoch >= EPOCH_EXHAUSTED;
-    if (!is_last || (asked->producer_id != -1 && asked->producer_epoch != now->producer_epoch)) {
+    bool is_it = asked->producer_id == -1 || asked->producer_epoch == now->producer_epoch ||
+                 is_over(now, asked);
+    if (!is_last || !is_it) {
         return bump_epoch(now, asked, next);
     }
     if (call->new_producer_id < 0) {
@@ -68,7 +79,7 @@ static int16_t next_facts(const struct transaction *transaction, struct runtime_
     }
     next->producer_id = call->new_producer_id;
     next->producer_epoch = 0;
-    next->last_producer_epoch = asked->producer_id != -1 ? now->producer_epoch : -1;
+    next->last_producer_epoch = asked->producer_id != -1 ? asked->producer_epoch : -1;
     call->new_producer_id = -1;
     return 0;
 }

@@ -1,7 +1,9 @@
 """A log directory that fails: what lies there is asked for while the broker runs on, after a start without the
-directory and after one with it."""
+directory and after one with it. The same starts load what exhausted.py puts into a log."""
 import os
 import time
+
+import exhausted
 
 from cluster import moves
 from data import GOOD, LATEST, fetch, offsets, produce
@@ -89,6 +91,7 @@ def steps(apis):
     # Where a partition is to lie may be said before there is one.
     yield "fixture", "AlterReplicaLogDirs", moves(("other", {NAME: [0], OTHER: [0]})), [2]
     yield "fixture", "CreateTopics", {"topics": [topic(NAME), topic(OTHER)]}, [7]
+    yield from exhausted.plant_steps(apis)
     for deed in (fails, starts_without, starts_with):
         yield "fixture", "Metadata", Deed(deed), [9]
         for api, values in ({**TOLD, **SERVED} if deed is fails else TOLD).items():
@@ -99,3 +102,4 @@ def steps(apis):
             yield f"{deed.__name__}, an election of kind {kind}", "ElectLeaders", {
                 "electionType": kind, "timeoutMs": 5000, "topicPartitions": [
                     {"topic": NAME, "partitions": [0]}]}, range(1, 99)
+    yield from exhausted.told_steps(apis)

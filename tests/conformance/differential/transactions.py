@@ -32,6 +32,12 @@ def single(answer):
     return answer["errorCode"]
 
 
+def coordinators(side):
+    for kind in (0, 1):
+        patiently(side, "FindCoordinator", 4, {"keyType": kind, "coordinatorKeys": ["x"]},
+                  lambda found: found["coordinators"][0]["errorCode"])
+
+
 def open_id(name):
     """A transactional id with a new epoch, kept under its name."""
     def work(side):
@@ -434,11 +440,6 @@ def fetch_values(version, isolation):
 def steps(apis):
     yield "fixture", "CreateTopics", {"topics": [topic("txn", 4, 1), topic(groups.TOPIC, 3), topic(
         consumers.TOPIC, 3), topic(consumers.SINGLE)]}, [7]
-
-    def coordinators(side):
-        for kind in (0, 1):
-            patiently(side, "FindCoordinator", 4, {"keyType": kind, "coordinatorKeys": ["x"]},
-                      lambda found: found["coordinators"][0]["errorCode"])
     yield fixture(coordinators)
     for family in (init_steps, add_steps, produce_steps, offset_steps, member_steps, end_steps, marker_steps,
                    told_steps, list_steps):

@@ -513,10 +513,9 @@ static void transaction__failed_append_is_taken_back(void **state)
     assert_int_equal(fixture->told, 1);
 }
 
-/* Goal: when an id has no epoch left, its next transaction has another producer id. */
-static void transaction__last_epoch_brings_a_new_producer_id(void **state)
+/* Takes the id to the last epoch that a producer may have. */
+static void init_to_the_last_epoch(struct fixture *fixture)
 {
-    struct fixture *fixture = *state;
     struct init_producer_id_response response = init(fixture, "t");
     while (response.producer_epoch < INT16_MAX - 1) {
         fixture->log.size = 0; /* only the newest record matters */
@@ -525,7 +524,92 @@ static void transaction__last_epoch_brings_a_new_producer_id(void **state)
         assert_int_equal(response.error_code, 0);
         arena_reset(&fixture->arena);
     }
-    assert_int_equal(response.producer_id, 1000);
+}
+
+/* Goal: who is at the last epoch when a timeout aborts its transaction goes on with a new producer
+ * id, whichever way it finds out, and so does its retry: nobody gets the epoch of the abort. */
+static void transaction__last_epoch_that_times_out_brings_a_new_producer_id(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int ends = 0; ends < 2; ends++) {
+        init_to_the_last_epoch(fixture);
+        int64_t id = describe(fixture).producer_id;
+        assert_int_equal(add(fixture, id, INT16_MAX - 1), 0);
+        pass(fixture, 70000);
+        assert_int_equal(fixture->markers.producer_epoch, INT16_MAX);
+        markers_written(fixture);
+        expect_state(fixture, "CompleteAbort");
+        for (int again = 0; again < 2; again++) {
+            if (ends) {
+                struct end_txn_response end = end_as(fixture, id, INT16_MAX - 1, false, 5);
+                assert_int_equal(end.error_code, 0);
+                assert_int_equal(end.producer_id, id + 1);
+                assert_int_equal(end.producer_epoch, 0);
+                expect_state(fixture, "CompleteAbort");
+            } else {
+                struct init_producer_id_response answer =
+                    init_as(fixture, "t", id, INT16_MAX - 1, 5);
+                assert_int_equal(answer.error_code, 0);
+                assert_int_equal(answer.producer_id, id + 1);
+                assert_int_equal(answer.producer_epoch, 0);
+            }
+        }
+        assert_int_equal(init_as(fixture, "t", id, INT16_MAX - 2, 5).error_code,
+                         KAFKA_PRODUCER_FENCED);
+        assert_int_equal(add(fixture, id, INT16_MAX), KAFKA_INVALID_PRODUCER_ID_MAPPING);
+        assert_int_equal(add(fixture, id + 1, 0), 0);
+        assert_int_equal(end_as(fixture, id + 1, 0, true, 5).error_code, 0);
+        markers_written(fixture);
+    }
+}
+
+/* Goal: somebody new fences who was at the last epoch, for good. */
+static void transaction__last_epoch_that_was_fenced_does_not_go_on(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->version = 0;
+    transaction_coordinator_set_version(fixture->transactions, 0);
+    init_to_the_last_epoch(fixture);
+    assert_int_equal(add(fixture, 1000, INT16_MAX - 1), 0);
+    assert_int_equal(init(fixture, "t").error_code, KAFKA_CONCURRENT_TRANSACTIONS);
+    markers_written(fixture);
+    assert_int_equal(describe(fixture).producer_epoch, INT16_MAX);
+    assert_int_equal(init_as(fixture, "t", 1000, INT16_MAX - 1, 5).error_code,
+                     KAFKA_PRODUCER_FENCED);
+    assert_int_equal(init(fixture, "t").producer_id, 1001);
+}
+
+/* Goal: while a decision is written everything of a newer client is put off, whatever its epoch;
+ * of an older client only what has the right one. Apache Kafka 4.3.1 does so while its markers are
+ * under way. */
+static void transaction__decision_under_way_puts_everybody_off(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int16_t version = 4; version <= 5; version++) {
+        struct init_producer_id_response own = init(fixture, "t");
+        int16_t epoch = own.producer_epoch;
+        assert_int_equal(add(fixture, 1000, epoch), 0);
+        assert_int_equal(end_as(fixture, 1000, epoch, true, version).error_code, 0);
+        for (int commit = 0; commit < 2; commit++) {
+            for (int16_t away = -1; away <= 2; away++) {
+                bool fenced = version == 4 && away != 0;
+                assert_int_equal(
+                    end_as(fixture, 1000, (int16_t)(epoch + away), commit, version).error_code,
+                    fenced ? KAFKA_PRODUCER_FENCED : KAFKA_CONCURRENT_TRANSACTIONS);
+            }
+            assert_int_equal(end_as(fixture, 77, epoch, commit, version).error_code,
+                             version == 4 ? KAFKA_INVALID_PRODUCER_ID_MAPPING
+                                          : KAFKA_CONCURRENT_TRANSACTIONS);
+        }
+        markers_written(fixture);
+    }
+}
+
+/* Goal: when an id has no epoch left, its next transaction has another producer id. */
+static void transaction__last_epoch_brings_a_new_producer_id(void **state)
+{
+    struct fixture *fixture = *state;
+    init_to_the_last_epoch(fixture);
     assert_int_equal(add(fixture, 1000, INT16_MAX - 1), 0);
     struct end_txn_response end = end_as(fixture, 1000, INT16_MAX - 1, true, 5);
     assert_int_equal(end.producer_id, 1001);
@@ -766,6 +850,9 @@ int main(void)
         TEST(uncommitted_change_holds_others_off),
         TEST(failed_append_is_taken_back),
         TEST(last_epoch_brings_a_new_producer_id),
+        TEST(last_epoch_that_times_out_brings_a_new_producer_id),
+        TEST(last_epoch_that_was_fenced_does_not_go_on),
+        TEST(decision_under_way_puts_everybody_off),
         TEST(unused_id_expires),
         TEST(load_needs_only_the_newest_record),
         TEST(records_are_those_of_apache_kafka),
