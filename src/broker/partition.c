@@ -677,12 +677,14 @@ void partition_delete(struct partition *partition)
     while (!list_empty(&partition->watches)) {
         list_remove(partition->watches.next);
     }
+    /* Helper threads write by names, which are another topic's once the directory has moved. */
+    cleaner_leave(partition);
+    atomic_store(&partition->left, true);
     if (partition->log != NULL) {
         partition_rename_deleted(partition);
     }
     partition->doomed = true;
     list_remove(&partition->compacted_node);
-    cleaner_leave(partition);
     partition_move_end(partition);
     partition_finish_delete_if_idle(partition);
 }

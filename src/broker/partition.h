@@ -27,6 +27,7 @@ struct partition {
     bool led_elsewhere; /* or by nobody: its directory was missing from the start */
     bool flush_running;
     bool flush_again;
+    atomic_bool left; /* its directory gets another name: for helper threads */
     bool doomed; /* deleted while a flush was running, or a cleaning */
     bool uncleanable; /* until the next start */
     bool dir_chosen;

@@ -151,6 +151,7 @@ static void flush_round_start(struct broker_shard *shard, struct broker_flushes 
         partition->flush_running = true;
         /* A failure to prepare comes home with the job, so that there is one way to end. */
         (void)log_flush_prepare(partition->log, &part->flush);
+        part->flush.left = &partition->left;
     }
     ASSERT(round->count == count && (flushes->due_count == 0 || round == flushes->spare));
     round->flushes = flushes;

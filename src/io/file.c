@@ -220,6 +220,28 @@ int io_write_through(struct io_fs *fs, const char *temporary, const char *path, 
     return error;
 }
 
+int io_write_unless(struct io_fs *fs, const char *temporary, const char *path, const void *data,
+                    size_t size, const atomic_bool *off)
+{
+    char parent[IO_PATH_BYTES];
+    int error = io_write_new(fs, temporary, data, size, true);
+    if (error != 0) {
+        return error;
+    }
+    /* Made in the directory of before, it went away with it, and has no place here to be renamed
+     * from; made in the one of now, *off was set when it was made. */
+    if (off != NULL && atomic_load(off)) {
+        (void)io_remove(fs, temporary);
+        return ERR_AGAIN;
+    }
+    error = io_rename(fs, temporary, path);
+    if (error == 0) {
+        io_parent(path, parent);
+        error = io_sync_directory(fs, parent);
+    }
+    return error;
+}
+
 int io_write_unnamed(struct io_fs *fs, const char *path, const void *data, size_t size)
 {
     char temporary[IO_PATH_BYTES];

@@ -10,6 +10,8 @@
 #ifndef BNB_IO_FILE_H
 #define BNB_IO_FILE_H
 
+#include <stdatomic.h>
+
 #include "base/view.h"
 
 struct io_fs;
@@ -119,6 +121,11 @@ int io_write_atomically(struct io_fs *fs, const char *path, const void *data, si
 /* The same with a temporary file of another name, where another thread may be writing path too. */
 int io_write_through(struct io_fs *fs, const char *temporary, const char *path, const void *data,
                      size_t size);
+/* The same, unless *off (if any) was set before temporary was made: then ERR_AGAIN, and path stays as it is.
+ * Who sets it before giving the directory another name, and its name to another one, will never
+ * find in that one what was meant for the first. */
+int io_write_unless(struct io_fs *fs, const char *temporary, const char *path, const void *data,
+                    size_t size, const atomic_bool *off);
 /* Writes a file that need not be there before; nothing is synced. */
 int io_write_unsynced(struct io_fs *fs, const char *path, const void *data, size_t size);
 /* As io_write_atomically without the last step: the caller syncs the directory, with what else it

@@ -130,8 +130,8 @@ static int flush_epochs(const struct log_flush *flush)
     char temporary[LOG_PATH_BYTES];
     ASSERT(flush->epochs.size > 0);
     int error = flush_epochs_temporary(flush->epochs_path, temporary);
-    return error == 0 ? io_write_through(flush->fs, temporary, flush->epochs_path,
-                                         flush->epochs.data, flush->epochs.size)
+    return error == 0 ? io_write_unless(flush->fs, temporary, flush->epochs_path,
+                                        flush->epochs.data, flush->epochs.size, flush->left)
                       : error;
 }
 

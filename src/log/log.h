@@ -272,6 +272,9 @@ struct log_flush {
     char *epochs_path;     /* of leader-epoch-checkpoint, NULL: it is as it should be */
     struct writer epochs;
     uint32_t epochs_version;
+    /* Set after log_flush_prepare; once it says so, the directory has another name, and nothing is
+     * written into one that has its name now. NULL: it stays. */
+    const atomic_bool *left;
     int error;
 };
 int log_flush_prepare(struct log *log, struct log_flush *flush);

@@ -158,10 +158,9 @@ int store_end(struct store *store, int producer, bool commit)
     return 0;
 }
 
-int store_clean(struct store *store, struct clean_how how)
+int store_clean_begin(struct store *store, struct clean_how how, struct log_clean **clean)
 {
     struct log_clean_survey survey;
-    struct log_clean *clean;
     int error = log_clean_survey(store->log, store->cleaned_offset, log_end_offset(store->log),
                                  store->now_ms, &survey);
     assert_int_equal(error, 0);
@@ -178,7 +177,13 @@ int store_clean(struct store *store, struct clean_how how)
         .io_bytes = 1000,
         .random = {1, 2, 3},
     };
-    error = log_clean_begin(store->log, &options, &clean);
+    return log_clean_begin(store->log, &options, clean);
+}
+
+int store_clean(struct store *store, struct clean_how how)
+{
+    struct log_clean *clean;
+    int error = store_clean_begin(store, how, &clean);
     if (error != 0) {
         return error;
     }

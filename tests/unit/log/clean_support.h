@@ -82,6 +82,7 @@ int store_end(struct store *store, int producer, bool commit);
  * producers. */
 int store_fill(struct store *store, int batches);
 /* One round from first dirty on: 0, or its error; 1: there was nothing to clean. */
+int store_clean_begin(struct store *store, struct clean_how how, struct log_clean **clean);
 int store_clean(struct store *store, struct clean_how how);
 /* Reads the whole log, which may lack nothing from must_have_from on. */
 void store_read(struct store *store, int64_t must_have_from, struct reader_state *state);

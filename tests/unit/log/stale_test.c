@@ -176,6 +176,68 @@ static void stale__aborted_transactions_behind_a_gap_are_told(void **state)
     }
 }
 
+static int count_name(void *context, const char *name, bool is_directory)
+{
+    (void)name;
+    (void)is_directory;
+    ++*(int *)context;
+    return 0;
+}
+
+/* As a topic is deleted and another one made that has its name, while a helper thread is at the
+ * files of the first. */
+static void give_name_to_another(struct store *store)
+{
+    char renamed[256];
+    snprintf(renamed, sizeof renamed, "%s-delete", store->directory);
+    assert_int_equal(io_rename(store->fs, store->directory, renamed), 0);
+    assert_int_equal(io_make_directory(store->fs, store->directory), 0);
+}
+
+static void expect_nothing_in(struct store *store)
+{
+    int count = 0;
+    assert_int_equal(io_list(store->fs, store->directory, count_name, &count), 0);
+    assert_int_equal(count, 0);
+}
+
+/* Goal: a sync that is under way while a topic is deleted writes nothing into the directory of the
+ * next one of that name. */
+static void stale__epochs_are_not_written_for_the_next_topic_of_that_name(void **state)
+{
+    struct store *store = &((struct fixture *)*state)->store;
+    struct log_flush flush;
+    assert_int_equal(store_open(store, START_CLEAN, 0), 0);
+    append(store, -1, false);
+    assert_int_equal(log_flush_prepare(store->log, &flush), 0);
+    assert_non_null(flush.epochs_path);
+    atomic_bool left = true;
+    flush.left = &left;
+    give_name_to_another(store);
+    log_flush_run(&flush);
+    expect_nothing_in(store);
+    assert_int_equal(log_flush_finish(store->log, &flush), ERR_AGAIN);
+    log_abandon(&store->log);
+}
+
+/* Goal: the same of a compaction, which marks the directory. */
+static void stale__no_mark_of_a_compaction_is_left_for_the_next_topic_of_that_name(void **state)
+{
+    struct store *store = &((struct fixture *)*state)->store;
+    struct log_clean *clean;
+    assert_int_equal(store_open(store, START_CLEAN, 0), 0);
+    assert_int_equal(store_fill(store, 60), 0);
+    assert_int_equal(store_clean_begin(store, (struct clean_how){0}, &clean), 0);
+    log_clean_stop(clean);
+    give_name_to_another(store);
+    do {
+        log_clean_work(clean);
+        expect_nothing_in(store);
+    } while (log_clean_advance(store->log, clean) == 1);
+    log_clean_end(store->log, &clean);
+    log_abandon(&store->log);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +246,10 @@ int main(void)
         TEST(stale__zeros_of_a_process_that_died_are_cut),
         TEST(stale__snapshots_of_before_do_not_come_back),
         TEST(stale__aborted_transactions_behind_a_gap_are_told),
+        TEST(stale__epochs_are_not_written_for_the_next_topic_of_that_name),
+        cmocka_unit_test_setup_teardown(
+            stale__no_mark_of_a_compaction_is_left_for_the_next_topic_of_that_name,
+            fixture_compacted, fixture_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
