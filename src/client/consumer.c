@@ -192,6 +192,7 @@ static void consumer_place(struct bnb_consumer *consumer, struct consumer_partit
 {
     consumer_drop(consumer, partition);
     partition->epoch++;
+    partition->drains = false;
     partition->retry_at_ms = 0;
     partition->reset = FETCHER_OFFSET_KNOWN;
     partition->fetch_offset = offset;

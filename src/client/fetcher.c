@@ -140,6 +140,10 @@ static void gather_partition(struct bnb_consumer *consumer, struct consumer_part
         partition->reset == FETCHER_OFFSET_COMMITTED) {
         return;
     }
+    if (partition->drains && partition->ahead_count > 0) {
+        return;
+    }
+    partition->drains = false;
     if (partition->leader < 0) {
         gather->metadata = true;
         return;

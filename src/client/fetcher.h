@@ -56,7 +56,8 @@ struct consumer_partition {
     int64_t end_offset;    /* as the last fetch told, that a reader can come to; -1: unknown */
     bool held;             /* the application is being called about it */
     bool paused;           /* by the application */
-    int32_t ahead_count;   /* parts in the queue */
+    int32_t ahead_count;   /* parts in the queue, or being read */
+    bool drains;           /* what comes after them is out of range: they are read out first */
     bool asking;           /* in a request */
     int32_t asked_of;      /* the node of that request */
     int64_t retry_at_ms;

@@ -236,8 +236,10 @@ void fetcher_start_offsets(struct fetcher_ask *ask)
 {
     const struct client_config *config = ask->consumer->config;
     struct list_offsets_request *message = &ask->message.list;
+    int64_t now_ms = loop_wall_ms(client_loop(ask->consumer->client));
+    /* Below 0 there are names of offsets, and no times. */
     int64_t long_ago_ms =
-        loop_wall_ms(client_loop(ask->consumer->client)) - config->reset_duration_ms;
+        config->reset_duration_ms < now_ms ? now_ms - config->reset_duration_ms : 0;
     list_offsets_request_default(message);
     message->replica_id = -1;
     message->isolation_level = config->read_committed ? 1 : 0;
@@ -277,6 +279,10 @@ void fetcher_start_offsets(struct fetcher_ask *ask)
 static void fetch_out_of_range(struct bnb_consumer *consumer, const struct fetcher_item *item)
 {
     struct consumer_partition *partition = item->partition;
+    if (partition->ahead_count > 0) {
+        partition->drains = true;
+        return;
+    }
     if (consumer->config->reset_policy == BNB_OFFSET_RESET_POLICY) {
         char text[256];
         snprintf(text, sizeof text,

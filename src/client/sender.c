@@ -316,7 +316,9 @@ static bool batch_may_retry(struct bnb_producer *producer, struct pending_batch 
         sender_leave_id(producer, batch);
         batch->producer_id = -1;
     }
-    return (bnb_error_is_retriable(code) || gap || lost_id) &&
+    /* An answer that cannot be read says as little as none at all. */
+    bool garbled = code == BNB_ERROR_CORRUPT;
+    return (bnb_error_is_retriable(code) || garbled || gap || lost_id) &&
            batch->attempts <= producer->config->retries &&
            batch_deadline_ms(producer, batch) > now_ms;
 }

@@ -97,6 +97,9 @@ static inline int fake_produce(struct fake_broker *broker, struct arena *arena,
                                               : 0;
         }
     }
+    if (broker->empty_every > 0 && number % broker->empty_every == 0) {
+        response->responses.count = 0;
+    }
     return hang_up ? -1 : 0;
 }
 
@@ -196,8 +199,12 @@ static inline void fake_fetch(struct fake_broker *broker, struct arena *arena,
                 .aborted_transactions = {NULL, -1},
                 .preferred_read_replica = -1,
                 .records = {(const uint8_t *)"", 0, NULL}};
-            if (asked->fetch_offset > partition->end_offset) {
+            bool cut = broker->out_of_range_from > 0 &&
+                       asked->fetch_offset >= broker->out_of_range_from &&
+                       asked->fetch_offset < partition->end_offset;
+            if (cut || asked->fetch_offset > partition->end_offset) {
                 one->error_code = KAFKA_OFFSET_OUT_OF_RANGE;
+                atomic_fetch_add(&broker->out_of_range_count, 1);
             } else if (asked->fetch_offset < partition->end_offset) {
                 /* The whole log: a client must skip what it has not asked for. */
                 one->records = (struct records_view){partition->log.data, partition->log.size,

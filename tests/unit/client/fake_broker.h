@@ -49,6 +49,10 @@ struct fake_broker {
     int32_t refuse_until;      /* NOT_LEADER_OR_FOLLOWER, nothing is appended */
     int32_t lose_answer_every; /* appended, then REQUEST_TIMED_OUT */
     int32_t hang_up_every;     /* appended, then the connection is closed */
+    int32_t cut_every;         /* appended, then an answer that ends too early */
+    int32_t mistake_every;     /* appended, then an answer to something else */
+    int32_t empty_every;       /* appended, then an answer about nothing */
+    int64_t out_of_range_from; /* fetches from there on are OFFSET_OUT_OF_RANGE; 0: none */
     int32_t forget_at;         /* the producer is forgotten once: OUT_OF_ORDER_SEQUENCE_NUMBER */
     int32_t reject_at;         /* partition 0 INVALID_RECORD, the others appended, and told to be
                                 * NOT_ENOUGH_REPLICAS_AFTER_APPEND */
@@ -68,6 +72,7 @@ struct fake_broker {
     atomic_int connection_count;
     atomic_int id_count;
     atomic_int metadata_count;
+    atomic_int out_of_range_count;
     int listener;
     uint16_t port;
     pthread_t thread;
@@ -77,6 +82,22 @@ struct fake_broker {
 
 #include "fake_apis.h"
 #include "fake_transact.h"
+
+static inline bool fake_is_turn(const struct fake_broker *broker, int32_t every)
+{
+    return every > 0 && atomic_load(&broker->produce_count) % every == 0;
+}
+
+/* Makes an answer to a produce one that cannot be read, or that nobody waits for. */
+static inline void fake_spoil(const struct fake_broker *broker, struct writer *out)
+{
+    if (fake_is_turn(broker, broker->cut_every)) {
+        out->size -= 9;
+    }
+    if (fake_is_turn(broker, broker->mistake_every)) {
+        out->data[7] ^= 0x55; /* of the correlation id */
+    }
+}
 
 /* Answers one frame. False: hang up. */
 static inline bool fake_answer(struct fake_broker *broker, int peer, const uint8_t *frame,
@@ -133,6 +154,9 @@ static inline bool fake_answer(struct fake_broker *broker, int peer, const uint8
     }
 #undef FAKE_CASE
     if (go_on && known && answers) {
+        if (header.request_api_key == API_PRODUCE) {
+            fake_spoil(broker, &out);
+        }
         writer_patch_i32(&out, 0, (int32_t)(out.size - 4));
         ssize_t sent = send(peer, out.data, out.size, MSG_NOSIGNAL);
         go_on = sent == (ssize_t)out.size;

@@ -182,6 +182,17 @@ static void producer__does_not_duplicate_when_connections_are_lost(void **state)
     assert_true(broker.connection_count > 1);
 }
 
+/* Goal: an answer that cannot be read, that is one to something else, or that says nothing of what
+ * was asked, is like one that was lost. */
+static void producer__does_not_duplicate_when_answers_are_garbled(void **state)
+{
+    (void)state;
+    broker.cut_every = 3;
+    broker.mistake_every = 7;
+    broker.empty_every = 11;
+    sends_exactly_once();
+}
+
 static void producer__takes_a_new_id_when_the_broker_forgot_it(void **state)
 {
     (void)state;
@@ -423,6 +434,45 @@ static void consumer__resets_an_offset_that_is_out_of_range(void **state)
     fake_broker_stop(&broker);
 }
 
+/* Goal: what was fetched before an offset that is out of range is read before the reset. Method:
+ * the broker has lost the records from 5 on and goes on at 10; nothing is read until the client has
+ * heard of it. */
+static void consumer__reads_what_it_has_before_it_resets(void **state)
+{
+    (void)state;
+    struct bnb_consumer *consumer;
+    struct bnb_error error;
+    start(NULL);
+    send_all(10);
+    assert_int_equal(bnb_producer_flush(producer, 10000), 0);
+    bnb_producer_close(&producer, 1000);
+    broker.out_of_range_from = 5;
+    broker.partitions[0].end_offset = 10;
+    struct bnb_config *config = config_with(NULL);
+    assert_int_equal(bnb_consumer_create(config, &consumer, &error), 0);
+    bnb_config_destroy(&config);
+    struct bnb_assignment assignment = {"t", 0, 0};
+    assert_int_equal(bnb_consumer_assign(consumer, &assignment, 1), 0);
+    while (atomic_load(&broker.out_of_range_count) == 0) {
+        usleep(1000);
+    }
+    int64_t until = 0;
+    while (until < 5) {
+        const struct bnb_consumer_record *records;
+        size_t count;
+        assert_int_equal(bnb_consumer_poll(consumer, 5000, &records, &count, &error), 0);
+        assert_true(count > 0);
+        assert_int_equal(records[0].offset, until);
+        until += (int64_t)count;
+        assert_int_equal(bnb_consumer_position(consumer, "t", 0), until);
+    }
+    while (bnb_consumer_position(consumer, "t", 0) != 10) { /* auto.offset.reset is latest */
+        usleep(1000);
+    }
+    bnb_consumer_close(&consumer);
+    fake_broker_stop(&broker);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -430,6 +480,7 @@ int main(void)
         cmocka_unit_test_setup(producer__keeps_order_while_the_leader_is_elsewhere, setup),
         cmocka_unit_test_setup(producer__does_not_duplicate_when_answers_are_lost, setup),
         cmocka_unit_test_setup(producer__does_not_duplicate_when_connections_are_lost, setup),
+        cmocka_unit_test_setup(producer__does_not_duplicate_when_answers_are_garbled, setup),
         cmocka_unit_test_setup(producer__takes_a_new_id_when_the_broker_forgot_it, setup),
         cmocka_unit_test_setup(producer__failure_in_one_partition_does_not_duplicate_in_another,
                                setup),
@@ -443,6 +494,7 @@ int main(void)
         cmocka_unit_test_setup(consumer__reads_what_the_producer_sent, setup),
         cmocka_unit_test_setup(consumer__follows_a_broker_that_moves, setup),
         cmocka_unit_test_setup(consumer__resets_an_offset_that_is_out_of_range, setup),
+        cmocka_unit_test_setup(consumer__reads_what_it_has_before_it_resets, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
