@@ -331,7 +331,7 @@ static int config_parse_number(const struct config_row *row, const char *value, 
         snprintf(why, sizeof why, "Value must be at least %lld", (long long)row->min);
         return config_invalid(error, row, value, why);
     }
-    *number = parsed;
+    *number = parsed < CLIENT_LONG_MAX ? parsed : CLIENT_LONG_MAX;
     return 0;
 }
 
@@ -356,19 +356,49 @@ static int config_parse_word(const struct config_row *row, const struct config_w
     return config_invalid(error, row, value, list);
 }
 
-/* "P2DT3H4M5.5S", as Java's Duration has it, without signs; false: it is none. */
+/* Adds amount units of unit_s seconds; false: more than 63 bits of seconds. */
+static bool duration_add(int64_t amount, int64_t unit_s, int64_t *seconds)
+{
+    int64_t more;
+    return !__builtin_mul_overflow(amount, unit_s, &more) &&
+           !__builtin_add_overflow(*seconds, more, seconds);
+}
+
+/* "5", "5.25" or "5,25" where a fraction may be; moves *text behind it. False: it is none. */
+static bool duration_amount(const char **text, int64_t *amount, int64_t *fraction_ms)
+{
+    char *end;
+    errno = 0;
+    *amount = isdigit((unsigned char)**text) ? strtoll(*text, &end, 10) : -1;
+    *fraction_ms = -1;
+    if (*amount < 0 || errno != 0) {
+        return false;
+    }
+    *text = end;
+    if (**text == '.' || **text == ',') {
+        *fraction_ms = 0;
+        (*text)++;
+        for (int64_t unit_ms = 100; isdigit((unsigned char)**text); unit_ms /= 10) {
+            *fraction_ms += (*(*text)++ - '0') * unit_ms;
+        }
+    }
+    return true;
+}
+
+/* "P2DT3H4M5.5S", as Java's Duration has it, without signs; false: it is none. What 63 bits of
+ * milliseconds cannot hold is the longest that they can. */
 static bool config_duration(const char *text, int64_t *ms)
 {
     static const struct {
         char letter;
         bool time;
-        int64_t ms;
-    } units[] = {{'D', false, 86400000}, {'H', true, 3600000}, {'M', true, 60000},
-                 {'S', true, 1000}};
+        int64_t seconds;
+    } units[] = {{'D', false, 86400}, {'H', true, 3600}, {'M', true, 60}, {'S', true, 1}};
     size_t next = 0;
     bool time = false;
     bool any = false;
-    *ms = 0;
+    int64_t seconds = 0;
+    int64_t rest_ms = 0;
     if (toupper((unsigned char)*text++) != 'P') {
         return false;
     }
@@ -379,22 +409,25 @@ static bool config_duration(const char *text, int64_t *ms)
             any = false;
             continue;
         }
-        char *end;
-        if (!isdigit((unsigned char)*text)) {
+        int64_t amount;
+        int64_t fraction_ms;
+        if (!duration_amount(&text, &amount, &fraction_ms)) {
             return false;
         }
-        double amount = strtod(text, &end);
         while (next < sizeof units / sizeof *units &&
-               (units[next].time != time || units[next].letter != toupper((unsigned char)*end))) {
+               (units[next].time != time || units[next].letter != toupper((unsigned char)*text))) {
             next++;
         }
-        if (next == sizeof units / sizeof *units || amount > 1e12) {
+        if (next == sizeof units / sizeof *units ||
+            (fraction_ms >= 0 && units[next].letter != 'S') ||
+            !duration_add(amount, units[next++].seconds, &seconds)) {
             return false;
         }
-        *ms += (int64_t)(amount * (double)units[next++].ms);
+        rest_ms = fraction_ms > 0 ? fraction_ms : 0;
         any = true;
-        text = end + 1;
+        text++;
     }
+    *ms = seconds > (INT64_MAX - rest_ms) / 1000 ? INT64_MAX : seconds * 1000 + rest_ms;
     return any;
 }
 
@@ -556,13 +589,16 @@ static int config_check_producer(const struct bnb_config *config, struct client_
         return client_error_set(error, BNB_ERROR_INVALID, "Cannot set a transactional.id without "
                                 "also enabling idempotence.");
     }
-    if (parsed->delivery_timeout_ms < parsed->linger_ms + parsed->request_timeout_ms) {
+    parsed->linger_ms = parsed->linger_ms < INT32_MAX ? parsed->linger_ms : INT32_MAX;
+    int64_t shortest_ms = parsed->linger_ms + parsed->request_timeout_ms;
+    shortest_ms = shortest_ms < INT32_MAX ? shortest_ms : INT32_MAX;
+    if (parsed->delivery_timeout_ms < shortest_ms) {
         if (bnb_config_get(config, "delivery.timeout.ms") != NULL) {
             return client_error_set(error, BNB_ERROR_INVALID,
                                     "delivery.timeout.ms should be equal to or larger than "
                                     "linger.ms + request.timeout.ms");
         }
-        parsed->delivery_timeout_ms = parsed->linger_ms + parsed->request_timeout_ms;
+        parsed->delivery_timeout_ms = shortest_ms;
     }
     return 0;
 }

@@ -17,6 +17,9 @@ enum client_kind {
 };
 
 #define CLIENT_ASSIGNORS_MAX 8
+/* A longer number is taken for this one: as milliseconds 285,000 years, to which a clock and a
+ * backoff with its jitter can be added. */
+#define CLIENT_LONG_MAX ((int64_t)1 << 53)
 /* auto.offset.reset=by_duration:...: the offset of so long ago. */
 #define CLIENT_RESET_DURATION (-5)
 

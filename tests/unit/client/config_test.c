@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/client.h"
 #include "client/config.h"
 #include "protocol/record/batch.h"
 
@@ -111,6 +112,57 @@ static void config__refuses_transactions_without_idempotence(void **state)
     client_config_release(&parsed);
 }
 
+static int64_t reset_duration(const char *value)
+{
+    bnb_config_set(config, "auto.offset.reset", value);
+    if (client_config_parse(config, CLIENT_CONSUMER, &parsed, &error) != 0) {
+        return -1;
+    }
+    int64_t ms = parsed.reset_policy == CLIENT_RESET_DURATION ? parsed.reset_duration_ms : -2;
+    client_config_release(&parsed);
+    return ms;
+}
+
+/* Goal: durations are those of Java, and what is longer than there are milliseconds is no less. */
+static void config__takes_durations_of_any_length(void **state)
+{
+    (void)state;
+    assert_int_equal(reset_duration("by_duration:P1DT2H3M4.56S"), 93784560);
+    assert_int_equal(reset_duration("BY_DURATION:pt0,001s"), 1);
+    assert_int_equal(reset_duration("by_duration:PT2000000000000S"), 2000000000000000);
+    assert_int_equal(reset_duration("by_duration:P106751991167300D"), INT64_MAX);
+    assert_int_equal(reset_duration("by_duration:PT9223372036854775807S"), INT64_MAX);
+    assert_int_equal(reset_duration("by_duration:PT9223372036854775807.5S"), INT64_MAX);
+    static const char *const none[] = {
+        "by_duration:PT9223372036854775808S", "by_duration:P106751991167301D",
+        "by_duration:PT9223372036854775807M", "by_duration:P0x1D", "by_duration:P1e3D",
+        "by_duration:P1.5D", "by_duration:P", "by_duration:P1DT", "by_duration:PT1S1S",
+        "by_duration:-P1D"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        assert_int_equal(reset_duration(none[i]), -1);
+    }
+}
+
+/* Goal: the longest times are long, and nothing overflows when a clock is added to them. */
+static void config__takes_the_longest_times(void **state)
+{
+    (void)state;
+    bnb_config_set(config, "linger.ms", "9223372036854775807");
+    bnb_config_set(config, "max.block.ms", "9223372036854775807");
+    bnb_config_set(config, "retry.backoff.ms", "9223372036854775807");
+    bnb_config_set(config, "retry.backoff.max.ms", "9223372036854775807");
+    assert_int_equal(client_config_parse(config, CLIENT_PRODUCER, &parsed, &error), 0);
+    assert_int_equal(parsed.linger_ms, INT32_MAX);
+    assert_int_equal(parsed.delivery_timeout_ms, INT32_MAX);
+    assert_int_equal(parsed.max_block_ms, CLIENT_LONG_MAX);
+    for (int32_t failures = 0; failures < 3; failures++) {
+        int64_t backoff_ms = client_backoff_ms(parsed.retry_backoff_ms, parsed.retry_backoff_max_ms,
+                                               failures);
+        assert_in_range(backoff_ms, CLIENT_LONG_MAX / 2, CLIENT_LONG_MAX);
+    }
+    client_config_release(&parsed);
+}
+
 static void config__warns_of_names_that_nobody_knows(void **state)
 {
     (void)state;
@@ -155,6 +207,8 @@ static void config__tells_of_a_file_that_is_not_there(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(config__takes_durations_of_any_length, setup, teardown),
+        cmocka_unit_test_setup_teardown(config__takes_the_longest_times, setup, teardown),
         cmocka_unit_test_setup_teardown(config__has_kafkas_defaults, setup, teardown),
         cmocka_unit_test_setup_teardown(config__refuses_values_with_kafkas_texts, setup, teardown),
         cmocka_unit_test_setup_teardown(config__refuses_idempotence_without_acks_all, setup,
