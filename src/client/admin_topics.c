@@ -9,6 +9,88 @@ static struct bnb_ids topic_ids(const int32_t *items, int32_t count)
     return (struct bnb_ids){items, count > 0 ? count : 0};
 }
 
+/* ---- outcomes ---- */
+
+/* Names that were asked about, by name and then by place. */
+struct asked {
+    const char *name;
+    int32_t place;
+};
+
+static int asked_order(const void *a, const void *b)
+{
+    const struct asked *left = a;
+    const struct asked *right = b;
+    int by_name = strcmp(left->name, right->name);
+    return by_name != 0 ? by_name : left->place < right->place ? -1 : left->place > right->place;
+}
+
+/* Which of count names come for the first time: a controller is asked about each once, as Java's
+ * client does. NULL and error set: no memory. */
+static bool *names_first(struct bnb_memory *memory, const char *const *names, int32_t count,
+                         struct bnb_error *error)
+{
+    bool *first = admin_array(memory, count, sizeof *first, error);
+    struct asked *asked = admin_array(memory, count, sizeof *asked, error);
+    if (first == NULL || asked == NULL) {
+        return NULL;
+    }
+    for (int32_t i = 0; i < count; i++) {
+        asked[i] = (struct asked){names[i], i};
+    }
+    qsort(asked, (size_t)count, sizeof *asked, asked_order);
+    for (int32_t i = 0; i < count; i++) {
+        first[asked[i].place] = i == 0 || strcmp(asked[i - 1].name, asked[i].name) != 0;
+    }
+    return first;
+}
+
+static int outcome_by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct bnb_topic_outcome *)a)->name,
+                  ((const struct bnb_topic_outcome *)b)->name);
+}
+
+/* What was answered about each of count names, in their order; answered gets sorted. */
+static int outcomes_for(struct bnb_memory *memory, const char *const *names, int32_t count,
+                        struct bnb_topic_outcome *answered, int32_t answered_count,
+                        const struct bnb_topic_outcome **outcomes, struct bnb_error *error)
+{
+    struct bnb_topic_outcome *made = admin_array(memory, count, sizeof *made, error);
+    if (made == NULL) {
+        return BNB_ERROR_NO_MEMORY;
+    }
+    qsort(answered, (size_t)answered_count, sizeof *answered, outcome_by_name);
+    for (int32_t i = 0; i < count; i++) {
+        made[i] = (struct bnb_topic_outcome){.name = names[i]};
+        const struct bnb_topic_outcome *found =
+            bsearch(&made[i], answered, (size_t)answered_count, sizeof *answered, outcome_by_name);
+        if (found != NULL) {
+            made[i] = *found;
+        } else {
+            made[i].code = BNB_ERROR_CORRUPT;
+            made[i].error_text = "the controller's response says nothing of it";
+        }
+    }
+    *outcomes = made;
+    return 0;
+}
+
+/* Adds one outcome to count, unless it is nobody's. */
+static void outcome_add(struct bnb_memory *memory, struct bnb_topic_outcome *answered,
+                        int32_t *count, struct string_view name, struct uuid id,
+                        int16_t error_code, struct string_view error_message)
+{
+    const char *copy = memory_string(memory, name);
+    if (copy != NULL) {
+        answered[(*count)++] =
+            (struct bnb_topic_outcome){copy, admin_uuid(id), admin_code(error_code),
+                                       admin_text(memory, error_code, error_message)};
+    }
+}
+
+/* ---- create, delete, extend ---- */
+
 static int topic_fill_new(struct bnb_memory *memory, const struct bnb_new_topic *from,
                           struct create_topics_request_creatable_topic *to,
                           struct bnb_error *error)
@@ -36,6 +118,22 @@ static int topic_fill_new(struct bnb_memory *memory, const struct bnb_new_topic 
     return 0;
 }
 
+/* Fills in those that come for the first time. */
+static int create_fill(struct bnb_memory *memory, const struct bnb_new_topic *topics,
+                       const char *const *names, int32_t count,
+                       struct create_topics_request *request, struct bnb_error *error)
+{
+    const bool *first = names_first(memory, names, count, error);
+    int result = first == NULL ? BNB_ERROR_NO_MEMORY : 0;
+    for (int32_t i = 0; i < count && result == 0; i++) {
+        if (first[i]) {
+            result = topic_fill_new(memory, &topics[i],
+                                    &request->topics.items[request->topics.count++], error);
+        }
+    }
+    return result;
+}
+
 int bnb_admin_create_topics(struct bnb_admin *admin, struct bnb_memory *memory,
                             const struct bnb_new_topic *topics, int32_t count, bool validate_only,
                             const struct bnb_topic_outcome **outcomes, struct bnb_error *error)
@@ -45,38 +143,36 @@ int bnb_admin_create_topics(struct bnb_admin *admin, struct bnb_memory *memory,
     request.timeout_ms = (int32_t)client_config(admin->client)->request_timeout_ms;
     request.validate_only = validate_only;
     request.topics.items = admin_array(memory, count, sizeof *request.topics.items, error);
-    if (request.topics.items == NULL) {
+    const char **names = admin_array(memory, count, sizeof *names, error);
+    if (request.topics.items == NULL || names == NULL) {
         return BNB_ERROR_NO_MEMORY;
     }
-    request.topics.count = count;
     for (int32_t i = 0; i < count; i++) {
-        int result = topic_fill_new(memory, &topics[i], &request.topics.items[i], error);
-        if (result != 0) {
-            return result;
-        }
+        names[i] = topics[i].name;
+    }
+    int result = create_fill(memory, topics, names, count, &request, error);
+    if (result != 0) {
+        return result;
     }
     struct create_topics_response *response;
-    int result = admin_call(admin, memory, CLIENT_NODE_CONTROLLER, API_CREATE_TOPICS,
+    result = admin_call(admin, memory, CLIENT_NODE_CONTROLLER, API_CREATE_TOPICS,
                             &create_topics_request_row, &request, &create_topics_response_row,
                             &response, error);
     if (result != 0) {
         return result;
     }
-    struct bnb_topic_outcome *made =
-        admin_array(memory, response->topics.count, sizeof *made, error);
-    if (made == NULL || response->topics.count != count) {
-        return client_error_set(error, BNB_ERROR_CORRUPT, "the response does not fit the request");
-    }
-    for (int32_t i = 0; i < count; i++) {
+    struct bnb_topic_outcome *answered =
+        admin_array(memory, response->topics.count, sizeof *answered, error);
+    int32_t answered_count = 0;
+    for (int32_t i = 0; answered != NULL && i < response->topics.count; i++) {
         const struct create_topics_response_creatable_topic_result *topic =
             &response->topics.items[i];
-        made[i] = (struct bnb_topic_outcome){
-            memory_string(memory, topic->name), admin_uuid(topic->topic_id),
-            admin_code(topic->error_code),
-            admin_text(memory, topic->error_code, topic->error_message)};
+        outcome_add(memory, answered, &answered_count, topic->name, topic->topic_id,
+                    topic->error_code, topic->error_message);
     }
-    *outcomes = made;
-    return 0;
+    return answered == NULL ? BNB_ERROR_NO_MEMORY
+                            : outcomes_for(memory, names, count, answered, answered_count,
+                                           outcomes, error);
 }
 
 static void delete_prepare(struct client_request *request, int16_t version)
@@ -100,13 +196,15 @@ int bnb_admin_delete_topics(struct bnb_admin *admin, struct bnb_memory *memory,
     request.topics.items = admin_array(memory, count, sizeof *request.topics.items, error);
     request.topic_names.items =
         admin_array(memory, count, sizeof *request.topic_names.items, error);
-    if (request.topics.items == NULL || request.topic_names.items == NULL) {
+    const bool *first = names_first(memory, names, count, error);
+    if (request.topics.items == NULL || request.topic_names.items == NULL || first == NULL) {
         return BNB_ERROR_NO_MEMORY;
     }
-    request.topics.count = request.topic_names.count = count;
     for (int32_t i = 0; i < count; i++) {
-        request.topics.items[i].name = string_view_of(names[i]);
-        request.topic_names.items[i] = string_view_of(names[i]);
+        if (first[i]) {
+            request.topics.items[request.topics.count++].name = string_view_of(names[i]);
+            request.topic_names.items[request.topic_names.count++] = string_view_of(names[i]);
+        }
     }
     struct client_call call = {
         .target = CLIENT_NODE_CONTROLLER,
@@ -123,21 +221,18 @@ int bnb_admin_delete_topics(struct bnb_admin *admin, struct bnb_memory *memory,
     if (result != 0) {
         return result;
     }
-    struct bnb_topic_outcome *made =
-        admin_array(memory, response->responses.count, sizeof *made, error);
-    if (made == NULL || response->responses.count != count) {
-        return client_error_set(error, BNB_ERROR_CORRUPT, "the response does not fit the request");
-    }
-    for (int32_t i = 0; i < count; i++) {
+    struct bnb_topic_outcome *answered =
+        admin_array(memory, response->responses.count, sizeof *answered, error);
+    int32_t answered_count = 0;
+    for (int32_t i = 0; answered != NULL && i < response->responses.count; i++) {
         const struct delete_topics_response_deletable_topic_result *topic =
             &response->responses.items[i];
-        made[i] = (struct bnb_topic_outcome){
-            memory_string(memory, topic->name), admin_uuid(topic->topic_id),
-            admin_code(topic->error_code),
-            admin_text(memory, topic->error_code, topic->error_message)};
+        outcome_add(memory, answered, &answered_count, topic->name, topic->topic_id,
+                    topic->error_code, topic->error_message);
     }
-    *outcomes = made;
-    return 0;
+    return answered == NULL ? BNB_ERROR_NO_MEMORY
+                            : outcomes_for(memory, names, count, answered, answered_count,
+                                           outcomes, error);
 }
 
 int bnb_admin_create_partitions(struct bnb_admin *admin, struct bnb_memory *memory,
@@ -149,12 +244,20 @@ int bnb_admin_create_partitions(struct bnb_admin *admin, struct bnb_memory *memo
     create_partitions_request_default(&request);
     request.timeout_ms = (int32_t)client_config(admin->client)->request_timeout_ms;
     request.topics.items = admin_array(memory, count, sizeof *request.topics.items, error);
-    if (request.topics.items == NULL) {
+    const char **names = admin_array(memory, count, sizeof *names, error);
+    for (int32_t i = 0; names != NULL && i < count; i++) {
+        names[i] = topics[i].topic;
+    }
+    const bool *first = names != NULL ? names_first(memory, names, count, error) : NULL;
+    if (request.topics.items == NULL || first == NULL) {
         return BNB_ERROR_NO_MEMORY;
     }
-    request.topics.count = count;
     for (int32_t i = 0; i < count; i++) {
-        struct create_partitions_request_create_partitions_topic *to = &request.topics.items[i];
+        if (!first[i]) {
+            continue;
+        }
+        struct create_partitions_request_create_partitions_topic *to =
+            &request.topics.items[request.topics.count++];
         to->name = string_view_of(topics[i].topic);
         to->count = topics[i].total_count;
         to->assignments.count = topics[i].assignments == NULL ? -1 : topics[i].assignment_count;
@@ -175,20 +278,18 @@ int bnb_admin_create_partitions(struct bnb_admin *admin, struct bnb_memory *memo
     if (result != 0) {
         return result;
     }
-    struct bnb_topic_outcome *made =
-        admin_array(memory, response->results.count, sizeof *made, error);
-    if (made == NULL || response->results.count != count) {
-        return client_error_set(error, BNB_ERROR_CORRUPT, "the response does not fit the request");
-    }
-    for (int32_t i = 0; i < count; i++) {
+    struct bnb_topic_outcome *answered =
+        admin_array(memory, response->results.count, sizeof *answered, error);
+    int32_t answered_count = 0;
+    for (int32_t i = 0; answered != NULL && i < response->results.count; i++) {
         const struct create_partitions_response_create_partitions_topic_result *topic =
             &response->results.items[i];
-        made[i] = (struct bnb_topic_outcome){
-            memory_string(memory, topic->name), {{0}}, admin_code(topic->error_code),
-            admin_text(memory, topic->error_code, topic->error_message)};
+        outcome_add(memory, answered, &answered_count, topic->name, (struct uuid){{0}},
+                    topic->error_code, topic->error_message);
     }
-    *outcomes = made;
-    return 0;
+    return answered == NULL ? BNB_ERROR_NO_MEMORY
+                            : outcomes_for(memory, names, count, answered, answered_count,
+                                           outcomes, error);
 }
 
 /* ---- list and describe ---- */
@@ -205,16 +306,21 @@ static int partition_by_id(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
+/* A topic without a name is left out: nobody could ask for it. */
 static int topics_from_metadata(struct bnb_memory *memory, const struct metadata_response *metadata,
-                                struct bnb_topic **made, struct bnb_error *error)
+                                struct bnb_topic **made, int32_t *count, struct bnb_error *error)
 {
     struct bnb_topic *topics = admin_array(memory, metadata->topics.count, sizeof *topics, error);
+    *count = 0;
     for (int32_t i = 0; topics != NULL && i < metadata->topics.count; i++) {
         const struct metadata_response_metadata_response_topic *from = &metadata->topics.items[i];
         struct bnb_partition *partitions =
             admin_array(memory, from->partitions.count, sizeof *partitions, error);
         if (partitions == NULL) {
             return BNB_ERROR_NO_MEMORY;
+        }
+        if (from->name.data == NULL) {
+            continue;
         }
         for (int32_t p = 0; p < from->partitions.count; p++) {
             const struct metadata_response_metadata_response_partition *partition =
@@ -231,7 +337,7 @@ static int topics_from_metadata(struct bnb_memory *memory, const struct metadata
         if (from->partitions.count > 0) {
             qsort(partitions, (size_t)from->partitions.count, sizeof *partitions, partition_by_id);
         }
-        topics[i] = (struct bnb_topic){
+        topics[(*count)++] = (struct bnb_topic){
             .name = memory_string(memory, from->name),
             .id = admin_uuid(from->topic_id),
             .is_internal = from->is_internal,
@@ -253,10 +359,9 @@ int bnb_admin_list_topics(struct bnb_admin *admin, struct bnb_memory *memory,
     int result = client_call_metadata(admin->client, &memory->arena, NULL, 0, false,
                                       admin->timeout_ms, &metadata, error);
     if (result == 0) {
-        result = topics_from_metadata(memory, metadata, &made, error);
+        result = topics_from_metadata(memory, metadata, &made, count, error);
     }
     if (result == 0) {
-        *count = metadata->topics.count > 0 ? metadata->topics.count : 0;
         qsort(made, (size_t)*count, sizeof *made, topic_by_name);
         *topics = made;
     }
@@ -333,6 +438,7 @@ static int describe_by_metadata(struct bnb_admin *admin, struct bnb_memory *memo
     struct string_view *names = admin_array(memory, count, sizeof *names, error);
     struct metadata_response *metadata;
     struct bnb_topic *found;
+    int32_t found_count = 0;
     if (names == NULL) {
         return BNB_ERROR_NO_MEMORY;
     }
@@ -342,9 +448,9 @@ static int describe_by_metadata(struct bnb_admin *admin, struct bnb_memory *memo
     int result = client_call_metadata(admin->client, &memory->arena, names, count, false,
                                       admin->timeout_ms, &metadata, error);
     if (result == 0) {
-        result = topics_from_metadata(memory, metadata, &found, error);
+        result = topics_from_metadata(memory, metadata, &found, &found_count, error);
     }
-    for (int32_t i = 0; result == 0 && i < metadata->topics.count; i++) {
+    for (int32_t i = 0; result == 0 && i < found_count; i++) {
         for (int32_t t = 0; t < count; t++) {
             if (strcmp(found[i].name, topics[t].name) == 0) {
                 topics[t] = found[i];

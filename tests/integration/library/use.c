@@ -417,6 +417,58 @@ static int look(const struct bnb_config *config, const char *topic)
     return status;
 }
 
+/* Each of the names is answered once for each time it was asked about, in that order. */
+static int outcomes_are(const char *what, const struct bnb_topic_outcome *outcomes,
+                        const char *const *names, const int *codes, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (strcmp(outcomes[i].name, names[i]) != 0 || outcomes[i].code != codes[i]) {
+            fprintf(stderr, "%s %d: %s %d %s\n", what, i, outcomes[i].name, outcomes[i].code,
+                    outcomes[i].error_text);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* A name that is given twice is asked about once, as Java's client does. */
+static int name_twice(const struct bnb_config *config)
+{
+    enum { NAMES = 4, UNKNOWN_TOPIC = 3 };
+    static const char *const names[NAMES] = {"twice", "alone", "twice", "no such"};
+    static const int made[NAMES] = {0, 0, 0, 17}; /* INVALID_TOPIC_EXCEPTION */
+    static const int known[NAMES] = {0, 0, 0, UNKNOWN_TOPIC};
+    struct bnb_error error = {0, ""};
+    struct bnb_admin *admin = NULL;
+    struct bnb_memory *memory = bnb_memory_create();
+    const struct bnb_topic_outcome *outcomes = NULL;
+    struct bnb_new_topic topics[NAMES];
+    struct bnb_new_partitions more[NAMES];
+    memset(topics, 0, sizeof topics);
+    memset(more, 0, sizeof more);
+    for (int i = 0; i < NAMES; i++) {
+        topics[i].name = more[i].topic = names[i];
+        topics[i].partition_count = topics[i].replication_factor = 1;
+        more[i].total_count = 3;
+    }
+    if (bnb_admin_create(config, &admin, &error) != 0 ||
+        bnb_admin_create_topics(admin, memory, topics, NAMES, false, &outcomes, &error) != 0) {
+        return failed("make topics", &error);
+    }
+    int status = outcomes_are("made", outcomes, names, made, NAMES);
+    if (bnb_admin_create_partitions(admin, memory, more, NAMES, &outcomes, &error) != 0) {
+        return failed("make partitions", &error);
+    }
+    status |= outcomes_are("extended", outcomes, names, known, NAMES);
+    if (bnb_admin_delete_topics(admin, memory, names, NAMES, &outcomes, &error) != 0) {
+        return failed("delete topics", &error);
+    }
+    status |= outcomes_are("deleted", outcomes, names, known, NAMES);
+    bnb_admin_close(&admin);
+    bnb_memory_destroy(&memory);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 3) {
@@ -427,7 +479,7 @@ int main(int argc, char **argv)
         return 1;
     }
     int status = produce(config, argv[2]) || consume(config, argv[2]) || look(config, argv[2]) ||
-                 pause_and_ask(config, argv[2]) ||
+                 pause_and_ask(config, argv[2]) || name_twice(config) ||
                  consume_in_group(config, argv[2], "classic") ||
                  consume_in_group(config, argv[2], "consumer");
     bnb_config_destroy(&config);
