@@ -121,9 +121,9 @@ int io_write_atomically(struct io_fs *fs, const char *path, const void *data, si
 /* The same with a temporary file of another name, where another thread may be writing path too. */
 int io_write_through(struct io_fs *fs, const char *temporary, const char *path, const void *data,
                      size_t size);
-/* The same, unless *off (if any) was set before temporary was made: then ERR_AGAIN, and path stays as it is.
- * Who sets it before giving the directory another name, and its name to another one, will never
- * find in that one what was meant for the first. */
+/* The same, unless *off (if any) was set before temporary was made: then ERR_AGAIN, and path stays
+ * as it is. Who sets it before giving the directory another name, and its name to another one, will
+ * never find in that one what was meant for the first. */
 int io_write_unless(struct io_fs *fs, const char *temporary, const char *path, const void *data,
                     size_t size, const atomic_bool *off);
 /* Writes a file that need not be there before; nothing is synced. */
