@@ -14,6 +14,7 @@ struct index_use {
     uint32_t floor_hint; /* entry that was found last */
     bool is_open;
     bool is_counted; /* written_count is known */
+    bool is_padded;  /* there were zeros behind them when they were counted */
     uint8_t *pending;
     struct io_file file;
 };
@@ -153,6 +154,7 @@ static int index_file_trim_padding(struct index_file *index)
         }
     }
     index->use->written_count = low;
+    index->use->is_padded = true;
     return 0;
 }
 
@@ -252,6 +254,11 @@ int index_file_reserve(struct index_file *index)
         error = index->use->pending == NULL ? ERR_NOMEM : 0;
     }
     return error;
+}
+
+bool index_file_is_padded(const struct index_file *index)
+{
+    return index->use != NULL && index->use->is_padded;
 }
 
 bool index_file_is_full(const struct index_file *index)

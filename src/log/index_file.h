@@ -58,6 +58,8 @@ void index_file_assert_invariants(const struct index_file *index);
 void index_file_release(struct index_file *index);
 /* Entries in all, or an error. A file that is not there has none. */
 int64_t index_file_count(struct index_file *index);
+/* Whether there were zeros behind the entries that were counted. */
+bool index_file_is_padded(const struct index_file *index);
 /* Entry number i, i < count. */
 int index_file_read(struct index_file *index, uint32_t i, uint8_t *entry);
 /* Memory for entries that wait, so that the next append needs none. */

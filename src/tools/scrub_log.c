@@ -342,15 +342,19 @@ static bool is_aborted(const struct partition_scrub *partition,
     return false;
 }
 
+static bool is_last_segment(const struct partition_scrub *partition)
+{
+    return partition->segment->base_offset ==
+           partition->segments.items[partition->segments.count - 1];
+}
+
 /* Each transaction that the records abort has its entry, or readers are given its records. The last
  * segment is left out: what a broker that died did not write there, its next start finds. */
 static void check_aborted_are_all_there(struct partition_scrub *partition)
 {
     char path[LOG_PATH_BYTES];
     struct index_file *index = &partition->segment->aborted;
-    bool is_last = partition->segment->base_offset ==
-                   partition->segments.items[partition->segments.count - 1];
-    if (is_last || !partition->producers_known ||
+    if (is_last_segment(partition) || !partition->producers_known ||
         log_place_path(index->place, index->base_offset, index->kind->suffix, path) != 0) {
         return;
     }
@@ -411,6 +415,11 @@ static void check_index(struct partition_scrub *partition, struct index_file *in
             scrub_problem(partition->scrub, path, i * index->kind->entry_bytes,
                           "the entry does not agree with the log");
         }
+    }
+    /* A dead Apache Kafka leaves them in the last segment; in others it takes them for entries. */
+    if (index_file_is_padded(index) && !is_last_segment(partition)) {
+        scrub_problem(partition->scrub, path, count * index->kind->entry_bytes,
+                      "there are zeros behind the last entry");
     }
 }
 

@@ -85,6 +85,28 @@ def tells_the_file_and_the_byte_of_what_is_damaged():
         check(scrub(made)[0], 0, "all is good again")
 
 
+def tells_of_zeros_behind_the_entries_of_a_finished_segment():
+    """What a broker that died has left in the last one is no fault."""
+    with faults.node() as made:
+        made.start()
+        with made.connect() as connection:
+            connection.create_topic("u", configs=[("internal.segment.bytes", "2000"), ("index.interval.bytes", "0")])
+            for _ in range(20):
+                check(connection.produce("u", batch([b"x" * 200]))[0], 0, "a produce")
+        check(made.stop(), 0, "exit status")
+        several = sorted(path for name in "mab" for path in made.path(name).rglob("u-0/*.log"))
+        check(len(several) > 1, True, "there are finished segments")
+        for log, problems in ((several[0], 1), (several[-1], 0)):
+            for suffix in (".index", ".timeindex"):
+                path = log.with_suffix(suffix)
+                good = path.read_bytes()
+                path.write_bytes(good + bytes(48))
+                status, lines, _ = scrub(made)
+                check((status, [line.startswith(f"{path}") for line in lines if str(path) in line]),
+                      (problems, [True] * problems), f"{path}: {lines}")
+                path.write_bytes(good)
+
+
 def tells_of_checkpoints_and_properties_that_cannot_be():
     with faults.node() as made:
         filled(made)
@@ -197,6 +219,7 @@ def could_not_run():
 
 CASES = (says_nothing_of_a_sound_directory_and_leaves_it_alone,
          tells_the_file_and_the_byte_of_what_is_damaged,
+         tells_of_zeros_behind_the_entries_of_a_finished_segment,
          tells_of_checkpoints_and_properties_that_cannot_be,
          speaks_json_and_of_the_topics_that_are_asked_for,
          compares_with_what_the_metadata_says_of_topics, replays_aborted_transactions,
