@@ -297,47 +297,71 @@ static int configs_describe(struct configs_run *run)
 
 /* ---- alter ---- */
 
-/* The end of one k=v of a list: a comma outside brackets. */
-static char *configs_pair_end(char *text)
+/* Whether what is in front of rest parts it from what was before: not where a bracket closes that
+ * none opens. */
+static bool configs_parts(const char *rest)
 {
-    int depth = 0;
-    while (*text != '\0' && !(*text == ',' && depth == 0)) {
-        depth += *text == '[' ? 1 : *text == ']' ? -1 : 0;
+    size_t close = strcspn(rest, "]");
+    return rest[close] == '\0' || memchr(rest, '[', close) != NULL;
+}
+
+/* The next of a character that parts, from text on, or the end. */
+static char *configs_next(char *text, char what)
+{
+    while (*text != '\0' && !(*text == what && configs_parts(text + 1))) {
         text++;
     }
     return text;
 }
 
-/* Whether text has another '=' that no bracket holds. */
-static bool configs_has_equals(const char *text)
+/* Text without blanks at both ends, cut in place. */
+static char *configs_trimmed(char *text)
 {
-    int depth = 0;
-    for (; *text != '\0' && !(*text == '=' && depth == 0); text++) {
-        depth += *text == '[' ? 1 : *text == ']' ? -1 : 0;
+    text += strspn(text, " \t");
+    size_t size = strlen(text);
+    while (size > 0 && (text[size - 1] == ' ' || text[size - 1] == '\t')) {
+        text[--size] = '\0';
     }
-    return *text == '=';
+    return text;
+}
+
+static void configs_drop_brackets(char *text)
+{
+    char *to = text;
+    for (; *text != '\0'; text++) {
+        if (*text != '[' && *text != ']') {
+            *to++ = *text;
+        }
+    }
+    *to = '\0';
+}
+
+/* Adds one, or gives the one of that name another value. */
+static int32_t configs_add(struct bnb_setting_change *changes, int32_t count, const char *name,
+                           const char *value)
+{
+    int32_t at = 0;
+    while (at < count && strcmp(changes[at].name, name) != 0) {
+        at++;
+    }
+    changes[at] = (struct bnb_setting_change){name, value, BNB_SETTING_SET};
+    return at < count ? count : count + 1;
 }
 
 /* Cuts "k=v,k=[v1,v2]" into changes, in place. -1: a pair that has not exactly one '='. */
 static int32_t configs_cut_pairs(char *text, struct bnb_setting_change *changes, int32_t count)
 {
-    while (*text != '\0' && count < CHANGES_MAX) {
-        char *end = configs_pair_end(text);
+    while (text[strspn(text, ",")] != '\0' && count < CHANGES_MAX) {
+        char *end = configs_next(text, ',');
         char *next = *end == ',' ? end + 1 : end;
         *end = '\0';
-        char *equals = strchr(text, '=');
-        if (equals == NULL || configs_has_equals(equals + 1)) {
+        char *equals = configs_next(text, '=');
+        if (*equals == '\0' || *configs_next(equals + 1, '=') != '\0') {
             return -1;
         }
         *equals = '\0';
-        char *value = equals + 1;
-        size_t size = strlen(value);
-        if (size >= 2 && value[0] == '[' && value[size - 1] == ']') {
-            value[size - 1] = '\0';
-            value++;
-        }
-        text += strspn(text, " ");
-        changes[count++] = (struct bnb_setting_change){text, value, BNB_SETTING_SET};
+        configs_drop_brackets(equals + 1);
+        count = configs_add(changes, count, configs_trimmed(text), configs_trimmed(equals + 1));
         text = next;
     }
     return count;
@@ -399,7 +423,8 @@ static int configs_alter(struct configs_run *run)
     char *rest = remove_copy;
     char *item;
     while (status == 0 && count < CHANGES_MAX && (item = tools_list_next(&rest, ",")) != NULL) {
-        changes[count++] = (struct bnb_setting_change){item, NULL, BNB_SETTING_DELETE};
+        changes[count++] =
+            (struct bnb_setting_change){configs_trimmed(item), NULL, BNB_SETTING_DELETE};
     }
     if (status == 0) {
         status = configs_alter_with(run, changes, count);

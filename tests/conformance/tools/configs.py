@@ -60,6 +60,31 @@ S --alter --entity-type topics --add-config retention.ms=1
 S --alter --entity-type topics --entity-default --add-config retention.ms=1
 T --alter --add-config retention.ms=1 --all
 T --describe --add-config a=b
+T --alter --add-config 'retention.ms = 3000'
+T --describe
+T --alter --add-config 'retention.ms=4000 , segment.ms = 5000000'
+T --describe
+T --alter --add-config retention.ms=[5000],cleanup.policy=[compact]
+T --describe
+T --alter --add-config cleanup.policy=[compact,delete],retention.ms=6000
+T --describe
+T --alter --add-config ,retention.ms=7000
+T --alter --add-config retention.ms=7001,
+T --alter --add-config retention.ms=7002,,segment.ms=5000001
+T --alter --add-config retention.ms=1001,retention.ms=1002
+T --describe
+T --alter --add-config cleanup.policy=[]
+T --alter --add-config cleanup.policy=[delete
+T --describe
+T --alter --add-config =5
+T --alter --add-config 'retention.ms=[1003],[1]'
+T --alter --delete-config 'retention.ms, segment.ms'
+T --describe
+T --alter --add-config retention.ms=1004 --delete-config retention.ms
+T --alter --delete-config ,retention.ms
+T --alter --delete-config retention.ms,cleanup.policy,segment.ms
+T --alter --delete-config retention.ms=1
+T --describe
 B --describe
 S --describe --broker 1
 S --describe --broker-defaults
