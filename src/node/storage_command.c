@@ -130,6 +130,9 @@ static const char *parse_host(char *text, char **colon, struct string_view *host
             return "Hostname began with left bracket, but no right bracket was found.";
         }
         *end++ = '\0';
+        if (*end != ':') {
+            return "Port section must start with a colon.";
+        }
     }
     *colon = strchr(end, ':');
     if (*colon == NULL) {
@@ -180,7 +183,11 @@ static const char *parse_voter(char *text, struct storage_voter *voter, struct e
 static const char *parse_voters(char *text, struct storage_voter *voters, int32_t *count,
                                 struct err_message *message)
 {
-    for (char *next = text; next != NULL;) {
+    if (text[strspn(text, ",")] == '\0') {
+        return "No voters given.";
+    }
+    /* Commas behind the last one count for nothing. */
+    for (char *next = text; next != NULL && next[strspn(next, ",")] != '\0';) {
         char *voter = next;
         next = strchr(voter, ',');
         if (next != NULL) {
@@ -249,6 +256,24 @@ static const char *choose_quorum(const struct args *args, const struct config *c
     return NULL;
 }
 
+/* 0 is that of static voters, 1 that of others; tells what is wrong. */
+static bool check_kraft_version(int16_t level, bool is_static)
+{
+    if (level == 0 && !is_static) {
+        storage_fail("%s", "Cannot set kraft.version to 0 if controller.quorum.voters is empty and "
+                           "one of the flags --standalone, --initial-controllers, or "
+                           "--no-initial-controllers is used. For dynamic controllers support, try "
+                           "removing the --feature flag for kraft.version.");
+    } else if (level > 0 && is_static) {
+        storage_fail("%s", "Cannot set kraft.version to 1 unless controller.quorum.voters is empty "
+                           "and one of the flags --standalone, --initial-controllers, or "
+                           "--no-initial-controllers is used. For dynamic controllers support, try "
+                           "using one of --standalone, --initial-controllers, or "
+                           "--no-initial-controllers and removing controller.quorum.voters.");
+    }
+    return (level == 0) == is_static;
+}
+
 /* Whether a feature may be set to the level asked for; tells what is wrong. */
 static bool check_feature(const struct storage_format_options *options,
                           const struct feature_asked *asked, int16_t latest)
@@ -284,13 +309,22 @@ static bool check_feature(const struct storage_format_options *options,
                 asked->name.data, asked->level);
         return false;
     }
-    if (string_view_is(asked->name, "kraft.version") && asked->level == 0 &&
-        options->quorum != STORAGE_STATIC) {
-        storage_fail("%s", "Cannot set kraft.version to 0 if controller.quorum.voters is empty and "
-                           "one of the flags --standalone, --initial-controllers, or "
-                           "--no-initial-controllers is used. For dynamic controllers support, try "
-                           "removing the --feature flag for kraft.version.");
-        return false;
+    bool is_kraft = string_view_is(asked->name, "kraft.version");
+    return !is_kraft || check_kraft_version(asked->level, options->quorum == STORAGE_STATIC);
+}
+
+/* Whether the metadata.version is one that all features can be with; tells what is wrong. */
+static bool check_dependencies(const struct storage_format_options *options)
+{
+    for (int32_t i = 0; i < options->feature_count; i++) {
+        const struct feature_asked *asked = &options->features[i];
+        int16_t needed = feature_needs(asked);
+        if (options->metadata_version < needed) {
+            fprintf(stderr, "%.*s could not be set to %d because it depends on metadata.version "
+                            "level %d\n",
+                    (int)asked->name.size, asked->name.data, asked->level, needed);
+            return false;
+        }
     }
     return true;
 }
@@ -330,7 +364,7 @@ static bool choose_features(const struct args *args, const struct config *config
         }
         options->feature_count++;
     }
-    return true;
+    return check_dependencies(options);
 }
 
 struct formatting_context {

@@ -146,6 +146,16 @@ static int print_metadata_version(int16_t level)
     return 0;
 }
 
+int16_t feature_needs(const struct feature_asked *asked)
+{
+    for (size_t i = 0; asked->level > 0 && i < OTHERS_COUNT; i++) {
+        if (string_view_is(asked->name, features[i].name)) {
+            return features[i].needs_metadata_version;
+        }
+    }
+    return 0;
+}
+
 int feature_print_dependencies(const struct feature_asked *asked)
 {
     char name[METADATA_VERSION_BYTES];

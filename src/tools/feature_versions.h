@@ -29,6 +29,8 @@ const char *feature_implied(size_t index, int16_t metadata_version, int16_t *lev
 bool feature_parse(const char *text, struct feature_asked *asked, char wrong[FEATURE_TEXT_BYTES]);
 /* Commands that several tools have: exit status. release: NULL for the latest. */
 int feature_print_versions(const char *release);
+/* The metadata.version that it cannot be without; 0: any will do. */
+int16_t feature_needs(const struct feature_asked *asked);
 int feature_print_dependencies(const struct feature_asked *asked);
 
 #endif

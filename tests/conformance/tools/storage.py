@@ -29,7 +29,8 @@ FILES = {
     "fresh.properties": properties("fresh"),
     "noid.properties": "process.roles=broker\nlog.dirs={dir}/noid\n",
     "norole.properties": "node.id=1\nlog.dirs={dir}/norole\n",
-    "scram.properties": properties("scram"),
+    "scram.properties": properties("scram"), "six.properties": properties("six"),
+    "other.properties": properties("other"),
     "unstable.properties": properties("unstable", more="unstable.feature.versions.enable=true\n"),
 }
 
@@ -82,6 +83,19 @@ FORMAT = [
     *(f"format -c {{dir}}/unstable.properties -t {ID} -s{more}" for more in (
         " -r 4.4", " -f metadata.version=32", " -f metadata.version=31")),
     f"format -c {{dir}}/none.properties -t {ID} -s -r 4.4-IV0",
+    *(f"format -c {{dir}}/none.properties -t {ID} -s{more}" for more in (
+        " -f group.version=0 -f group.version=1", " -f group.version=65537", " -f 'group.version= 1'",
+        " -f =1", " -f group.version=1=1", " -r 3.9 -f transaction.version=2", " -r 3.9 -f eligible.leader.replicas.version=1",
+        " -r 4.0 -r 4.1", " -f kraft.version=2", " -f metadata.version=6", " -f metadata.version=-1")),
+    f"format -c {{dir}}/static.properties -t {ID} -g -f kraft.version=1",
+    *(f"format -c {{dir}}/none.properties -t {ID} -I '{voters}'" for voters in (
+        "", ",", f"1@127.0.0.1:19093:{VOTER},", f"1@127.0.0.1:19093:{VOTER},1@127.0.0.1:19094:{VOTER}",
+        f"1@127.0.0.1:19093:{VOTER},2@127.0.0.1:19094:{VOTER}", f"1@127.0.0.1:65536:{VOTER}",
+        f"1@127.0.0.1:-1:{VOTER}", f"1@[::1:19093:{VOTER}", f"1@[::1]x:19093:{VOTER}", f"1@:19093:{VOTER}",
+        f"4294967297@127.0.0.1:19093:{VOTER}", f" 1@127.0.0.1:19093:{VOTER}", f"1@127.0.0.1:19093:{VOTER}x",
+        "1@127.0.0.1:19093:AAAAAAAAAAAAAAAAAAAAAQ")),
+    f"format -c {{dir}}/six.properties -t {ID} -I '1@[::1]:19093:{VOTER}'",
+    f"format -c {{dir}}/other.properties -t {ID} -I '2@127.0.0.1:19093:{VOTER}'",
     f"format -c {{dir}}/noid.properties -t {ID}",
     f"format -c {{dir}}/norole.properties -t {ID}",
     *(f"format -c {{dir}}/scram.properties -t {ID} -s -S {argument}" for argument in (
