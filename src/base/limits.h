@@ -44,6 +44,8 @@
 /* A frame up to here is received into memory of its full size at once; a longer one grows with what
  * really arrives, so that a size alone costs nothing. */
 #define NET_FIRST_BYTES LIMIT(64u << 10, 7u)
+/* By that it grows each time: what came before is copied, of most frames just the beginning. */
+#define NET_FRAME_GROWTH LIMIT(32u, 4u)
 /* Memory that a connection holds for less than this is not worth taking back. */
 #define NET_HOLD_SMALL_BYTES LIMIT(4096u, 1u)
 /* While others wait for memory: how often it is looked at, and how long a connection may hold some

@@ -117,7 +117,7 @@ static int net_grow_frame(struct net_connection *connection)
         !net_connection_take_memory(connection)) {
         return 0;
     }
-    size_t wanted = begins ? NET_FIRST_BYTES : connection->frame_capacity * 4;
+    size_t wanted = begins ? NET_FIRST_BYTES : connection->frame_capacity * NET_FRAME_GROWTH;
     wanted = wanted < connection->frame_size ? wanted : connection->frame_size;
     void *grown = mem_realloc(connection->frame, wanted > 0 ? wanted : 1);
     if (grown == NULL) {
