@@ -363,13 +363,13 @@ static void broker_names_text(const struct resolving *resolving, char *text, siz
 static int check_broker_role(struct resolving *resolving)
 {
     int32_t advertised = 0;
+    /* Controllers that are not advertised may listen everywhere. */
+    bool said = config_string(resolving->config, "advertised.listeners").data != NULL;
     for (int32_t i = 0; i < resolving->advertised_count; i++) {
         const struct endpoint *endpoint = &resolving->advertised[i];
-        if (is_controller_name(resolving, endpoint->name)) {
-            continue;
-        }
-        advertised++;
-        if (string_view_is(endpoint->host, "0.0.0.0")) {
+        bool of_broker = !is_controller_name(resolving, endpoint->name);
+        advertised += of_broker;
+        if ((of_broker || said) && string_view_is(endpoint->host, "0.0.0.0")) {
             return err_set(resolving->message, ERR_INVALID,
                            "advertised.listeners cannot use the nonroutable meta-address 0.0.0.0. "
                            "Use a routable IP address.");

@@ -31,7 +31,7 @@ BY_TOOL = {
     "producer-perf-test": [(re.compile(r"(?<=sent, ).*"), lambda m: NUMBER[0].sub("N", m[0]))],
     "consumer-perf-test": [(re.compile(r"^(?:DATE|\d{4}), .*", re.M), lambda m: NUMBER[0].sub("N", m[0]))],
     "cluster": [(re.compile(r" +"), " ")],
-    "server-start": [(re.compile(r"^Exiting Kafka due to fatal exception\n|^barnabas: ", re.M), "")],
+    "server-start": [(re.compile(r"^Exiting Kafka due to fatal exception\n|^barnabas: |requirement failed: ", re.M), "")],
 }
 # What is printed in the order of a hash table; of groups, those whose members are.
 GROUPS = {"storage": re.compile(r"Formatting (.*)"), "topics": re.compile(r"\t?Topic: (\S+)"),
