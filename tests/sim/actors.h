@@ -88,6 +88,7 @@ struct member {
     int32_t joined;      /* that it is about to be in */
     uint32_t partitions; /* a bit for each that it has */
     int32_t newest;      /* facts->generation when it last asked */
+    bool loaded;         /* the coordinator that it asks has answered more than a heartbeat */
     int64_t known[GROUP_PARTITIONS]; /* facts->known then */
     bool committing;     /* the commit of asked_offset is not answered */
     int32_t asked_partition;

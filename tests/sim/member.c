@@ -243,12 +243,14 @@ static void member_refused(struct member *member, const char *what, int16_t erro
     case KAFKA_COORDINATOR_LOAD_IN_PROGRESS:
     case KAFKA_NOT_COORDINATOR:
         member->state = MEMBER_LOOKS;
+        member->loaded = false;
         break;
     default:
         if (!sim->starved || error != KAFKA_UNKNOWN_SERVER_ERROR) {
             sim_fail(sim, "%s: %s: error %d", member->peer.name, what, error);
         }
         member->state = MEMBER_LOOKS;
+        member->loaded = false;
     }
     member_think_later(member, MEMBER_AGAIN_MAX_MS);
 }
@@ -265,6 +267,7 @@ static void take_join(struct member *member, const struct join_group_response *r
         member_refused(member, "join", response->error_code);
     } else {
         member->joined = response->generation_id;
+        member->loaded = true;
         group_facts_believed(member->facts, member->index, member->joined, member->newest);
         ask_sync(member, response);
     }
@@ -290,7 +293,11 @@ static void take_heartbeat(struct member *member, int16_t error)
         member_refused(member, "heartbeat", error);
         return;
     }
-    group_facts_believed(member->facts, member->index, member->generation, member->newest);
+    /* A coordinator that loads answers every heartbeat so, as Apache Kafka's does, and believes
+     * nobody: it counts once this one has answered something else. */
+    if (member->loaded) {
+        group_facts_believed(member->facts, member->index, member->generation, member->newest);
+    }
     member_think_later(member, MEMBER_THINK_MAX_MS);
 }
 
@@ -303,6 +310,7 @@ static void take_commit(struct member *member, const struct offset_commit_respon
     if (error == KAFKA_UNKNOWN_TOPIC_OR_PARTITION && !member->asked_topic_exists) {
         error = 0; /* it was not made yet */
     } else if (error == 0) {
+        member->loaded = true;
         group_facts_believed(member->facts, member->index, member->asked_generation,
                              member->newest);
         group_facts_committed(member->facts, member->asked_partition, member->asked_offset);
@@ -366,6 +374,7 @@ static void member_answered(struct peer *peer, int16_t api_key, const void *mess
     default: /* LeaveGroup, whatever came of it */
         member_forget(member);
         member->state = MEMBER_LOOKS;
+        member->loaded = false;
         member_think_later(member, MEMBER_SLEEP_MAX_MS);
     }
 }
@@ -380,6 +389,7 @@ static void member_connected(struct peer *peer)
     /* It may have joined another generation, and not have heard of it. */
     bool goes_on = member->generation > 0 && sim_chance(member->facts->sim, 50);
     member->state = goes_on ? MEMBER_IS_IN : MEMBER_LOOKS;
+    member->loaded = false;
     member_think_later(member, MEMBER_AGAIN_MAX_MS);
 }
 
