@@ -518,7 +518,10 @@ int partition_apply(struct broker_shard *shard, const struct partition_settings 
     if (log_config(partition->log)->clean_compact) {
         list_push_back(&shard->compacted, &partition->compacted_node);
     }
-    partition->min_insync_replicas = settings->min_insync_replicas;
+    /* Nobody can ask for more replicas than there are. */
+    partition->min_insync_replicas = settings->min_insync_replicas < state->replicas.count
+                                         ? settings->min_insync_replicas
+                                         : state->replicas.count;
     partition->isr_count = state->isr.count;
     bool changed = partition->leader != state->leader ||
                    partition->leader_epoch != state->leader_epoch;

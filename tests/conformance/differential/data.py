@@ -155,6 +155,7 @@ def steps(apis):
             topic(f"compact-{version}", 1, 1, (("cleanup.policy", "compact"),)),
             topic(f"bounded-{version}", 1, 1, (("message.timestamp.after.max.ms", "1000"),
                                                ("message.timestamp.before.max.ms", "1000"))),
+            topic(f"insync-{version}", 1, 1, (("min.insync.replicas", "2"),)),
             topic(f"stamped-{version}", 1, 1, (("message.timestamp.type", "LogAppendTime"),))]}, [7]
     for label, records in RECORDS.items():
         yield label, "Produce", produce(records), None
@@ -168,6 +169,7 @@ def steps(apis):
     yield "unknown topic id", "Produce", {"acks": -1, "topicData": [
         {"topicId": UNKNOWN_ID, "partitionData": [{"index": 0, "records": GOOD}]}]}, BY_ID
     yield "no key on a compacted topic", "Produce", produce(GOOD, "compact-$v"), None
+    yield "more replicas in sync than there are", "Produce", produce(GOOD, "insync-$v"), None
     yield "an old timestamp", "Produce", produce(GOOD, "bounded-$v"), None
     yield "stamped by the broker", "Produce", produce(GOOD, "stamped-$v"), None
     yield "transactional id without one", "Produce", \
