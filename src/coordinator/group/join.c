@@ -99,8 +99,9 @@ void classic_join_answer(struct classic_member *member, int16_t error)
     if (error == 0) {
         answer_current(call, member, member->group->leader == member);
     } else {
+        bool named = error == KAFKA_FENCED_INSTANCE_ID || error == KAFKA_REBALANCE_IN_PROGRESS;
         classic_join_refuse(member->group->owner, call, error,
-                     error == KAFKA_FENCED_INSTANCE_ID ? member->id : string_view_of(""));
+                            named ? member->id : string_view_of(""));
     }
 }
 

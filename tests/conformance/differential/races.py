@@ -508,6 +508,50 @@ def stable_is_full(stage):
     stage.state()
 
 
+# ---- a member of the newer protocol that may not come in ----
+
+def newer(stage, **more):
+    return stage.watcher.ask("ConsumerGroupHeartbeat", {
+        "groupId": stage.group, "memberId": "newer", "memberEpoch": 0, "rebalanceTimeoutMs": 60000,
+        "subscribedTopicNames": [TOPIC], "topicPartitions": [], **more})
+
+
+def newer_refused_by_a_full_group(stage):
+    members = [stage.member(name) for name in "abcd"]
+    stage.assigned(*members)
+    newer(stage)
+    for member in members:
+        member.beat()
+    members[0].commit()
+    members[1].sync()
+    stage.state()
+
+
+def newer_refused_while_members_wait(stage):
+    """One waits for the others, who have not come yet."""
+    members = a, b, c, d = [stage.member(name) for name in "abcd"]
+    stage.assigned(*members)
+    a.join(wait=False)
+    stage.until("PreparingRebalance")
+    newer(stage)
+    stage.state()
+    for member in (b, c, d):
+        member.beat()
+        member.join(wait=False)
+    for member in members:
+        member.answer()
+
+
+def newer_refused_by_its_assignor(stage):
+    a, b = stage.member("a"), stage.member("b")
+    stage.assigned(a)
+    b.join(wait=False)
+    stage.until("PreparingRebalance")
+    newer(stage, serverAssignor="nobody")
+    a.join()
+    b.answer()
+
+
 # ---- static members ----
 
 def static_pair(stage):
@@ -649,7 +693,8 @@ DYNAMIC = (
     stable_follower_joins_again, stable_follower_joins_with_others, stable_follower_joins_with_foreign,
     stable_leader_joins_again, stable_leader_leaves, stable_all_leave, stable_syncs_again,
     stable_newcomer_of_another_kind, stable_common_protocol, stable_pending_member,
-    stable_is_full)
+    stable_is_full,
+    newer_refused_by_a_full_group, newer_refused_while_members_wait, newer_refused_by_its_assignor)
 STATIC = (
     static_follower_replaced_stable, static_leader_replaced_stable, static_replaced_stable_with_others,
     static_replaced_preparing, static_leader_replaced_preparing, static_follower_replaced_completing,
