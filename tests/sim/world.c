@@ -16,6 +16,7 @@
 #define WORLD_CONSUMERS 2
 #define WORLD_LIVES_MAX 5
 #define WORLD_EFFECTS_MAX 400
+#define WORLD_COORDINATORS_PERCENT 40 /* of lives with two directories: only their logs fail */
 #define WORLD_LIFE_MAX_MS 15000
 #define WORLD_CALM_MS 6000
 #define WORLD_STARTS_MAX 50
@@ -251,6 +252,15 @@ static void world_choose_death(struct world *world)
     sim->faults_left = 1 + (int64_t)sim_below(sim, WORLD_FAULTS_MAX);
     if (sim->death == SIM_READ_ONLY || sim->death == SIM_SYNC_ERROR) {
         sim->faults_left = sim->death == SIM_READ_ONLY ? INT64_MAX : 1;
+    }
+    /* Only a failure there that the node outlives shows whether a coordinator told too early. */
+    if (!world->last_life && world->two_directories &&
+        sim_chance(sim, WORLD_COORDINATORS_PERCENT)) {
+        sim->death = SIM_IO_ERROR;
+        sim->fault_part = sim_chance(sim, 50) ? WORLD_OTHER_DIRECTORY "/__consumer_offsets-"
+                                              : WORLD_OTHER_DIRECTORY "/__transaction_state-";
+        sim->faults_left = 1;
+        sim->effects_left = (int64_t)sim_below(sim, WORLD_EFFECTS_MAX);
     }
     sim_note(sim, "a life: death %d after %" PRId64 " effects", sim->death, sim->effects_left);
 }
