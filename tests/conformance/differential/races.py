@@ -535,6 +535,8 @@ def newer_refused_while_members_wait(stage):
     stage.until("PreparingRebalance")
     newer(stage)
     stage.state()
+    a.answer()
+    a.join(wait=False)
     for member in (b, c, d):
         member.beat()
         member.join(wait=False)
