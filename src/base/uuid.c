@@ -47,5 +47,8 @@ struct uuid uuid_from_random(const uint8_t random[16])
     memcpy(id.bytes, random, 16);
     id.bytes[6] = (uint8_t)((id.bytes[6] & 0x0f) | 0x40);
     id.bytes[8] = (uint8_t)((id.bytes[8] & 0x3f) | 0x80);
+    if (uuid_alphabet[id.bytes[0] >> 2] == '-') {
+        id.bytes[0] ^= 0x80;
+    }
     return id;
 }

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/mem.h"
+#include "base/uuid.h"
 #include "controller/controller_internal.h"
 
 #define RECORDS_BYTES_MAX (64u << 20)
@@ -116,19 +117,12 @@ uint64_t controller_random(const struct controller_call *call, uint64_t index)
 
 struct uuid controller_random_uuid(const struct controller_call *call, uint64_t index)
 {
-    struct uuid id;
-    for (uint64_t attempt = 0;; attempt++) {
-        for (uint64_t half = 0; half < 2; half++) {
-            uint64_t word = controller_random(call, (index << 8) + attempt * 2 + half);
-            memcpy(id.bytes + half * 8, &word, 8);
-        }
-        id.bytes[6] = (uint8_t)((id.bytes[6] & 0x0f) | 0x40);
-        id.bytes[8] = (uint8_t)((id.bytes[8] & 0x3f) | 0x80);
-        /* A text that begins with a dash would look like a flag to tools. */
-        if ((id.bytes[0] & 0xfc) != 0xf8) {
-            return id;
-        }
+    uint8_t bytes[16];
+    for (uint64_t half = 0; half < 2; half++) {
+        uint64_t word = controller_random(call, (index << 8) + half);
+        memcpy(bytes + half * 8, &word, 8);
     }
+    return uuid_from_random(bytes);
 }
 
 void controller_add_partition(struct controller *controller, struct controller_records *records,

@@ -10,10 +10,6 @@ uint64_t io_random_seed(void)
 struct uuid io_random_uuid(void)
 {
     uint8_t bytes[16];
-    struct uuid id;
-    do {
-        io_random_bytes(bytes, sizeof bytes);
-        id = uuid_from_random(bytes);
-    } while ((id.bytes[0] & 0xfc) == 0xf8);
-    return id;
+    io_random_bytes(bytes, sizeof bytes);
+    return uuid_from_random(bytes);
 }

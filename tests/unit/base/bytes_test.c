@@ -43,6 +43,18 @@ static void murmur2__matches_the_partitioner_of_kafka(void **state)
     assert_int_equal((int32_t)murmur2("abc", 3), 479470107);
 }
 
+static void uuid__that_is_random_does_not_look_like_a_flag(void **state)
+{
+    (void)state;
+    char text[UUID_TEXT_BYTES];
+    for (int first = 0; first < 256; first++) {
+        uint8_t random[16] = {(uint8_t)first};
+        struct uuid id = uuid_from_random(random);
+        assert_int_not_equal(uuid_format(id, text)[0], '-');
+        assert_int_equal(id.bytes[6] >> 4, 4);
+    }
+}
+
 static void uuid__text_form_round_trips(void **state)
 {
     (void)state;
@@ -169,6 +181,7 @@ int main(void)
         cmocka_unit_test(crc32c__matches_known_values_in_every_version),
         cmocka_unit_test(murmur2__matches_the_partitioner_of_kafka),
         cmocka_unit_test(uuid__text_form_round_trips),
+        cmocka_unit_test(uuid__that_is_random_does_not_look_like_a_flag),
         cmocka_unit_test(numbers__round_trip_through_writer_and_reader),
         cmocka_unit_test(reader__refuses_varints_that_are_too_long),
         cmocka_unit_test(writer__stops_at_its_bound),
