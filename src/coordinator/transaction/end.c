@@ -223,7 +223,8 @@ static struct end_outcome judge_bumped(const struct transaction *transaction,
     }
     if (complete && retry) {
         bool same = asked->committed == (now->status == TRANSACTION_COMPLETE_COMMIT);
-        if (same && !asked->committed && now->producer_epoch == EPOCH_LAST) {
+        if (same && !asked->committed && now->producer_epoch == EPOCH_LAST &&
+            now->version >= TRANSACTION_VERSION_BUMPED) {
             /* A timeout was first, with the last epoch there is: the client goes on with a new
              * producer id, which an abort of nothing brings. */
             return (struct end_outcome){.decides = true, .status = TRANSACTION_PREPARE_ABORT};

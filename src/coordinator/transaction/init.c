@@ -51,7 +51,8 @@ static int16_t bump_epoch(const struct transaction_facts *now,
 static bool is_over(const struct transaction_facts *now,
                     const struct init_producer_id_request *asked)
 {
-    return now->producer_epoch == EPOCH_LAST && now->last_producer_epoch == EPOCH_EXHAUSTED &&
+    return now->version >= TRANSACTION_VERSION_BUMPED && now->producer_epoch == EPOCH_LAST &&
+           now->last_producer_epoch == EPOCH_EXHAUSTED &&
            asked->producer_id == now->producer_id && asked->producer_epoch == EPOCH_EXHAUSTED;
 }
 
