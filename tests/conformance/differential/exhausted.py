@@ -207,16 +207,7 @@ def stories():
 
 def plant_all(side):
     for index, (name, epoch, state, timeout_ms, _) in enumerate(stories()):
-        if timeout_ms == LONG_MS:
-            plant(side, name, OLD + index, epoch, state, timeout_ms)
-
-
-def plant_late(side):
-    """Those that are aborted soon after the start that reads them: one start only, since what Apache Kafka makes of
-    them depends on where another one meets the abort."""
-    for index, (name, epoch, state, timeout_ms, _) in enumerate(stories()):
-        if timeout_ms != LONG_MS:
-            plant(side, name, OLD + index, epoch, state, timeout_ms)
+        plant(side, name, OLD + index, epoch, state, timeout_ms)
 
 
 class Told:
@@ -238,6 +229,6 @@ def plant_steps(apis):
 
 
 def told_steps(apis):
-    """Behind a start of both that came after plant_late."""
+    """Behind a start of both."""
     for index, (name, epoch, _, _, story) in enumerate(stories()):
         yield name, "InitProducerId", Told(index, name, epoch, story), [5]

@@ -69,12 +69,6 @@ def starts_with(side):
     await_leader(side, 1)
 
 
-def starts_again(side):
-    exhausted.plant_late(side)
-    restart(side)
-    await_leader(side, 1)
-
-
 TOLD = {
     "Metadata": {"topics": [{"name": NAME}]},
     "DescribeTopicPartitions": {"topics": [{"name": NAME}], "responsePartitionLimit": 10, "cursor": None},
@@ -108,5 +102,4 @@ def steps(apis):
             yield f"{deed.__name__}, an election of kind {kind}", "ElectLeaders", {
                 "electionType": kind, "timeoutMs": 5000, "topicPartitions": [
                     {"topic": NAME, "partitions": [0]}]}, range(1, 99)
-    yield "fixture", "Metadata", Deed(starts_again), [9]
     yield from exhausted.told_steps(apis)
