@@ -96,12 +96,12 @@ S --describe --broker x
 B --alter --add-config log.cleaner.threads=2
 B --alter --delete-config log.cleaner.threads
 S --alter --broker-defaults --add-config log.retention.ms=12345
-S --describe --broker-defaults
-S --alter --broker-defaults --delete-config log.retention.ms
 S --alter --broker 1 --add-config bogus.key=1
 S --alter --broker 1 --add-config node.id=2
 S --alter --broker 1 --add-config log.cleaner.threads=x
 S --alter --broker x --add-config log.cleaner.threads=2
+S --describe --broker-defaults
+S --alter --broker-defaults --delete-config log.retention.ms
 S --alter --broker 1 --delete-config log.cleaner.threads
 S --describe --broker 1 --all
 S --describe --topic conf --broker 1
