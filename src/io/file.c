@@ -171,7 +171,7 @@ int io_write_atomically(struct io_fs *fs, const char *path, const void *data, si
     int length = snprintf(temporary, sizeof temporary, "%s.tmp", path);
     return length < 0 || (size_t)length >= sizeof temporary
                ? ERR_INVALID
-               : io_write_through(fs, temporary, path, data, size);
+               : io_write_unless(fs, temporary, path, data, size, NULL);
 }
 
 static int io_write_new(struct io_fs *fs, const char *path, const void *data, size_t size,
@@ -198,24 +198,17 @@ int io_write_unsynced(struct io_fs *fs, const char *path, const void *data, size
 /* The content is on the disk before it has its name. What failed leaves nothing: a full disk would
  * only be fuller. */
 static int io_write_and_rename(struct io_fs *fs, const char *temporary, const char *path,
-                               const void *data, size_t size)
+                               const void *data, size_t size, const atomic_bool *off)
 {
     int error = io_write_new(fs, temporary, data, size, true);
+    /* Made in the directory of before, it went away with it, and has no place here to be renamed
+     * from; made in the one of now, *off was set when it was made. */
+    if (error == 0 && off != NULL && atomic_load(off)) {
+        error = ERR_AGAIN;
+    }
     error = error == 0 ? io_rename(fs, temporary, path) : error;
     if (error != 0) {
         (void)io_remove(fs, temporary);
-    }
-    return error;
-}
-
-int io_write_through(struct io_fs *fs, const char *temporary, const char *path, const void *data,
-                     size_t size)
-{
-    char parent[IO_PATH_BYTES];
-    int error = io_write_and_rename(fs, temporary, path, data, size);
-    if (error == 0) {
-        io_parent(path, parent);
-        error = io_sync_directory(fs, parent);
     }
     return error;
 }
@@ -224,17 +217,7 @@ int io_write_unless(struct io_fs *fs, const char *temporary, const char *path, c
                     size_t size, const atomic_bool *off)
 {
     char parent[IO_PATH_BYTES];
-    int error = io_write_new(fs, temporary, data, size, true);
-    if (error != 0) {
-        return error;
-    }
-    /* Made in the directory of before, it went away with it, and has no place here to be renamed
-     * from; made in the one of now, *off was set when it was made. */
-    if (off != NULL && atomic_load(off)) {
-        (void)io_remove(fs, temporary);
-        return ERR_AGAIN;
-    }
-    error = io_rename(fs, temporary, path);
+    int error = io_write_and_rename(fs, temporary, path, data, size, off);
     if (error == 0) {
         io_parent(path, parent);
         error = io_sync_directory(fs, parent);
@@ -248,5 +231,5 @@ int io_write_unnamed(struct io_fs *fs, const char *path, const void *data, size_
     int length = snprintf(temporary, sizeof temporary, "%s.tmp", path);
     return length < 0 || (size_t)length >= sizeof temporary
                ? ERR_INVALID
-               : io_write_and_rename(fs, temporary, path, data, size);
+               : io_write_and_rename(fs, temporary, path, data, size, NULL);
 }

@@ -118,12 +118,10 @@ int io_read_whole(struct io_fs *fs, const char *path, size_t max_bytes, uint8_t 
 /* Replaces a file so that after a crash either the old or the new content is there: writes
  * path.tmp, syncs it, renames it, syncs the directory. */
 int io_write_atomically(struct io_fs *fs, const char *path, const void *data, size_t size);
-/* The same with a temporary file of another name, where another thread may be writing path too. */
-int io_write_through(struct io_fs *fs, const char *temporary, const char *path, const void *data,
-                     size_t size);
-/* The same, unless *off (if any) was set before temporary was made: then ERR_AGAIN, and path stays
- * as it is. Who sets it before giving the directory another name, and its name to another one, will
- * never find in that one what was meant for the first. */
+/* The same with a temporary file of another name, where another thread may be writing path too;
+ * and not, with ERR_AGAIN, if *off (NULL: nothing) was set before temporary was made. Who sets it
+ * before giving the directory another name, and its name to another one, will never find in that
+ * one what was meant for the first. */
 int io_write_unless(struct io_fs *fs, const char *temporary, const char *path, const void *data,
                     size_t size, const atomic_bool *off);
 /* Writes a file that need not be there before; nothing is synced. */
