@@ -1,9 +1,11 @@
 #include "io/file.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "io/system.h"
 
 #define IO_PATH_BYTES 4096
 
@@ -165,15 +167,6 @@ static void io_parent(const char *path, char parent[IO_PATH_BYTES])
     parent[size] = '\0';
 }
 
-int io_write_atomically(struct io_fs *fs, const char *path, const void *data, size_t size)
-{
-    char temporary[IO_PATH_BYTES];
-    int length = snprintf(temporary, sizeof temporary, "%s.tmp", path);
-    return length < 0 || (size_t)length >= sizeof temporary
-               ? ERR_INVALID
-               : io_write_unless(fs, temporary, path, data, size, NULL);
-}
-
 static int io_write_new(struct io_fs *fs, const char *path, const void *data, size_t size,
                         bool sync)
 {
@@ -213,8 +206,8 @@ static int io_write_and_rename(struct io_fs *fs, const char *temporary, const ch
     return error;
 }
 
-int io_write_unless(struct io_fs *fs, const char *temporary, const char *path, const void *data,
-                    size_t size, const atomic_bool *off)
+static int io_write_named(struct io_fs *fs, const char *temporary, const char *path,
+                          const void *data, size_t size, const atomic_bool *off)
 {
     char parent[IO_PATH_BYTES];
     int error = io_write_and_rename(fs, temporary, path, data, size, off);
@@ -225,10 +218,32 @@ int io_write_unless(struct io_fs *fs, const char *temporary, const char *path, c
     return error;
 }
 
+int io_write_atomically(struct io_fs *fs, const char *path, const void *data, size_t size)
+{
+    char temporary[IO_PATH_BYTES];
+    int length = snprintf(temporary, sizeof temporary, "%s" IO_TEMPORARY_SUFFIX, path);
+    return length < 0 || (size_t)length >= sizeof temporary
+               ? ERR_INVALID
+               : io_write_named(fs, temporary, path, data, size, NULL);
+}
+
+int io_write_unless(struct io_fs *fs, const char *path, const void *data, size_t size,
+                    const atomic_bool *off)
+{
+    char temporary[IO_PATH_BYTES];
+    uint64_t number;
+    io_random_bytes(&number, sizeof number);
+    int length = snprintf(temporary, sizeof temporary, "%s.%016" PRIx64 IO_TEMPORARY_SUFFIX, path,
+                          number);
+    return length < 0 || (size_t)length >= sizeof temporary
+               ? ERR_INVALID
+               : io_write_named(fs, temporary, path, data, size, off);
+}
+
 int io_write_unnamed(struct io_fs *fs, const char *path, const void *data, size_t size)
 {
     char temporary[IO_PATH_BYTES];
-    int length = snprintf(temporary, sizeof temporary, "%s.tmp", path);
+    int length = snprintf(temporary, sizeof temporary, "%s" IO_TEMPORARY_SUFFIX, path);
     return length < 0 || (size_t)length >= sizeof temporary
                ? ERR_INVALID
                : io_write_and_rename(fs, temporary, path, data, size, NULL);

@@ -115,15 +115,18 @@ int io_list(struct io_fs *fs, const char *path,
 /* Reads a small file whole: 0 and mem_free-able bytes, NUL behind; ERR_RANGE above max_bytes. */
 int io_read_whole(struct io_fs *fs, const char *path, size_t max_bytes, uint8_t **data,
                   size_t *size);
+/* What io_write_... writes before it has its name ends so; a process that dies leaves it. */
+#define IO_TEMPORARY_SUFFIX ".tmp"
 /* Replaces a file so that after a crash either the old or the new content is there: writes
  * path.tmp, syncs it, renames it, syncs the directory. */
 int io_write_atomically(struct io_fs *fs, const char *path, const void *data, size_t size);
-/* The same with a temporary file of another name, where another thread may be writing path too;
- * and not, with ERR_AGAIN, if *off (NULL: nothing) was set before temporary was made. Who sets it
- * before giving the directory another name, and its name to another one, will never find in that
- * one what was meant for the first. */
-int io_write_unless(struct io_fs *fs, const char *temporary, const char *path, const void *data,
-                    size_t size, const atomic_bool *off);
+/* The same beside other threads that write path, or a file of its name in a directory that got the
+ * name of this one meanwhile: the temporary file has a name that none has twice. And not, with
+ * ERR_AGAIN, if *off (NULL: nothing) was set before that was made. Who sets it before giving the
+ * directory another name, and its name to another one, will never find in that one what was meant
+ * for the first. */
+int io_write_unless(struct io_fs *fs, const char *path, const void *data, size_t size,
+                    const atomic_bool *off);
 /* Writes a file that need not be there before; nothing is synced. */
 int io_write_unsynced(struct io_fs *fs, const char *path, const void *data, size_t size);
 /* As io_write_atomically without the last step: the caller syncs the directory, with what else it

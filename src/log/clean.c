@@ -160,15 +160,12 @@ static int gather_mark(struct log_clean *clean)
     if (clean->cleaned_below >= clean->options.round_end_offset) {
         return 0;
     }
-    char temporary[LOG_PATH_BYTES];
     int size = snprintf(path, sizeof path, "%s/%s", clean->place.directory, LOG_CLEANED_FILE);
-    int longer = snprintf(temporary, sizeof temporary, "%s/%s.tmp", clean->place.directory,
-                          LOG_CLEANED_FILE);
-    if (size < 0 || longer < 0 || longer >= LOG_PATH_BYTES) {
+    if (size < 0 || size >= LOG_PATH_BYTES) {
         return ERR_RANGE;
     }
     size = snprintf(text, sizeof text, "%lld\n", (long long)clean->options.round_end_offset);
-    return io_write_unless(clean->place.fs, temporary, path, text, (size_t)size, &clean->stopped);
+    return io_write_unless(clean->place.fs, path, text, (size_t)size, &clean->stopped);
 }
 
 static int clean_gather(struct log_clean *clean)

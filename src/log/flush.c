@@ -118,21 +118,13 @@ static int flush_path(struct io_fs *fs, const char *path)
     return error == ERR_NOT_FOUND ? 0 : error;
 }
 
-/* The owner may write the file at the same time (a truncation), through its own temporary file. */
-static int flush_epochs_temporary(const char *path, char temporary[LOG_PATH_BYTES])
-{
-    int size = snprintf(temporary, LOG_PATH_BYTES, "%s.flush", path);
-    return size > 0 && size < LOG_PATH_BYTES ? 0 : ERR_RANGE;
-}
-
+/* The owner may write the file at the same time (a truncation), and so may a log that got the name
+ * of this one's directory when that was deleted. */
 static int flush_epochs(const struct log_flush *flush)
 {
-    char temporary[LOG_PATH_BYTES];
     ASSERT(flush->epochs.size > 0);
-    int error = flush_epochs_temporary(flush->epochs_path, temporary);
-    return error == 0 ? io_write_unless(flush->fs, temporary, flush->epochs_path,
-                                        flush->epochs.data, flush->epochs.size, flush->left)
-                      : error;
+    return io_write_unless(flush->fs, flush->epochs_path, flush->epochs.data, flush->epochs.size,
+                           flush->left);
 }
 
 static int flush_pinned(const struct log_flush_file *file)
@@ -244,7 +236,8 @@ static int end_epochs(const struct log *log, bool name)
     struct writer text;
     int error = leader_epochs_print(&log->epochs, &log->place, path, &text);
     if (error == 0) {
-        error = flush_epochs_temporary(path, temporary);
+        int size = snprintf(temporary, sizeof temporary, "%s" IO_TEMPORARY_SUFFIX, path);
+        error = size > 0 && size < LOG_PATH_BYTES ? 0 : ERR_RANGE;
     }
     struct io_fs *fs = log->place.fs;
     if (error == 0) {

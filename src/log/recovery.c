@@ -43,6 +43,7 @@ struct log_files {
     size_t count;
     size_t capacity;
     bool was_cleaned; /* there is a LOG_CLEANED_FILE */
+    struct log *tidy; /* whose temporary files go; NULL: they may be in use */
 };
 
 #define NUMBER_DIGITS 20
@@ -76,11 +77,30 @@ static bool log_file_parse(const char *name, struct log_file *file)
     return false;
 }
 
+static bool log_file_is_temporary(const char *name)
+{
+    size_t size = strlen(name);
+    size_t tail = strlen(IO_TEMPORARY_SUFFIX);
+    return size > tail && strcmp(name + size - tail, IO_TEMPORARY_SUFFIX) == 0;
+}
+
+/* What a process that died was writing aside, ours or Apache Kafka's. */
+static int log_file_remove_temporary(struct log *log, const char *name)
+{
+    char path[LOG_PATH_BYTES];
+    int size = snprintf(path, sizeof path, "%s/%s", log->place.directory, name);
+    int error = size > 0 && size < LOG_PATH_BYTES ? io_remove(log->place.fs, path) : 0;
+    return error == ERR_NOT_FOUND ? 0 : error;
+}
+
 static int log_files_visit(void *context, const char *name, bool is_directory)
 {
     struct log_files *files = context;
     struct log_file file;
     files->was_cleaned |= strcmp(name, LOG_CLEANED_FILE) == 0;
+    if (!is_directory && files->tidy != NULL && log_file_is_temporary(name)) {
+        return log_file_remove_temporary(files->tidy, name);
+    }
     if (is_directory || !log_file_parse(name, &file)) {
         return 0;
     }
@@ -777,7 +797,9 @@ int log_recover(struct log *log, const struct log_options *options, struct err_m
     /* The last process may have died before it synced what it made in it. */
     log->directory_dirty = is_new || !options->clean_shutdown;
     if (error == ERR_EXISTS) {
+        files.tidy = log;
         error = log_files_list(log, &files);
+        files.tidy = NULL;
     }
     if (error == 0 && files.was_cleaned) {
         log_load_cleaned(log);

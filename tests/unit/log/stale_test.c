@@ -220,6 +220,87 @@ static void stale__epochs_are_not_written_for_the_next_topic_of_that_name(void *
     log_abandon(&store->log);
 }
 
+/* A file system that lets the sync of an earlier topic run where a later one renames. */
+static struct {
+    struct io_operations operations;
+    struct log_flush *between;
+} crossing;
+
+static int crossing_rename(struct io_fs *fs, const char *from, const char *to)
+{
+    struct log_flush *between = crossing.between;
+    crossing.between = NULL;
+    if (between != NULL) {
+        log_flush_run(between);
+    }
+    return io_fs_linux().operations->rename(fs, from, to);
+}
+
+/* Goal: the sync of a deleted topic takes nothing away from that of the next one of the name.
+ * Method: all of the one runs while the other is about to give its epochs their name. */
+static void stale__the_sync_of_a_deleted_topic_leaves_that_of_the_next_alone(void **state)
+{
+    struct store *store = &((struct fixture *)*state)->store;
+    struct log_flush older;
+    struct log_flush newer;
+    crossing.operations = *io_fs_linux().operations;
+    crossing.operations.rename = crossing_rename;
+    crossing.between = NULL;
+    store->fs->operations = &crossing.operations;
+    assert_int_equal(store_open(store, START_CLEAN, 0), 0);
+    append(store, -1, false);
+    assert_int_equal(log_flush_prepare(store->log, &older), 0);
+    atomic_bool left = true;
+    older.left = &left;
+    give_name_to_another(store);
+    struct log *deleted = store->log;
+    store->model_end = 0;
+    assert_int_equal(store_open(store, START_CLEAN, 0), 0);
+    append(store, -1, false);
+    assert_int_equal(log_flush_prepare(store->log, &newer), 0);
+    assert_non_null(newer.epochs_path);
+    crossing.between = &older;
+    log_flush_run(&newer);
+    assert_null(crossing.between);
+    assert_int_equal(log_flush_finish(store->log, &newer), 0);
+    assert_int_equal(log_flush_finish(deleted, &older), ERR_AGAIN);
+    log_abandon(&deleted);
+    log_abandon(&store->log);
+    *store->fs = io_fs_linux();
+}
+
+static int expect_no_temporary(void *context, const char *name, bool is_directory)
+{
+    (void)context;
+    (void)is_directory;
+    assert_null(strstr(name, ".tmp"));
+    return 0;
+}
+
+/* Goal: what was being written aside when a process died, ours or an Apache Kafka, goes at the next
+ * start, and what a sync writes aside meanwhile stays. */
+static void stale__a_start_removes_what_was_being_written_aside(void **state)
+{
+    static const char *const names[] = {"leader-epoch-checkpoint.tmp", "partition.metadata.tmp",
+                                        "leader-epoch-checkpoint.00d0a1fe33bb0c7f.tmp",
+                                        LOG_CLEANED_FILE ".00d0a1fe33bb0c7f.tmp"};
+    struct store *store = &((struct fixture *)*state)->store;
+    char path[256];
+    assert_int_equal(store_open(store, START_CLEAN, 0), 0);
+    append(store, -1, false);
+    assert_int_equal(log_close(&store->log), 0);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snprintf(path, sizeof path, "%s/%s", store->directory, names[i]);
+        assert_int_equal(io_write_unsynced(store->fs, path, "0\n", 2), 0);
+    }
+    assert_int_equal(store_open(store, START_KILLED, 0), 0);
+    assert_int_equal(io_list(store->fs, store->directory, expect_no_temporary, NULL), 0);
+    assert_int_equal(io_write_unsynced(store->fs, path, "0\n", 2), 0);
+    assert_int_equal(log_rebuild_producers(store->log), 0);
+    assert_int_equal(access(path, F_OK), 0);
+    log_abandon(&store->log);
+}
+
 /* Goal: the same of a compaction, which marks the directory. */
 static void stale__no_mark_of_a_compaction_is_left_for_the_next_topic_of_that_name(void **state)
 {
@@ -247,6 +328,8 @@ int main(void)
         TEST(stale__snapshots_of_before_do_not_come_back),
         TEST(stale__aborted_transactions_behind_a_gap_are_told),
         TEST(stale__epochs_are_not_written_for_the_next_topic_of_that_name),
+        TEST(stale__the_sync_of_a_deleted_topic_leaves_that_of_the_next_alone),
+        TEST(stale__a_start_removes_what_was_being_written_aside),
         cmocka_unit_test_setup_teardown(
             stale__no_mark_of_a_compaction_is_left_for_the_next_topic_of_that_name,
             fixture_compacted, fixture_end),
