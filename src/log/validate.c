@@ -137,49 +137,119 @@ static bool walk_run(struct validate_walk *walk, const struct record_run *run)
     return true;
 }
 
-/* Walks all records, those that are alike in runs if it may: 0, ERR_CORRUPT, or 1: one of a run has
- * to be rejected. */
-static int walk_all(struct validate_walk *walk, const struct batch *batch,
-                    struct bytes_view records, bool in_runs)
+/* The records of a batch on their way to a walk. Compressed ones are unpacked a piece at a time: it
+ * is read while it is in the nearest cache, and its place serves for the next. */
+struct validate_source {
+    struct bytes_view records; /* as they came */
+    bool compressed;
+    bool more; /* to unpack */
+    struct decompressor unpacking;
+    struct writer *scratch; /* the piece, behind the begin of a record from the one before */
+};
+
+/* As Apache Kafka has it: what its codecs throw is no error of its protocol. */
+static int codec_error(int error)
+{
+    return error == 0 || error == ERR_NOMEM ? error : err_from_wire(KAFKA_UNKNOWN_SERVER_ERROR);
+}
+
+static int source_open(struct validate_source *source, enum batch_codec codec)
+{
+    source->more = source->compressed;
+    source->scratch->size = 0;
+    source->scratch->failed = false;
+    if (!source->compressed) {
+        return 0;
+    }
+    return codec_error(decompressor_open(&source->unpacking, codec, source->records,
+                                         source->scratch->max_bytes));
+}
+
+static void source_close(struct validate_source *source)
+{
+    if (source->compressed) {
+        decompressor_close(&source->unpacking);
+    }
+}
+
+/* Gives the walk another piece behind what it has not read yet. */
+static int source_continue(struct validate_source *source, struct record_iter *iter)
+{
+    struct writer *scratch = source->scratch;
+    size_t left = reader_left(&iter->reader);
+    ASSERT(source->more && left <= scratch->size);
+    if (left > 0 && iter->reader.cursor != scratch->data) {
+        memmove(scratch->data, iter->reader.cursor, left);
+    }
+    scratch->size = left;
+    int result = decompressor_next(&source->unpacking, scratch);
+    if (result < 0) {
+        return codec_error(result);
+    }
+    source->more = result == 1;
+    record_iter_continue(iter, (struct bytes_view){scratch->data, scratch->size});
+    return 0;
+}
+
+/* Walks all records, those that are alike in runs if it may: 0, an error, or 1: one of a run has to
+ * be rejected. */
+static int walk_source(struct validate_walk *walk, const struct batch *batch,
+                       struct validate_source *source, bool in_runs)
 {
     struct record_iter iter;
     struct record record;
     struct record_run run;
-    int more;
-    record_iter_init(&iter, batch, records);
-    do {
+    record_iter_init(&iter, batch,
+                     source->compressed ? (struct bytes_view){NULL, 0} : source->records);
+    int more = 1;
+    while (more == 1) {
         if (in_runs) {
             record_iter_run(&iter, &run);
             if (!walk_run(walk, &run)) {
                 return 1;
             }
         }
+        if (source->more && !record_iter_ready(&iter)) {
+            int error = source_continue(source, &iter);
+            if (error != 0) {
+                return error;
+            }
+            continue;
+        }
         more = record_iter_next(&iter, &record);
         if (more == 1) {
             walk_record(walk, batch, &record, iter.next_index - 1);
         }
-    } while (more == 1);
+    }
     ASSERT(more != 0 || iter.next_index == batch->record_count);
-    return more;
+    return more == 0 ? 0 : err_from_wire(KAFKA_INVALID_RECORD);
 }
 
-/* Walks all records: 0 or a wire error. */
-static int walk_records(struct validate_walk *walk, const struct batch *batch,
-                        struct bytes_view records)
+static int walk_all(struct validate_walk *walk, const struct batch *batch,
+                    struct validate_source *source, bool in_runs)
 {
-    int error = walk_all(walk, batch, records, true);
+    int error = source_open(source, batch->attributes & BATCH_CODEC_MASK);
+    if (error == 0) {
+        error = walk_source(walk, batch, source, in_runs);
+        source_close(source);
+    }
+    return error;
+}
+
+/* Walks all records: 0 or an error. */
+static int walk_records(struct validate_walk *walk, const struct batch *batch,
+                        struct validate_source *source)
+{
+    int error = walk_all(walk, batch, source, true);
     if (error == 1) {
         walk->result->record_error_count = 0; /* all are told, in their order */
-        error = walk_all(walk, batch, records, false);
+        error = walk_all(walk, batch, source, false);
     }
-    if (error != 0) {
-        return err_from_wire(KAFKA_INVALID_RECORD);
+    if (error == 0 && walk->result->record_error_count > 0) {
+        error = err_from_wire(walk->timestamp_error ? KAFKA_INVALID_TIMESTAMP
+                                                    : KAFKA_INVALID_RECORD);
     }
-    if (walk->result->record_error_count > 0) {
-        return err_from_wire(walk->timestamp_error ? KAFKA_INVALID_TIMESTAMP
-                                                   : KAFKA_INVALID_RECORD);
-    }
-    return 0;
+    return error;
 }
 
 /* Copies the records of a batch into a builder, numbered from base_offset. */
@@ -252,29 +322,19 @@ static int rebuild_batch(const struct batch *source, struct bytes_view records,
     return error;
 }
 
-/* The records of a batch, unpacked into scratch when they are compressed. */
-static int view_records(const struct log_append_options *options, const struct batch *batch,
-                        struct writer *scratch, struct bytes_view *records)
+/* The records of a batch that has passed the walk, as a whole. */
+static int unpack_whole(struct validate_source *source, enum batch_codec codec,
+                        struct bytes_view *records)
 {
-    enum batch_codec codec = batch->attributes & BATCH_CODEC_MASK;
-    ASSERT(batch->size_bytes >= BATCH_HEADER_BYTES);
-    *records = (struct bytes_view){batch->records, batch->size_bytes - BATCH_HEADER_BYTES};
-    if (codec == BATCH_CODEC_NONE) {
+    struct writer *scratch = source->scratch;
+    *records = source->records;
+    if (!source->compressed) {
         return 0;
     }
-    if (codec >= BATCH_CODEC_COUNT ||
-        (codec == BATCH_CODEC_ZSTD && options->api_version < ZSTD_PRODUCE_VERSION)) {
-        return err_from_wire(codec >= BATCH_CODEC_COUNT ? KAFKA_UNKNOWN_SERVER_ERROR
-                                                        : KAFKA_UNSUPPORTED_COMPRESSION_TYPE);
-    }
     scratch->size = 0;
-    scratch->failed = false;
-    int error = decompress_append(codec, *records, scratch);
-    /* An empty payload has no memory behind it, which would read as null. */
-    *records = (struct bytes_view){scratch->data != NULL ? scratch->data : batch->records,
-                                   scratch->size};
-    /* As Apache Kafka has it: what its codecs throw is no error of its protocol. */
-    return error == 0 || error == ERR_NOMEM ? error : err_from_wire(KAFKA_UNKNOWN_SERVER_ERROR);
+    int error = decompress_append(codec, source->records, scratch);
+    *records = (struct bytes_view){scratch->data, scratch->size};
+    return codec_error(error);
 }
 
 static void stamp(uint8_t *data, struct batch *batch, const struct log_config *config,
@@ -299,7 +359,7 @@ static int64_t sum_saturated(int64_t a, int64_t b)
 
 static int validate_walked(const struct log_config *config,
                            const struct log_append_options *options, int64_t base_offset,
-                           uint8_t *data, struct batch *batch, struct bytes_view records,
+                           uint8_t *data, struct batch *batch, struct validate_source *source,
                            struct writer *rebuilt, struct log_append_result *result)
 {
     struct validate_walk walk = {.config = config,
@@ -315,18 +375,23 @@ static int validate_walked(const struct log_config *config,
         (int64_t)((uint64_t)options->now_ms - (uint64_t)config->timestamp_before_max_ms);
     result->timestamps_to_ms =
         (int64_t)((uint64_t)options->now_ms + (uint64_t)config->timestamp_after_max_ms);
-    int error = walk_records(&walk, batch, records);
+    int error = walk_records(&walk, batch, source);
     if (error != 0) {
         return error;
     }
-    enum batch_codec source = batch->attributes & BATCH_CODEC_MASK;
+    enum batch_codec codec = batch->attributes & BATCH_CODEC_MASK;
     enum batch_codec target =
-        config->codec == LOG_CODEC_PRODUCER ? source : (enum batch_codec)config->codec;
-    bool in_place = source == target && (source == BATCH_CODEC_NONE || walk.sequential);
+        config->codec == LOG_CODEC_PRODUCER ? codec : (enum batch_codec)config->codec;
+    bool in_place = codec == target && (codec == BATCH_CODEC_NONE || walk.sequential);
     uint8_t *stored = data;
     if (!in_place) {
         int32_t level = config->codec == LOG_CODEC_PRODUCER ? COMPRESS_LEVEL_DEFAULT
                                                             : config->codec_level;
+        struct bytes_view records;
+        error = unpack_whole(source, codec, &records);
+        if (error != 0) {
+            return error;
+        }
         error = rebuild_batch(batch, records, target, level, rebuilt);
         if (error != 0) {
             return error == ERR_NOMEM ? error : err_from_wire(KAFKA_INVALID_RECORD);
@@ -343,6 +408,16 @@ static int validate_walked(const struct log_config *config,
     return 0;
 }
 
+static int check_codec(enum batch_codec codec, int16_t api_version)
+{
+    if (codec >= BATCH_CODEC_COUNT) {
+        return err_from_wire(KAFKA_UNKNOWN_SERVER_ERROR);
+    }
+    return codec == BATCH_CODEC_ZSTD && api_version < ZSTD_PRODUCE_VERSION
+               ? err_from_wire(KAFKA_UNSUPPORTED_COMPRESSION_TYPE)
+               : 0;
+}
+
 int validate_records(const struct log_config *config, const struct log_append_options *options,
                      int64_t base_offset, uint8_t *data, struct batch *batch,
                      struct writer *rebuilt, struct log_append_result *result)
@@ -353,14 +428,18 @@ int validate_records(const struct log_config *config, const struct log_append_op
         writer_init(&own, VALIDATE_UNPACKED_BYTES_MAX);
         scratch = &own;
     }
-    struct bytes_view records;
-    if ((batch->attributes & BATCH_CODEC_MASK) >= BATCH_CODEC_COUNT &&
-        options->api_version < ZSTD_PRODUCE_VERSION) {
+    enum batch_codec codec = batch->attributes & BATCH_CODEC_MASK;
+    struct validate_source source = {
+        .records = {batch->records, batch->size_bytes - BATCH_HEADER_BYTES},
+        .compressed = codec != BATCH_CODEC_NONE,
+        .scratch = scratch,
+    };
+    if (codec >= BATCH_CODEC_COUNT && options->api_version < ZSTD_PRODUCE_VERSION) {
         result->log_start_offset = -1; /* in these versions the codec is part of the framing */
     }
-    int error = view_records(options, batch, scratch, &records);
+    int error = check_codec(codec, options->api_version);
     if (error == 0) {
-        error = validate_walked(config, options, base_offset, data, batch, records, rebuilt,
+        error = validate_walked(config, options, base_offset, data, batch, &source, rebuilt,
                                 result);
     }
     if (scratch == &own) {

@@ -1,6 +1,7 @@
 #include <zlib.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "protocol/record/compress.h"
 #include "protocol/record/unpack.h"
 
@@ -31,28 +32,48 @@ int compress_gzip(int32_t level, struct bytes_view plain, struct writer *out)
     return result == Z_STREAM_END && !out->failed ? 0 : ERR_NOMEM;
 }
 
-int decompress_gzip(struct bytes_view packed, struct writer *out)
+static int unpack_gzip_open(struct decompressor *decompressor)
 {
-    z_stream stream = {0};
-    if (inflateInit2(&stream, GZIP_WINDOW_BITS) != Z_OK) {
+    z_stream *stream = mem_alloc(sizeof *stream);
+    if (stream == NULL) {
         return ERR_NOMEM;
     }
-    struct unpack unpack;
-    int result = Z_OK;
-    stream.next_in = (Bytef *)packed.data;
-    stream.avail_in = (uInt)packed.size;
-    while (result == Z_OK && unpack_begin(&unpack, out)) {
-        stream.next_out = unpack.place;
-        stream.avail_out = (uInt)unpack.room;
-        result = inflate(&stream, Z_NO_FLUSH);
-        unpack_end(&unpack, out, unpack.room - stream.avail_out);
-        if (result == Z_STREAM_END && stream.avail_in > 0) {
-            result = inflateReset(&stream); /* the next member of a concatenation */
-        }
+    *stream = (z_stream){.next_in = (Bytef *)decompressor->packed.data,
+                         .avail_in = (uInt)decompressor->packed.size};
+    if (inflateInit2(stream, GZIP_WINDOW_BITS) != Z_OK) {
+        mem_free(stream);
+        return ERR_NOMEM;
     }
-    inflateEnd(&stream);
-    if (out->failed) {
+    decompressor->context = stream;
+    return 0;
+}
+
+static int unpack_gzip_next(struct decompressor *decompressor, struct writer *out)
+{
+    struct unpack_piece piece;
+    if (!unpack_begin(&piece, decompressor, out)) {
         return ERR_RANGE;
     }
-    return result == Z_STREAM_END ? 0 : ERR_CORRUPT;
+    z_stream *stream = decompressor->context;
+    stream->next_out = piece.place;
+    stream->avail_out = (uInt)piece.room;
+    int result = inflate(stream, Z_NO_FLUSH);
+    if (!unpack_end(&piece, decompressor, out, piece.room - stream->avail_out)) {
+        return ERR_RANGE;
+    }
+    if (result == Z_STREAM_END && stream->avail_in == 0) {
+        return 0;
+    }
+    if (result == Z_STREAM_END) {
+        result = inflateReset(stream); /* the next member of a concatenation */
+    }
+    return result == Z_OK ? 1 : ERR_CORRUPT;
 }
+
+static void unpack_gzip_close(struct decompressor *decompressor)
+{
+    inflateEnd(decompressor->context);
+    mem_free(decompressor->context);
+}
+
+const struct unpack_codec unpack_gzip = {unpack_gzip_open, unpack_gzip_next, unpack_gzip_close};

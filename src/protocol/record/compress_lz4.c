@@ -28,31 +28,44 @@ int compress_lz4(int32_t level, struct bytes_view plain, struct writer *out)
     return 0;
 }
 
-int decompress_lz4(struct bytes_view packed, struct writer *out)
+static int unpack_lz4_open(struct decompressor *decompressor)
 {
     LZ4F_dctx *context;
     if (LZ4F_isError(LZ4F_createDecompressionContext(&context, LZ4F_VERSION))) {
         return ERR_NOMEM;
     }
-    struct unpack unpack;
-    size_t done = 0;
-    size_t hint = 1; /* 0 once the frame has ended; what follows it is never looked at */
-    bool progress = true;
-    while (progress && hint != 0 && !LZ4F_isError(hint) && unpack_begin(&unpack, out)) {
-        size_t input = packed.size - done;
-        size_t output = unpack.room;
-        hint = LZ4F_decompress(context, unpack.place, &output, packed.data + done, &input, NULL);
-        if (LZ4F_isError(hint)) {
-            output = 0;
-        } else {
-            done += input;
-            progress = input > 0 || output > 0;
-        }
-        unpack_end(&unpack, out, output);
-    }
-    LZ4F_freeDecompressionContext(context);
-    if (out->failed) {
+    decompressor->context = context;
+    return 0;
+}
+
+/* What follows the end of the frame is never looked at. */
+static int unpack_lz4_next(struct decompressor *decompressor, struct writer *out)
+{
+    struct unpack_piece piece;
+    if (!unpack_begin(&piece, decompressor, out)) {
         return ERR_RANGE;
     }
-    return hint == 0 ? 0 : ERR_CORRUPT;
+    struct bytes_view *packed = &decompressor->packed;
+    size_t input = packed->size;
+    size_t output = piece.room;
+    size_t hint = LZ4F_decompress(decompressor->context, piece.place, &output, packed->data,
+                                  &input, NULL);
+    if (LZ4F_isError(hint)) {
+        input = output = 0;
+    }
+    *packed = (struct bytes_view){packed->data + input, packed->size - input};
+    if (!unpack_end(&piece, decompressor, out, output)) {
+        return ERR_RANGE;
+    }
+    if (hint == 0) {
+        return 0;
+    }
+    return input > 0 || output > 0 ? 1 : ERR_CORRUPT;
 }
+
+static void unpack_lz4_close(struct decompressor *decompressor)
+{
+    LZ4F_freeDecompressionContext(decompressor->context);
+}
+
+const struct unpack_codec unpack_lz4 = {unpack_lz4_open, unpack_lz4_next, unpack_lz4_close};

@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/reader.h"
 #include "protocol/record/compress.h"
+#include "protocol/record/unpack.h"
 
 /* Input of one block, as snappy-java cuts it. */
 #define SNAPPY_BLOCK_BYTES 32768
@@ -36,35 +37,61 @@ int compress_snappy(struct bytes_view plain, struct writer *out)
     return out->failed ? ERR_NOMEM : 0;
 }
 
-static int decompress_snappy_block(const uint8_t *block, size_t block_bytes, struct writer *out)
+static int unpack_snappy_open(struct decompressor *decompressor)
+{
+    struct bytes_view *packed = &decompressor->packed;
+    if (packed->size >= SNAPPY_HEADER_BYTES &&
+        memcmp(packed->data, snappy_magic, sizeof snappy_magic) == 0) {
+        *packed = (struct bytes_view){packed->data + SNAPPY_HEADER_BYTES,
+                                      packed->size - SNAPPY_HEADER_BYTES};
+        decompressor->framed = true;
+    }
+    return 0;
+}
+
+static int unpack_snappy_block(struct decompressor *decompressor, struct bytes_view block,
+                               struct writer *out)
 {
     size_t size;
-    if (snappy_uncompressed_length((const char *)block, block_bytes, &size) != SNAPPY_OK) {
+    if (snappy_uncompressed_length((const char *)block.data, block.size, &size) != SNAPPY_OK) {
         return ERR_CORRUPT;
     }
-    uint8_t *place = writer_reserve(out, size);
+    uint8_t *place = size <= decompressor->bytes_left ? writer_reserve(out, size) : NULL;
     if (place == NULL) {
         return ERR_RANGE;
     }
-    return snappy_uncompress((const char *)block, block_bytes, (char *)place, &size) == SNAPPY_OK
+    decompressor->bytes_left -= size;
+    return snappy_uncompress((const char *)block.data, block.size, (char *)place, &size) ==
+                   SNAPPY_OK
                ? 0
                : ERR_CORRUPT;
 }
 
-int decompress_snappy(struct bytes_view packed, struct writer *out)
+static int unpack_snappy_next(struct decompressor *decompressor, struct writer *out)
 {
-    if (packed.size < SNAPPY_HEADER_BYTES ||
-        memcmp(packed.data, snappy_magic, sizeof snappy_magic) != 0) {
-        return decompress_snappy_block(packed.data, packed.size, out);
+    struct bytes_view *packed = &decompressor->packed;
+    if (!decompressor->framed) {
+        return unpack_snappy_block(decompressor, *packed, out);
     }
     struct reader reader;
-    reader_init(&reader, packed.data + SNAPPY_HEADER_BYTES, packed.size - SNAPPY_HEADER_BYTES);
-    int error = 0;
-    /* A stream that ends within a length ends quietly, as in snappy-java. */
-    while (error == 0 && reader_left(&reader) >= 4) {
-        int32_t length = reader_i32(&reader);
-        const uint8_t *block = length < 0 ? NULL : reader_take(&reader, (size_t)length);
-        error = block == NULL ? ERR_CORRUPT : decompress_snappy_block(block, (size_t)length, out);
+    reader_init(&reader, packed->data, packed->size);
+    if (reader_left(&reader) < 4) {
+        return 0; /* a stream that ends within a length ends quietly, as in snappy-java */
     }
-    return error;
+    int32_t length = reader_i32(&reader);
+    const uint8_t *block = length < 0 ? NULL : reader_take(&reader, (size_t)length);
+    if (block == NULL) {
+        return ERR_CORRUPT;
+    }
+    *packed = (struct bytes_view){reader.cursor, reader_left(&reader)};
+    int error = unpack_snappy_block(decompressor, (struct bytes_view){block, (size_t)length}, out);
+    return error != 0 ? error : 1;
 }
+
+static void unpack_snappy_close(struct decompressor *decompressor)
+{
+    (void)decompressor;
+}
+
+const struct unpack_codec unpack_snappy = {unpack_snappy_open, unpack_snappy_next,
+                                           unpack_snappy_close};

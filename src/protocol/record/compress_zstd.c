@@ -21,29 +21,39 @@ int compress_zstd(int32_t level, struct bytes_view plain, struct writer *out)
     return 0;
 }
 
-int decompress_zstd(struct bytes_view packed, struct writer *out)
+static int unpack_zstd_open(struct decompressor *decompressor)
 {
-    ZSTD_DStream *stream = ZSTD_createDStream();
-    if (stream == NULL) {
-        return ERR_NOMEM;
-    }
-    struct unpack unpack;
-    ZSTD_inBuffer input = {packed.data, packed.size, 0};
-    size_t hint = 1; /* 0 at the end of a frame; another may follow */
-    bool progress = true;
-    while (progress && (input.pos < input.size || hint != 0) && unpack_begin(&unpack, out)) {
-        ZSTD_outBuffer output = {unpack.place, unpack.room, 0};
-        size_t before = input.pos;
-        hint = ZSTD_decompressStream(stream, &output, &input);
-        unpack_end(&unpack, out, output.pos);
-        if (ZSTD_isError(hint)) {
-            break;
-        }
-        progress = input.pos > before || output.pos > 0;
-    }
-    ZSTD_freeDStream(stream);
-    if (out->failed) {
+    decompressor->context = ZSTD_createDStream();
+    return decompressor->context != NULL ? 0 : ERR_NOMEM;
+}
+
+/* Frames may follow each other. */
+static int unpack_zstd_next(struct decompressor *decompressor, struct writer *out)
+{
+    struct unpack_piece piece;
+    if (!unpack_begin(&piece, decompressor, out)) {
         return ERR_RANGE;
     }
-    return hint == 0 && input.pos == input.size ? 0 : ERR_CORRUPT;
+    struct bytes_view *packed = &decompressor->packed;
+    ZSTD_inBuffer input = {packed->data, packed->size, 0};
+    ZSTD_outBuffer output = {piece.place, piece.room, 0};
+    size_t hint = ZSTD_decompressStream(decompressor->context, &output, &input);
+    *packed = (struct bytes_view){packed->data + input.pos, packed->size - input.pos};
+    if (!unpack_end(&piece, decompressor, out, output.pos)) {
+        return ERR_RANGE;
+    }
+    if (ZSTD_isError(hint)) {
+        return ERR_CORRUPT;
+    }
+    if (hint == 0 && packed->size == 0) {
+        return 0;
+    }
+    return input.pos > 0 || output.pos > 0 ? 1 : ERR_CORRUPT;
 }
+
+static void unpack_zstd_close(struct decompressor *decompressor)
+{
+    ZSTD_freeDStream(decompressor->context);
+}
+
+const struct unpack_codec unpack_zstd = {unpack_zstd_open, unpack_zstd_next, unpack_zstd_close};

@@ -2,12 +2,35 @@
 
 #include "base/err.h"
 
+#define VARINT_BYTES_MAX 5
+
 void record_iter_init(struct record_iter *iter, const struct batch *batch,
                       struct bytes_view records)
 {
     *iter = (struct record_iter){.batch = batch};
     reader_init(&iter->reader, records.data, records.size);
     reader_init(&iter->headers, records.data, 0);
+}
+
+void record_iter_continue(struct record_iter *iter, struct bytes_view records)
+{
+    bool failed = iter->reader.failed;
+    reader_init(&iter->reader, records.data, records.size);
+    iter->reader.failed = failed;
+}
+
+bool record_iter_ready(const struct record_iter *iter)
+{
+    struct reader reader = iter->reader;
+    if (iter->next_index >= iter->batch->record_count) {
+        return reader_left(&reader) > 0;
+    }
+    size_t left = reader_left(&reader);
+    int32_t length = reader_varint(&reader);
+    if (reader.failed) {
+        return left >= VARINT_BYTES_MAX; /* too long; a shorter one is cut */
+    }
+    return length < 0 || (size_t)length <= reader_left(&reader);
 }
 
 /* Any negative length is null. */

@@ -19,6 +19,11 @@ struct record_iter {
 /* records: the uncompressed payload of batch. Both must outlive the walk. */
 void record_iter_init(struct record_iter *iter, const struct batch *batch,
                       struct bytes_view records);
+/* Of a payload that comes in pieces: whether record_iter_next can say what is next without another
+ * piece. At the last record's end it cannot until something follows. */
+bool record_iter_ready(const struct record_iter *iter);
+/* records: what the walk has not yet read of the payload, and the next piece of it. */
+void record_iter_continue(struct record_iter *iter, struct bytes_view records);
 /* 1 with the next record (its headers member stays NULL), 0 at the end, or ERR_CORRUPT. */
 int record_iter_next(struct record_iter *iter, struct record *record);
 /* What plain records that follow each other have in common: their varints have at most three bytes,
