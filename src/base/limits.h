@@ -39,6 +39,9 @@
 #define WRITE_BACK_BYTES_MIN LIMIT(256u << 10, 4096u)
 #define WRITE_BACK_BYTES_MAX LIMIT(4u << 20, 8192u)
 
+/* What a file says of an offset beyond this is damage: from here on one can count for ever. */
+#define LOG_OFFSET_MAX (INT64_MAX / 2)
+
 /* ---- connections ---- */
 
 /* A frame up to here is received into memory of its full size at once; a longer one grows with what

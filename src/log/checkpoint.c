@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "base/writer.h"
 #include "log/log_dir.h"
@@ -56,17 +57,17 @@ static char *checkpoint_line(char **cursor)
 static int checkpoint_parse_line(struct log_checkpoint *checkpoint, char *line)
 {
     size_t topic_size = strcspn(line, " \t");
-    int32_t partition;
+    int64_t partition;
     int64_t offset;
     int used = 0;
     if (topic_size == 0 ||
-        sscanf(line + topic_size, "%" SCNd32 " %" SCNd64 "%n", &partition, &offset, &used) != 2 ||
-        partition < 0 || offset < 0 ||
+        sscanf(line + topic_size, "%" SCNd64 " %" SCNd64 "%n", &partition, &offset, &used) != 2 ||
+        partition < 0 || partition > INT32_MAX || offset < 0 || offset > LOG_OFFSET_MAX ||
         line[topic_size + (size_t)used + strspn(line + topic_size + used, " \t\r")] != '\0') {
         return ERR_CORRUPT;
     }
-    return log_checkpoint_add(checkpoint, (struct string_view){line, topic_size}, partition,
-                              offset);
+    return log_checkpoint_add(checkpoint, (struct string_view){line, topic_size},
+                              (int32_t)partition, offset);
 }
 
 static int checkpoint_parse(struct log_checkpoint *checkpoint)

@@ -64,13 +64,14 @@ static int epochs_parse(struct leader_epochs *epochs, char *text)
     }
     const char *cursor = text + used;
     for (size_t i = 0; i < count; i++) {
-        int32_t epoch;
+        int64_t epoch;
         int64_t start_offset;
-        if (sscanf(cursor, "%" SCNd32 " %" SCNd64 "%n", &epoch, &start_offset, &used) != 2) {
+        if (sscanf(cursor, "%" SCNd64 " %" SCNd64 "%n", &epoch, &start_offset, &used) != 2 ||
+            epoch < INT32_MIN || epoch > INT32_MAX) {
             return ERR_CORRUPT;
         }
         cursor += used;
-        int error = leader_epochs_assign(epochs, epoch, start_offset);
+        int error = leader_epochs_assign(epochs, (int32_t)epoch, start_offset);
         if (error < 0) {
             return error;
         }

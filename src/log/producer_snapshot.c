@@ -142,7 +142,7 @@ static int snapshot_restore(struct producer_state *state, struct reader *reader,
             error = ERR_CORRUPT;
         }
         if (error != 0 || (entry->transaction_first_offset < 0 &&
-                           now_ms - entry->last_timestamp_ms >= expiration_ms)) {
+                           producer_age_ms(entry, now_ms) >= expiration_ms)) {
             continue;
         }
         if (entry->transaction_first_offset >= 0) {

@@ -468,7 +468,7 @@ void producer_state_expire(struct producer_state *state, int64_t now_ms, int64_t
     for (size_t i = 0; i < state->count; i++) {
         const struct producer_entry *entry = &state->entries[i];
         if (entry->transaction_first_offset >= 0 ||
-            now_ms - entry->last_timestamp_ms < expiration_ms) {
+            producer_age_ms(entry, now_ms) < expiration_ms) {
             state->entries[kept++] = *entry;
         }
     }

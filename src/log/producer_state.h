@@ -67,6 +67,12 @@ struct producer_state {
 };
 
 void producer_state_init(struct producer_state *state);
+/* For how long it has been silent. Its timestamps are clients' and the disk's: one that is too far
+ * off to be counted from is of the future, as for Apache Kafka. */
+static inline int64_t producer_age_ms(const struct producer_entry *entry, int64_t now_ms)
+{
+    return (int64_t)((uint64_t)now_ms - (uint64_t)entry->last_timestamp_ms);
+}
 void producer_state_assert_invariants(const struct producer_state *state);
 void producer_state_release(struct producer_state *state);
 /* Sees to it that there is pending: 0 or ERR_NOMEM. */

@@ -57,7 +57,7 @@ static bool log_file_parse(const char *name, struct log_file *file)
         }
     }
     file->number = (int64_t)strtoull(name, NULL, 10);
-    if (file->number < 0) {
+    if (file->number < 0 || file->number > LOG_OFFSET_MAX) {
         return false;
     }
     const char *rest = name + NUMBER_DIGITS;
@@ -792,6 +792,7 @@ static int recovery_segments(struct log *log, const struct log_options *options,
 int log_recover(struct log *log, const struct log_options *options, struct err_message *message)
 {
     struct log_files files = {0};
+    ASSERT(options->log_start_offset <= LOG_OFFSET_MAX && options->recovery_point >= 0);
     int error = io_make_directory(log->place.fs, log->place.directory);
     bool is_new = error == 0;
     /* The last process may have died before it synced what it made in it. */

@@ -16,7 +16,8 @@ static struct log_config sample_config(void)
     return config;
 }
 
-int sample_open(struct memory_fs *memory, enum sample_end end, struct log **log)
+int sample_open_with(struct memory_fs *memory, enum sample_end end,
+                     const struct log_options *checkpoints, struct log **log)
 {
     struct err_message message = {{0}};
     struct log_options options = {.fs = &memory->fs,
@@ -26,7 +27,16 @@ int sample_open(struct memory_fs *memory, enum sample_end end, struct log **log)
                                   .page_cache_intact = end == SAMPLE_KILLED,
                                   .now_ms = SAMPLE_NOW_MS,
                                   .random = 1};
+    if (checkpoints != NULL) {
+        options.recovery_point = checkpoints->recovery_point;
+        options.log_start_offset = checkpoints->log_start_offset;
+    }
     return log_open(&options, log, &message);
+}
+
+int sample_open(struct memory_fs *memory, enum sample_end end, struct log **log)
+{
+    return sample_open_with(memory, end, NULL, log);
 }
 
 int sample_append(struct log *log, enum log_origin origin, const struct batch *header,

@@ -27,6 +27,9 @@ enum sample_end {
     SAMPLE_POWER_LOST,
 };
 int sample_open(struct memory_fs *memory, enum sample_end end, struct log **log);
+/* The same with the recovery point and the log start offset of other options; NULL: both 0. */
+int sample_open_with(struct memory_fs *memory, enum sample_end end,
+                     const struct log_options *checkpoints, struct log **log);
 /* One batch of one record. */
 int sample_append(struct log *log, enum log_origin origin, const struct batch *header,
                   const struct record *record);
