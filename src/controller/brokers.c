@@ -164,7 +164,6 @@ void controller_register_broker(struct controller *controller, struct controller
         bool same = known != NULL && uuid_equal(known->incarnation_id, asked->incarnation_id);
         /* The epoch of a new incarnation is the offset of its first record: above all before. */
         int64_t epoch = same ? known->epoch : call->next_offset;
-        ASSERT(known == NULL || same || epoch > known->epoch);
         if (known != NULL && !same && asked->previous_broker_epoch != known->epoch) {
             controller_forget_eligible(controller, call, known->id);
         }

@@ -184,6 +184,9 @@ static int replay_partition(struct image *image, const struct partition_record *
     if (error != 0) {
         return error;
     }
+    if (record->replicas.count <= 0) {
+        return ERR_CORRUPT;
+    }
     struct image_partition partition = {
         .leader = record->leader,
         .leader_epoch = record->leader_epoch,
@@ -218,6 +221,10 @@ static int replay_partition_change(struct image *image,
         return ERR_CORRUPT;
     }
     struct image_partition next = topic->partitions[record->partition_id];
+    if (record->replicas.count == 0 || next.partition_epoch == INT32_MAX ||
+        (record->leader != -2 && next.leader_epoch == INT32_MAX)) {
+        return ERR_CORRUPT;
+    }
     if (record->isr.count >= 0) {
         next.isr = IDS(record->isr);
     }
@@ -561,6 +568,9 @@ static int clear_topic_eligible(struct image *image, struct uuid id)
     for (int32_t i = 0; error == 0 && i < topic->topic.partition_count; i++) {
         struct image_partition next = topic->partitions[i];
         if (has_eligible(&next)) {
+            if (next.partition_epoch == INT32_MAX) {
+                return ERR_CORRUPT;
+            }
             next.eligible_leaders.count = 0;
             next.last_known_eligible_leaders.count = 0;
             next.partition_epoch++;
@@ -845,6 +855,9 @@ static int replay_record(struct image_builder *builder, int16_t api_key, int16_t
         return error ? error : replay_feature(image, &m.feature_level);
     case PRODUCER_IDS_RECORD_KEY:
         error = DECODE(producer_ids);
+        if (error == 0 && m.producer_ids.next_producer_id < 0) {
+            return ERR_CORRUPT;
+        }
         image->next_producer_id = error ? image->next_producer_id : m.producer_ids.next_producer_id;
         return error;
     case CLEAR_ELR_RECORD_KEY:

@@ -183,9 +183,13 @@ static int quorum_begin(struct quorum *quorum, struct err_message *message)
     if (error != 0) {
         return err_wrap(message, error, "%s", quorum->directory);
     }
+    int32_t epoch = image_epoch(quorum->newest);
+    if (epoch == INT32_MAX) {
+        return err_set(message, ERR_CORRUPT, "%s: the log has the last leader epoch there is",
+                       quorum->directory);
+    }
     controller_set_image(quorum->controller, quorum->newest);
     struct raft_effects effects;
-    int32_t epoch = image_epoch(quorum->newest);
     raft_start(&quorum->raft, quorum->options.node_id, &durable, epoch > 0 ? epoch : 0,
                log_end_offset(quorum->log), &effects);
     quorum_carry_out(quorum, &effects);

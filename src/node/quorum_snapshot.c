@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/limits.h"
 #include "base/mem.h"
 #include "node/quorum_internal.h"
 #include "protocol/messages.h"
@@ -23,10 +24,16 @@ struct snapshot_name {
 static bool snapshot_parse(const char *name, struct snapshot_name *parsed)
 {
     int used = 0;
-    return strlen(name) == SNAPSHOT_NAME_BYTES &&
-           sscanf(name, "%20" SCNd64 "-%10" SCNd32 ".checkpoint%n", &parsed->end_offset,
-                  &parsed->epoch, &used) == 2 &&
-           used == SNAPSHOT_NAME_BYTES && parsed->end_offset >= 0;
+    int64_t epoch;
+    if (strlen(name) != SNAPSHOT_NAME_BYTES ||
+        sscanf(name, "%20" SCNd64 "-%10" SCNd64 ".checkpoint%n", &parsed->end_offset, &epoch,
+               &used) != 2 ||
+        used != SNAPSHOT_NAME_BYTES) {
+        return false;
+    }
+    parsed->epoch = (int32_t)epoch;
+    return parsed->end_offset >= 0 && parsed->end_offset <= LOG_OFFSET_MAX && epoch >= 0 &&
+           epoch <= INT32_MAX;
 }
 
 static int snapshot_path(const struct quorum *quorum, struct snapshot_name name, char *path)

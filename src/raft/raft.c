@@ -96,6 +96,7 @@ void raft_start(struct raft *raft, int32_t node_id, const struct raft_durable *d
                 int32_t last_log_epoch, int64_t log_end_offset, struct raft_effects *effects)
 {
     ASSERT(node_id >= 0 && log_end_offset >= 0);
+    ASSERT(last_log_epoch < INT32_MAX && durable->epoch < INT32_MAX); /* there is a next one */
     *raft = (struct raft){.node_id = node_id,
                           .role = RAFT_UNATTACHED,
                           .durable = *durable,

@@ -68,12 +68,34 @@ static void alter_configs__no_broker_has_a_bound_of_its_own_in_sync(void **state
     cleanup(&bench);
 }
 
+/* What a record says of an epoch may be anything; the next one is what Apache Kafka takes, too: the
+ * offset of its record. */
+static void broker__registers_again_whatever_epoch_its_record_had(void **state)
+{
+    (void)state;
+    struct bench bench;
+    setup(&bench, 1);
+    struct register_broker_record record;
+    register_broker_record_default(&record);
+    record.broker_id = 1;
+    record.broker_epoch = INT64_MAX;
+    controller_records_release(&bench.records);
+    controller_records_init(&bench.records);
+    controller_records_add(&bench.records, REGISTER_BROKER_RECORD_KEY, 1,
+                           &register_broker_record_row, &record);
+    commit(&bench);
+    int64_t next_offset = bench.next_offset;
+    assert_int_equal(register_broker(&bench, 1, 77), next_offset);
+    cleanup(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(topics__too_many_in_a_request_are_refused),
         cmocka_unit_test(alter_configs__a_list_grows_only_as_long_as_a_record_carries),
         cmocka_unit_test(alter_configs__no_broker_has_a_bound_of_its_own_in_sync),
+        cmocka_unit_test(broker__registers_again_whatever_epoch_its_record_had),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

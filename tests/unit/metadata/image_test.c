@@ -442,6 +442,47 @@ static void partition_change__raises_epochs_and_sets_only_what_is_given(void **s
     image_unref(&image);
 }
 
+/* Numbers that the next one cannot follow, and what nobody writes. */
+static void builder__refuses_numbers_that_cannot_be(void **state)
+{
+    (void)state;
+    struct image_builder *builder = begin(NULL);
+    struct producer_ids_record ids;
+    struct partition_record record;
+    struct partition_change_record next;
+    int32_t replicas[] = {1};
+    producer_ids_record_default(&ids);
+    ids.next_producer_id = -1;
+    assert_int_equal(replay_as(builder, PRODUCER_IDS_RECORD_KEY, 0, &producer_ids_record_row, &ids),
+                     ERR_CORRUPT);
+    assert_int_equal(topic(builder, "a", 1), 0);
+    partition_record_default(&record);
+    record.topic_id = uuid_of(1);
+    record.replicas.items = record.isr.items = replicas;
+    assert_int_equal(replay_as(builder, PARTITION_RECORD_KEY, 1, &partition_record_row, &record),
+                     ERR_CORRUPT);
+    record.partition_id = 0;
+    record.replicas.count = record.isr.count = 1;
+    record.leader = 1;
+    record.leader_epoch = INT32_MAX;
+    assert_int_equal(replay_as(builder, PARTITION_RECORD_KEY, 1, &partition_record_row, &record),
+                     0);
+    partition_change_record_default(&next);
+    next.leader = 1;
+    assert_int_equal(change(builder, 1, 0, &next), ERR_CORRUPT);
+    next.leader = -2;
+    next.replicas.items = replicas;
+    next.replicas.count = 0;
+    assert_int_equal(change(builder, 1, 0, &next), ERR_CORRUPT);
+    next.replicas.count = 1;
+    assert_int_equal(change(builder, 1, 0, &next), 0);
+    record.partition_epoch = INT32_MAX;
+    assert_int_equal(replay_as(builder, PARTITION_RECORD_KEY, 1, &partition_record_row, &record),
+                     0);
+    assert_int_equal(change(builder, 1, 0, &next), ERR_CORRUPT);
+    image_builder_destroy(&builder);
+}
+
 static void clear_elr__empties_the_lists_and_leaves_other_topics_shared(void **state)
 {
     (void)state;
@@ -673,6 +714,7 @@ static struct image *sample_without_directories(void)
     record.partition_id = 0;
     record.topic_id = uuid_of(1);
     record.replicas.items = record.isr.items = replicas;
+    record.partition_id = 0;
     record.replicas.count = record.isr.count = 1;
     assert_int_equal(feature(builder, "metadata.version", 30), 0);
     assert_int_equal(topic(builder, "old", 1), 0);
@@ -756,6 +798,7 @@ int main(void)
         cmocka_unit_test(image__is_made_again_by_its_records),
         cmocka_unit_test(image__writes_records_in_the_versions_of_its_metadata_version),
         cmocka_unit_test(partition_change__raises_epochs_and_sets_only_what_is_given),
+        cmocka_unit_test(builder__refuses_numbers_that_cannot_be),
         cmocka_unit_test(clear_elr__empties_the_lists_and_leaves_other_topics_shared),
         cmocka_unit_test(config__of_null_value_deletes),
         cmocka_unit_test(settings__list_the_resources_of_one_type),

@@ -455,6 +455,53 @@ static void quorum__refuses_a_state_that_cannot_be(void **state)
     cleanup(&bench);
 }
 
+/* The epoch of a batch is not under its CRC, and behind the last one there is none to lead in. */
+static void quorum__refuses_a_log_in_the_last_epoch_there_is(void **state)
+{
+    (void)state;
+    static const uint8_t last[] = {0x7f, 0xff, 0xff, 0xff};
+    struct bench bench;
+    struct io_file file;
+    struct err_message message = {{0}};
+    char path[128];
+    setup(&bench, STORAGE_STANDALONE);
+    begin(&bench);
+    end(&bench);
+    snprintf(path, sizeof path, "%s/__cluster_metadata-0/00000000000000000000.log",
+             bench.directory);
+    assert_int_equal(io_file_open(&bench.fs, path, IO_OPEN_READ | IO_OPEN_WRITE, &file), 0);
+    assert_int_equal(io_file_write(&file, last, sizeof last, 12), 0);
+    io_file_close(&file);
+    assert_int_equal(loop_create(1, &bench.loop), 0);
+    assert_int_equal(try_open(&bench, &message), ERR_CORRUPT);
+    assert_non_null(strstr(message.text, "the last leader epoch"));
+    loop_destroy(&bench.loop);
+    cleanup(&bench);
+}
+
+/* A snapshot tells by its name where it ends; one that nobody could have come to is none. */
+static void quorum__believes_no_snapshot_beyond_all_offsets(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"09223372036854775807-0000000001",
+                                        "09223372036854775806-0000000001",
+                                        "00000000000000000009-4294967297",
+                                        "00000000000000000009-2147483648"};
+    struct bench bench;
+    char path[160];
+    setup(&bench, STORAGE_STANDALONE);
+    begin(&bench);
+    end(&bench);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snprintf(path, sizeof path, "%s/__cluster_metadata-0/%s.checkpoint", bench.directory,
+                 names[i]);
+        assert_int_equal(io_write_unsynced(&bench.fs, path, "", 0), 0);
+        begin(&bench);
+        end(&bench);
+    }
+    cleanup(&bench);
+}
+
 static void quorum__answers_those_who_wait_when_it_is_closed(void **state)
 {
     (void)state;
@@ -505,6 +552,8 @@ int main(void)
         cmocka_unit_test(quorum__refuses_a_directory_whose_voter_is_another),
         cmocka_unit_test(quorum__removes_a_snapshot_that_was_never_finished),
         cmocka_unit_test(quorum__refuses_a_state_that_cannot_be),
+        cmocka_unit_test(quorum__refuses_a_log_in_the_last_epoch_there_is),
+        cmocka_unit_test(quorum__believes_no_snapshot_beyond_all_offsets),
         cmocka_unit_test(quorum__answers_those_who_wait_when_it_is_closed),
         cmocka_unit_test(storage_format__refuses_what_is_formatted_unless_told_to_skip_it),
     };
