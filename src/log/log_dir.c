@@ -197,9 +197,7 @@ int log_dir_close_clean(struct log_dir **dir, int64_t broker_epoch)
     if (error == 0) {
         error = io_write_atomically((*dir)->fs, path, text, (size_t)size);
     }
-    if (error == 0 && dir_path((*dir)->path, ".lock", path) == 0) {
-        (void)io_remove((*dir)->fs, path);
-    }
+    /* .lock stays, as for Apache Kafka: who has opened it by now would lock what nobody finds. */
     log_dir_release(dir);
     return error;
 }

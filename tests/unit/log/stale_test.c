@@ -4,6 +4,7 @@
 #include "clean_support.h"
 
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "log/log_internal.h"
@@ -319,6 +320,50 @@ static void stale__no_mark_of_a_compaction_is_left_for_the_next_topic_of_that_na
     log_abandon(&store->log);
 }
 
+/* Goal: two processes never both have a directory. Method: one has opened .lock just before its
+ * owner closes the directory in order, and then locks what it has opened. */
+static void stale__the_lock_of_who_came_before_the_end_counts(void **state)
+{
+    struct fixture *fixture = *state;
+    struct log_dir_properties properties = {
+        .version = 1, .node_id = 1, .cluster_id = string_view_of("4L6g3nShT-eMCtK--X86sw")};
+    struct log_dir *dir;
+    struct err_message message = {{0}};
+    struct io_file early;
+    char path[256];
+    int gone[2];
+    char locked = 'n';
+    properties.directory_id.bytes[0] = 1;
+    assert_int_equal(log_dir_write_properties(&fixture->fs, fixture->root, &properties, NOW_MS), 0);
+    assert_int_equal(log_dir_open(&fixture->fs, fixture->root, &dir, &message), 0);
+    snprintf(path, sizeof path, "%s/.lock", fixture->root);
+    assert_int_equal(io_file_open(&fixture->fs, path, IO_OPEN_READ | IO_OPEN_WRITE, &early), 0);
+    assert_int_equal(log_dir_close_clean(&dir, 1), 0);
+    int told[2];
+    assert_int_equal(pipe(told), 0);
+    assert_int_equal(pipe(gone), 0);
+    pid_t other = fork();
+    if (other == 0) { /* locks belong to processes */
+        char until;
+        locked = io_file_lock(&early) == 0 ? 'y' : 'n';
+        ssize_t passed = write(told[1], &locked, 1);
+        close(gone[1]);
+        passed += read(gone[0], &until, 1);
+        _exit(passed == 1 ? 0 : 1);
+    }
+    assert_int_equal(read(told[0], &locked, 1), 1);
+    assert_int_equal(locked, 'y');
+    assert_int_equal(log_dir_open(&fixture->fs, fixture->root, &dir, &message), ERR_BUSY);
+    close(gone[0]);
+    close(gone[1]);
+    int status;
+    assert_int_equal(waitpid(other, &status, 0), other);
+    assert_int_equal(status, 0);
+    io_file_close(&early);
+    close(told[0]);
+    close(told[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -330,6 +375,7 @@ int main(void)
         TEST(stale__epochs_are_not_written_for_the_next_topic_of_that_name),
         TEST(stale__the_sync_of_a_deleted_topic_leaves_that_of_the_next_alone),
         TEST(stale__a_start_removes_what_was_being_written_aside),
+        TEST(stale__the_lock_of_who_came_before_the_end_counts),
         cmocka_unit_test_setup_teardown(
             stale__no_mark_of_a_compaction_is_left_for_the_next_topic_of_that_name,
             fixture_compacted, fixture_end),
