@@ -87,27 +87,31 @@ static void dir_take_clean_marker(struct log_dir *dir)
     }
 }
 
-static int dir_lock(struct log_dir *dir, struct err_message *message)
+int log_dir_lock(struct io_fs *fs, const char *directory, struct io_file *lock,
+                 struct err_message *message)
 {
     char path[DIR_PATH_BYTES];
-    int error = dir_path(dir->path, ".lock", path);
+    *lock = (struct io_file){0};
+    int error = dir_path(directory, LOG_DIR_LOCK_FILE, path);
     if (error == 0) {
-        error = io_file_open(dir->fs, path, IO_OPEN_READ | IO_OPEN_WRITE | IO_OPEN_CREATE,
-                             &dir->lock);
+        error = io_file_open(fs, path, IO_OPEN_READ | IO_OPEN_WRITE | IO_OPEN_CREATE, lock);
     }
     if (error != 0) {
-        dir->lock = (struct io_file){0};
-        return err_set(message, error, "cannot open %s/.lock: %s", dir->path, err_text(error));
+        *lock = (struct io_file){0};
+        return err_set(message, error, "cannot open %s: %s", path, err_text(error));
     }
-    error = io_file_lock(&dir->lock);
-    if (error == ERR_BUSY) {
-        return err_set(message, error,
-                       "%s is locked: another broker uses this directory; stop it or choose "
-                       "another one",
-                       dir->path);
+    error = io_file_lock(lock);
+    if (error == 0) {
+        return 0;
     }
-    return error != 0 ? err_set(message, error, "cannot lock %s: %s", dir->path, err_text(error))
-                      : 0;
+    io_file_close(lock);
+    *lock = (struct io_file){0};
+    return error == ERR_BUSY
+               ? err_set(message, error,
+                         "%s is locked: another broker uses this directory; stop it or choose "
+                         "another one",
+                         directory)
+               : err_set(message, error, "cannot lock %s: %s", directory, err_text(error));
 }
 
 static int dir_create(struct io_fs *fs, const char *path, struct log_dir **created)
@@ -166,7 +170,7 @@ int log_dir_open(struct io_fs *fs, const char *path, struct log_dir **opened,
     }
     error = log_dir_read_properties(fs, path, &dir->properties, message);
     if (error == 0) {
-        error = dir_lock(dir, message);
+        error = log_dir_lock(fs, path, &dir->lock, message);
     }
     if (error == 0) {
         dir->page_cache_intact = dir_boot_marker_holds(dir);

@@ -76,6 +76,11 @@ struct log_dir {
     uint64_t forget_sequence;
     uint64_t settled[LOG_CHECKPOINT_KINDS]; /* the file has nothing that was forgotten up to here */
 };
+#define LOG_DIR_LOCK_FILE ".lock"
+/* Against other processes, until the file is closed; a process that locks it twice loses both with
+ * the first close. ERR_BUSY: another one has it. */
+int log_dir_lock(struct io_fs *fs, const char *directory, struct io_file *lock,
+                 struct err_message *message);
 /* Locks, reads all of the above, removes the clean-shutdown marker. ERR_BUSY: another process has
  * it; ERR_NOT_FOUND: not formatted. */
 int log_dir_open(struct io_fs *fs, const char *path, struct log_dir **dir,

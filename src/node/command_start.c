@@ -95,7 +95,7 @@ static int count_entry(void *context, const char *name, bool is_directory)
 {
     (void)is_directory;
     size_t *count = context;
-    *count += strcmp(name, "lost+found") != 0;
+    *count += strcmp(name, "lost+found") != 0 && strcmp(name, LOG_DIR_LOCK_FILE) != 0;
     return 0;
 }
 
@@ -152,19 +152,11 @@ static int own_directories(struct io_fs *fs, const struct config *config,
     return error;
 }
 
-/* Formats the directories of `start` when there is no metadata yet. One that is missing later is
- * refused: who makes it anew without a word loses what was in it. */
-static int format_if_new(struct io_fs *fs, const struct config *config,
-                         struct err_message *message)
+static int format_own(struct io_fs *fs, const struct config *config, struct err_message *message)
 {
-    const char *directory = config_metadata_directory(config);
     const char *directories[STORAGE_DIRECTORIES_MAX];
     char id[UUID_TEXT_BYTES];
     int32_t count;
-    struct log_dir_properties known;
-    if (log_dir_read_properties(fs, directory, &known, NULL) == 0) {
-        return 0;
-    }
     int error = own_directories(fs, config, directories, &count, id, message);
     if (error != 0) {
         return error;
@@ -184,7 +176,7 @@ static int format_if_new(struct io_fs *fs, const struct config *config,
         .fs = fs,
         .directories = directories,
         .directory_count = count,
-        .metadata_directory = directory,
+        .metadata_directory = config_metadata_directory(config),
         .cluster_id = string_view_of(id),
         .node_id = config_node_id(config),
         .quorum = STORAGE_STANDALONE,
@@ -196,6 +188,40 @@ static int format_if_new(struct io_fs *fs, const struct config *config,
         .now_ms = io_wall_ms(),
     };
     return storage_format(&options, message);
+}
+
+static bool is_formatted(struct io_fs *fs, const struct config *config)
+{
+    struct log_dir_properties known;
+    return log_dir_read_properties(fs, config_metadata_directory(config), &known, NULL) == 0;
+}
+
+/* Formats the directories of `start` when there is no metadata yet. One that is missing later is
+ * refused: who makes it anew without a word loses what was in it. Of several that start at once
+ * only who has the lock formats; it is given back, and node_run takes it again. */
+static int format_if_new(struct io_fs *fs, const struct config *config,
+                         struct err_message *message)
+{
+    const char *directories[STORAGE_DIRECTORIES_MAX];
+    char id[UUID_TEXT_BYTES];
+    int32_t count;
+    struct io_file lock;
+    if (is_formatted(fs, config)) {
+        return 0;
+    }
+    /* Nothing is made in a directory that is somebody else's. */
+    int error = own_directories(fs, config, directories, &count, id, message);
+    if (error == 0) {
+        error = log_dir_lock(fs, config_metadata_directory(config), &lock, message);
+    }
+    if (error != 0) {
+        return is_formatted(fs, config) ? 0 : error; /* then node_run says whether it may be used */
+    }
+    if (!is_formatted(fs, config)) {
+        error = format_own(fs, config, message);
+    }
+    io_file_close(&lock);
+    return error;
 }
 
 static void start_usage(FILE *out)

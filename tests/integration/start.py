@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The first minute of a user: starting, starting again, and the one clear line when it cannot be."""
+import fcntl
 import os
 import pathlib
 import signal
@@ -7,11 +8,13 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import traceback
 
 import harness
 
 LINE_SECONDS = 20
+STARTS_AT_ONCE = 6
 
 
 def settings(port):
@@ -197,6 +200,40 @@ def names_a_directory_in_use(root):
         assert "another broker uses this directory" in refused(root / "data")
 
 
+def formats_nothing_that_another_start_has_locked(root):
+    """Two first starts at once: the second would write another cluster's id over that of the first."""
+    (root / "data").mkdir()
+    with open(root / "data" / ".lock", "w") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        assert "another broker uses this directory" in refused(root / "data")
+        assert os.listdir(root / "data") == [".lock"], os.listdir(root / "data")
+    with Started(root / "data") as node:
+        assert "ready on" in node.line, node.line
+
+
+def one_of_several_first_starts_has_the_directory(root):
+    """What belongs together is in it: it starts again. The others say why they do not."""
+    starts = [subprocess.Popen(Started(root / "data").command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               text=True) for _ in range(STARTS_AT_ONCE)]
+    lines = []
+    readers = [threading.Thread(target=lambda start=start: lines.append((start, start.stdout.readline())))
+               for start in starts]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join(LINE_SECONDS)  # a start that ends without a line has said all it will
+    ready = [start for start, line in lines if "ready on" in line]
+    for start in starts:
+        start.send_signal(signal.SIGTERM)
+    said = [(start, start.communicate(timeout=LINE_SECONDS)[1]) for start in starts]
+    assert len(ready) == 1, [text for _, text in said]
+    assert ready[0].returncode == 0, ready[0].returncode
+    for start, text in said:
+        assert start in ready or text.startswith("barnabas: ") and text.count("\n") == 1, text
+    with Started(root / "data") as again:
+        assert "ready on" in again.line, again.line
+
+
 def names_a_foreign_directory(root):
     (root / "letters").mkdir()
     (root / "letters" / "dear").write_text("x")
@@ -348,7 +385,9 @@ def stops_the_node_that_is_named(root):
 
 CASES = (keeps_its_metadata_apart, writes_down_its_own_controller_listener, a_stray_directory_is_nothing_to_a_new_topic,
          stops_the_node_that_is_named, turns_away_whom_it_cannot_authenticate, does_not_ignore_an_authorizer,
-         begins_and_finds_its_data_again, formats_every_log_directory, many_partitions_are_synced_at_the_end, a_reader_that_has_seen_enough_ends_the_consumer_in_order, names_a_used_port, names_a_directory_in_use,
+         begins_and_finds_its_data_again, formats_every_log_directory, many_partitions_are_synced_at_the_end,
+         a_reader_that_has_seen_enough_ends_the_consumer_in_order, names_a_used_port, names_a_directory_in_use,
+         formats_nothing_that_another_start_has_locked, one_of_several_first_starts_has_the_directory,
          names_a_foreign_directory, names_a_file_in_the_place_of_a_directory,
          names_an_unwritable_directory, names_the_directory_of_another_node,
          refuses_an_unformatted_directory, names_a_bad_setting, names_a_copy_of_a_log_directory,
