@@ -57,7 +57,6 @@ void partition_flush_if_old(struct partition *partition, int64_t now_ms)
 static void flush_part_done(struct flush_part *part)
 {
     struct partition *partition = part->partition;
-    int64_t offset = part->flush.offset;
     int64_t before = log_recovery_point(partition->log);
     partition->flush_running = false;
     metrics_time_add(partition->shard->metrics, METRIC_LOG_FLUSH, part->us);
@@ -80,6 +79,8 @@ static void flush_part_done(struct flush_part *part)
         checkpoints_note(partition->shard);
     }
     int64_t start = partition->high_watermark;
+    int64_t synced = log_recovery_point(partition->log);
+    int64_t offset = part->flush.offset < synced ? part->flush.offset : synced;
     if (offset > start) {
         int64_t bytes = log_available_bytes(partition->log, start, offset);
         partition_raise_high_watermark(partition, offset, bytes);

@@ -86,7 +86,9 @@ static int flush_add_epochs(const struct log *log, struct log_flush *flush)
 
 int log_flush_prepare(struct log *log, struct log_flush *flush)
 {
-    *flush = (struct log_flush){.offset = log->log_end_offset, .fs = log->place.fs};
+    *flush = (struct log_flush){.offset = log->log_end_offset,
+                                .truncations = log->truncations,
+                                .fs = log->place.fs};
     size_t first = log_first_unsynced(log, log->recovery_point);
     size_t count = log->segment_count - first;
     ASSERT(count > 0 && log->place.miss == NULL);
@@ -175,9 +177,9 @@ int log_flush_finish(struct log *log, struct log_flush *flush)
     flush->files = NULL;
     flush->file_count = 0;
     if (flush->error == 0) {
-        /* The log may have been truncated meanwhile. */
-        int64_t synced = flush->offset < log->log_end_offset ? flush->offset : log->log_end_offset;
-        log->recovery_point = synced > log->recovery_point ? synced : log->recovery_point;
+        if (flush->truncations == log->truncations && flush->offset > log->recovery_point) {
+            log->recovery_point = flush->offset;
+        }
     } else if (flush->directory != NULL) {
         log->directory_dirty = true;
     }

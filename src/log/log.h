@@ -265,6 +265,7 @@ void log_close_idle_files(struct log *log, int64_t used_before_ms);
 struct log_flush_file;
 struct log_flush {
     int64_t offset; /* log end offset when prepared: the recovery point once finished */
+    uint32_t truncations; /* of the log by then: after another one it tells nothing */
     struct log_flush_file *files;
     size_t file_count;
     struct io_fs *fs;

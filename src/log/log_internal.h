@@ -37,6 +37,7 @@ struct log {
     int64_t log_start_offset;
     int64_t log_end_offset;
     int64_t recovery_point;
+    uint32_t truncations; /* so many times something else may have come in the place of records */
     int64_t size_bytes;
     int64_t bytes_since_snapshot; /* appended; of this process */
     struct leader_epochs epochs;

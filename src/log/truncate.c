@@ -182,6 +182,7 @@ int log_restart_at(struct log *log, int64_t offset)
     log->deleted_count += (uint32_t)count;
     log_drop_segments(log, 0, count);
     ASSERT(log->size_bytes == 0);
+    log->truncations++;
     log->log_start_offset = offset;
     log->log_end_offset = offset;
     log->recovery_point = offset;
@@ -234,6 +235,7 @@ int log_truncate_to(struct log *log, int64_t offset)
         log->size_bytes -= before - segment->size_bytes;
     }
     ASSERT(end <= offset && end >= segment->base_offset);
+    log->truncations++;
     log->log_end_offset = end;
     log->log_start_offset = log->log_start_offset < end ? log->log_start_offset : end;
     log->recovery_point = log->recovery_point < end ? log->recovery_point : end;

@@ -304,6 +304,28 @@ static void flush__ms_counts_from_the_last_sync_and_needs_something_to_sync(void
     assert_int_equal(partition->flushed_ms, loop_wall_ms(test.shard->loop));
 }
 
+/* What a sync has seen is not there any more, and what is in its place was not synced. */
+static void flush__one_of_before_a_truncation_commits_nothing_behind_it(void **state)
+{
+    (void)state;
+    struct seen_wait seen;
+    open_all(1);
+    struct partition *partition = test.partitions[0];
+    for (int i = 0; i < 4; i++) {
+        append(partition, false, NULL);
+    }
+    partition_run_flushes(test.shard);
+    assert_int_equal(log_truncate_to(partition->log, 1), 0);
+    append(partition, false, NULL);
+    append(partition, true, &seen);
+    loop_drain(test.shard->loop);
+    assert_true(partition->high_watermark <= 1);
+    assert_false(seen.done);
+    turn();
+    assert_true(seen.done);
+    assert_int_equal(partition->high_watermark, 3);
+}
+
 static void flush__a_partition_that_goes_is_not_synced(void **state)
 {
     (void)state;
@@ -355,6 +377,7 @@ int main(void)
         CASE(flush__an_epoch_is_written_soon_after_its_first_record),
         CASE(flush__a_failed_sync_takes_the_directory_offline),
         CASE(flush__ms_counts_from_the_last_sync_and_needs_something_to_sync),
+        CASE(flush__one_of_before_a_truncation_commits_nothing_behind_it),
         CASE(flush__a_partition_that_goes_is_not_synced),
         CASE(files__those_used_longest_ago_close_when_there_are_too_many),
     };

@@ -270,6 +270,31 @@ static void stale__the_sync_of_a_deleted_topic_leaves_that_of_the_next_alone(voi
     *store->fs = io_fs_linux();
 }
 
+/* Goal: a sync that began before a truncation says nothing of what was written after it, in the
+ * place of what it synced. Method: the helper runs before the truncation, and comes home after as
+ * much was written again. The same where the log begins anew. */
+static void stale__a_sync_knows_nothing_of_what_a_truncation_let_be_written(void **state)
+{
+    struct store *store = &((struct fixture *)*state)->store;
+    assert_int_equal(store_open(store, START_CLEAN, 0), 0);
+    for (int anew = 0; anew < 2; anew++) {
+        struct log_flush flush;
+        append_at(store, NOW_MS, 10);
+        assert_int_equal(log_flush_prepare(store->log, &flush), 0);
+        log_flush_run(&flush);
+        int64_t cut = store->model_end - 6;
+        assert_int_equal(anew ? log_restart_at(store->log, cut) : log_truncate_to(store->log, cut),
+                         0);
+        store->model_end = cut;
+        append_at(store, NOW_MS, 10);
+        assert_int_equal(log_flush_finish(store->log, &flush), 0);
+        assert_true(log_recovery_point(store->log) <= cut);
+        assert_int_equal(log_flush(store->log), 0);
+        assert_int_equal(log_recovery_point(store->log), store->model_end);
+    }
+    log_abandon(&store->log);
+}
+
 static int expect_no_temporary(void *context, const char *name, bool is_directory)
 {
     (void)context;
@@ -374,6 +399,7 @@ int main(void)
         TEST(stale__aborted_transactions_behind_a_gap_are_told),
         TEST(stale__epochs_are_not_written_for_the_next_topic_of_that_name),
         TEST(stale__the_sync_of_a_deleted_topic_leaves_that_of_the_next_alone),
+        TEST(stale__a_sync_knows_nothing_of_what_a_truncation_let_be_written),
         TEST(stale__a_start_removes_what_was_being_written_aside),
         TEST(stale__the_lock_of_who_came_before_the_end_counts),
         cmocka_unit_test_setup_teardown(
