@@ -71,12 +71,24 @@ void dump_text(struct bytes_view bytes);
 void dump_record_data(struct dump *dump, const struct record *record);
 /* " endTxnMarker: ..." and the like of a control record. */
 void dump_control(struct dump *dump, const struct record *record);
+#define DUMP_PREFIX_BYTES 17 /* offset, size and what is before the attributes */
+/* Whether what begins with these bytes, a whole prefix, is of format 0 or 1. */
+static inline bool dump_is_legacy(const uint8_t *data)
+{
+    return (int8_t)batch_magic(data) < BATCH_MAGIC;
+}
 /* The files by kind; data is the whole file, path as long-lived as the dump. */
 void dump_offset_index(struct dump *dump, const char *path, struct bytes_view data);
 void dump_time_index(struct dump *dump, const char *path, struct bytes_view data);
 void dump_txn_index(struct bytes_view data);
 void dump_producer_snapshot(struct bytes_view data);
 void dump_batches(struct dump *dump, const char *path, struct bytes_view data);
+/* One message of format 0 or 1, which is all of data; last_offset: of the record before, in this
+ * file; -1: none. */
+void dump_legacy(struct dump *dump, const char *path, struct bytes_view data, size_t position,
+                 int64_t *last_offset);
+/* Its timestamp; -1: it has none. */
+int64_t dump_legacy_time(struct bytes_view data);
 /* Tells that a file is not there, and ends the run. */
 void dump_fail_missing(struct dump *dump, const char *path);
 /* False when there is no log beside an index; that ends the run. */

@@ -20,7 +20,6 @@
 #define TIME_ENTRY_BYTES 12
 #define TXN_ENTRY_BYTES 34
 #define SNAPSHOT_CRC_END 6
-#define BATCH_MAGIC_AT 16
 #define PATH_BYTES 4096
 
 int64_t dump_base_offset(const char *path)
@@ -55,11 +54,15 @@ static int64_t index_offset_at(struct io_file *log, int64_t position)
 {
     uint8_t header[BATCH_HEADER_BYTES];
     struct reader reader;
-    if (io_file_read(log, header, sizeof header, position) != BATCH_HEADER_BYTES) {
-        return -1;
-    }
+    int64_t got = io_file_read(log, header, sizeof header, position);
     reader_init(&reader, header, sizeof header);
     int64_t base = reader_i64(&reader);
+    if (got >= DUMP_PREFIX_BYTES && dump_is_legacy(header)) {
+        return base; /* that of its last message */
+    }
+    if (got != BATCH_HEADER_BYTES) {
+        return -1;
+    }
     reader_init(&reader, header + 23, 4); /* last offset delta */
     return base + reader_i32(&reader);
 }
@@ -106,46 +109,56 @@ struct time_walk {
     int64_t last_offset; /* of the batch before position; -1: none */
 };
 
-/* The first batch that ends at or behind offset, read whole (mem_free); NULL: there is none. */
-static uint8_t *time_batch(struct time_walk *walk, int64_t offset, struct batch *batch)
+/* The first batch or message that ends at or behind offset, read whole (mem_free), and where it
+ * ends; NULL: there is none. */
+static uint8_t *time_batch(struct time_walk *walk, int64_t offset, size_t *whole_bytes,
+                           int64_t *ends_with)
 {
     uint8_t header[BATCH_HEADER_BYTES];
     if (offset <= walk->last_offset) {
         walk->position = 0;
     }
-    while (io_file_read(&walk->log, header, sizeof header, walk->position) ==
-           BATCH_HEADER_BYTES) {
-        int64_t size = batch_view_size(header, sizeof header);
-        batch_header_read(header, batch);
-        if (size < BATCH_HEADER_BYTES || header[BATCH_MAGIC_AT] != BATCH_MAGIC) {
+    for (;;) {
+        int64_t got = io_file_read(&walk->log, header, sizeof header, walk->position);
+        bool legacy = got >= DUMP_PREFIX_BYTES && dump_is_legacy(header);
+        int64_t size = batch_view_size(header, got < 0 ? 0 : (size_t)got);
+        if (size <= 0 || (!legacy && (got != BATCH_HEADER_BYTES || size < BATCH_HEADER_BYTES ||
+                                      batch_magic(header) != BATCH_MAGIC))) {
             return NULL;
         }
-        if (batch_last_offset(batch) >= offset) {
+        *ends_with = index_offset_at(&walk->log, walk->position);
+        if (*ends_with >= offset) {
             uint8_t *data = mem_alloc((size_t)size);
-            bool whole = data != NULL &&
-                         io_file_read(&walk->log, data, (size_t)size, walk->position) == size &&
-                         batch_decode(data, (size_t)size, batch) == 0;
-            if (!whole) {
+            *whole_bytes = (size_t)size;
+            if (data != NULL &&
+                io_file_read(&walk->log, data, (size_t)size, walk->position) != size) {
                 mem_free(data);
+                data = NULL;
             }
-            return whole ? data : NULL;
+            return data;
         }
-        walk->last_offset = batch_last_offset(batch);
+        walk->last_offset = *ends_with;
         walk->position += size;
     }
-    return NULL;
 }
 
 /* The largest time of a record; -1: there is none. */
-static int64_t time_of_records(const struct batch *batch)
+static int64_t time_of_records(const uint8_t *data, size_t size)
 {
+    struct batch batch;
     struct writer plain;
     struct bytes_view records;
     struct record_iter iter;
     struct record record;
     int64_t max_ms = -1;
-    if (dump_unpack(batch, &plain, &records) == 0) {
-        record_iter_init(&iter, batch, records);
+    if (dump_is_legacy(data)) {
+        return dump_legacy_time((struct bytes_view){data, size});
+    }
+    if (batch_decode(data, size, &batch) != 0) {
+        return -1;
+    }
+    if (dump_unpack(&batch, &plain, &records) == 0) {
+        record_iter_init(&iter, &batch, records);
         while (record_iter_next(&iter, &record) == 1) {
             max_ms = record.timestamp_ms > max_ms ? record.timestamp_ms : max_ms;
         }
@@ -157,13 +170,14 @@ static int64_t time_of_records(const struct batch *batch)
 static void time_check(struct dump *dump, const char *path, struct time_walk *walk,
                        int64_t timestamp_ms, int64_t offset, int64_t previous_ms)
 {
-    struct batch batch;
-    uint8_t *data = time_batch(walk, offset, &batch);
-    int64_t found = data == NULL ? -1 : batch_last_offset(&batch);
+    size_t size = 0;
+    int64_t last_offset = -1;
+    uint8_t *data = time_batch(walk, offset, &size, &last_offset);
+    int64_t found = data == NULL ? -1 : last_offset;
     if (found != offset) {
         dump_add_problem(dump, DUMP_TIME_NOT_FOUND, path, offset, found);
     } else {
-        int64_t max_ms = time_of_records(&batch);
+        int64_t max_ms = time_of_records(data, size);
         if (max_ms != timestamp_ms) {
             dump_add_problem(dump, DUMP_TIME_MISMATCH, path, timestamp_ms, max_ms);
         }

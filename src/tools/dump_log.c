@@ -17,7 +17,6 @@
 #define DUMP_FILE_BYTES_MAX ((size_t)1 << 31)
 #define DUMP_BATCH_BYTES_MAX ((size_t)1 << 30)
 #define DUMP_PATH_BYTES 4096
-#define DUMP_PREFIX_BYTES 17 /* offset, size and what is before the attributes */
 #define DUMP_SIZE_MIN 14
 #define DUMP_ARENA_BYTES ((size_t)256 << 20)
 
@@ -219,6 +218,13 @@ void dump_batches(struct dump *dump, const char *path, struct bytes_view data)
         int64_t whole = batch_view_size(data.data + at, data.size - at);
         if (max < data.size && whole > (int64_t)(max - at)) {
             return; /* the user's bound cuts it */
+        }
+        if (data.size - at > DUMP_PREFIX_BYTES && whole > 0 &&
+            (uint64_t)whole <= data.size - at && dump_is_legacy(data.data + at)) {
+            dump_legacy(dump, path, (struct bytes_view){data.data + at, (size_t)whole}, at,
+                        &last_offset);
+            at += (size_t)whole;
+            continue;
         }
         if (batch_decode(data.data + at, data.size - at, &batch) != 0) {
             dump_end(dump, path, (struct bytes_view){data.data + at, data.size - at});

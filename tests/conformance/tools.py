@@ -92,7 +92,7 @@ class Side:
         for name, text in self.files.items():
             path = pathlib.Path(self.folder, name)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(self.fill(text))
+            path.write_bytes(text if isinstance(text, bytes) else self.fill(text).encode())
         version = self.runner.run("topics", ["--version"], "")[1].strip()
         self.names = {version: "VERSION", self.words["data"]: "DATA", self.folder: "DIR",
                       str(self.broker.port): "PORT", str(self.broker.controller_port): "PORT",

@@ -1,4 +1,5 @@
 """kafka-dump-log and kafka-log-dirs."""
+import legacy
 from table import lines
 
 S = "--bootstrap-server {server}"
@@ -10,7 +11,7 @@ FIXTURES = [("topics", S + " --create --topic dump"),
             ("console-producer", S + " --topic dump --compression-codec lz4 --sync", "onetwo\n")]
 FILES = {"junk.log": "not a batch at all, but long enough to have a header of a record batch in it....",
          "lone/00000000000000000005.index": "\0\0\0\1\0\0\0\x48", "some.txt": "text", "empty/00000000000000000000.log": "",
-         "empty/00000000000000000000.index": "", "empty/00000000000000000000.timeindex": ""}
+         "empty/00000000000000000000.index": "", "empty/00000000000000000000.timeindex": "", **legacy.FILES}
 L = "--files {data}/dump-0/00000000000000000000.log"
 DUMP = lines("""
 (none)
@@ -80,4 +81,4 @@ S --describe --topic-list dump --command-config {dir}/missing.properties
 S --describe --topic-list dump extra
 S --describe --topic-list dump --topic-list rec
 """, S=S)
-CASES = [("dump-log", line) for line in DUMP] + [("log-dirs", line) for line in LOG_DIRS]
+CASES = [("dump-log", line) for line in DUMP + legacy.LINES] + [("log-dirs", line) for line in LOG_DIRS]
