@@ -9,6 +9,8 @@ struct log_flush_file {
     struct segment_file *pinned;
     int64_t written_from; /* of the pinned one: what was written since the last sync */
     int64_t written_to;
+    int64_t base_offset; /* of the pinned one's segment */
+    bool cut; /* at written_to, to give back the room beyond */
     char *path;
 };
 
@@ -58,7 +60,10 @@ static int flush_add_segment(struct log *log, struct log_flush *flush, size_t in
     flush->files[flush->file_count++] =
         (struct log_flush_file){.pinned = segment->file,
                                 .written_from = segment->file->synced_bytes,
-                                .written_to = segment->size_bytes};
+                                .written_to = segment->size_bytes,
+                                .base_offset = segment->base_offset,
+                                .cut = segment != log_active(log) && segment_has_room(segment)};
+    flush->cuts |= flush->files[flush->file_count - 1].cut;
     if (segment == log_active(log)) {
         return 0; /* after a crash its indexes are filled anew */
     }
@@ -105,6 +110,7 @@ int log_flush_prepare(struct log *log, struct log_flush *flush)
         flush->directory = log->place.directory;
         log->directory_dirty = false;
     }
+    log->cuts += flush->cuts ? 1 : 0;
     return flush->error;
 }
 
@@ -136,6 +142,9 @@ static int flush_pinned(const struct log_flush_file *file)
     int error = written > WRITE_BACK_BYTES_MIN
                     ? io_file_write_back(records, file->written_from, (size_t)written)
                     : 0;
+    if (error == 0 && file->cut) {
+        error = io_file_truncate(records, file->written_to);
+    }
     return error == 0 ? io_file_sync(records) : error;
 }
 
@@ -155,15 +164,28 @@ void log_flush_run(struct log_flush *flush)
     }
 }
 
+/* Of a segment that may be gone by now. */
+static void flush_forget_room(struct log *log, const struct log_flush_file *file)
+{
+    struct segment *segment = log->segments[log_segment_index(log, file->base_offset)];
+    if (segment->base_offset == file->base_offset && segment->size_bytes == file->written_to) {
+        segment_forget_room(segment);
+    }
+}
+
 int log_flush_finish(struct log *log, struct log_flush *flush)
 {
-    ASSERT(flush->offset >= 0);
+    ASSERT(flush->offset >= 0 && (!flush->cuts || log->cuts > 0));
+    log->cuts -= flush->cuts ? 1 : 0;
     for (size_t i = 0; i < flush->file_count; i++) {
         struct segment_file *pinned = flush->files[i].pinned;
         if (pinned != NULL) {
             /* Less after a truncation, maybe: then the next sync has more to write by itself. */
             pinned->synced_bytes =
                 flush->error == 0 ? flush->files[i].written_to : pinned->synced_bytes;
+            if (flush->error == 0 && flush->files[i].cut) {
+                flush_forget_room(log, &flush->files[i]);
+            }
             segment_file_unref(pinned);
         }
         mem_free(flush->files[i].path);

@@ -262,7 +262,7 @@ int log_roll(struct log *log)
     struct segment *active = log_active(log);
     ASSERT(log->log_end_offset > active->base_offset);
     ASSERT(log->place.miss == NULL); /* a write waits for the disk */
-    int error = segment_seal(active);
+    int error = segment_complete(active); /* the next flush gives its room back */
     if (error == 0) {
         error = log_write_snapshot(log, false);
     }

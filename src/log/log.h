@@ -237,7 +237,7 @@ int log_assign_epoch(struct log *log, int32_t epoch);
 
 /* DeleteRecords: raises the log start offset to offset (at most the high watermark). */
 int log_raise_start_offset(struct log *log, int64_t offset);
-/* Drops everything at and above offset. */
+/* Drops everything at and above offset. ERR_AGAIN: not before the flush under way has ended. */
 int log_truncate_to(struct log *log, int64_t offset);
 /* Drops everything and starts anew at offset. */
 int log_restart_at(struct log *log, int64_t offset);
@@ -265,6 +265,7 @@ void log_close_idle_files(struct log *log, int64_t used_before_ms);
 struct log_flush_file;
 struct log_flush {
     int64_t offset; /* log end offset when prepared: the recovery point once finished */
+    bool cuts; /* it gives back room of full segments, on the helper thread */
     uint32_t truncations; /* of the log by then: after another one it tells nothing */
     struct log_flush_file *files;
     size_t file_count;

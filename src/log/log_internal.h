@@ -47,6 +47,7 @@ struct log {
     uint64_t random;
     int64_t now_ms; /* of the last call that brought a time */
     bool directory_dirty; /* a file was made that a sync of the directory must keep */
+    uint32_t cuts; /* flushes under way that cut files of segments which are not active */
     uint32_t deleted_count; /* .deleted files that are still to be removed, at least */
     struct log_clean *clean; /* under way; NULL: none */
     int64_t cleaned_below;   /* no cleaning has left gaps above; in LOG_CLEANED_FILE */

@@ -378,15 +378,25 @@ bool segment_index_full(struct segment *segment, int32_t segment_index_bytes)
            times >= segment_index_bytes / TIME_ENTRY_BYTES - 1;
 }
 
-/* Room that was taken ahead, also by a process that died before it gave it back. That holds the
- * loop up for 6 to 30 ms while the disk is busy, so a full segment keeps the little it has left. */
-static int segment_return_room(struct segment *segment)
+bool segment_has_room(const struct segment *segment)
 {
     int64_t left = segment->reserved_bytes - segment->size_bytes;
     bool little = segment->room_is_known && left <= segment->size_bytes / SEGMENT_LEFT_SHARE;
     bool never = segment->size_bytes < SEGMENT_RESERVE_BYTES_MIN * SEGMENT_RESERVE_SHARE &&
                  !segment->preallocated;
-    if (little || never) {
+    return !little && !never;
+}
+
+void segment_forget_room(struct segment *segment)
+{
+    segment->reserved_bytes = 0;
+    segment->room_is_known = true;
+    segment->preallocated = false;
+}
+
+static int segment_return_room(struct segment *segment)
+{
+    if (!segment_has_room(segment)) {
         return 0;
     }
     segment->preallocated = false;
@@ -404,7 +414,7 @@ int segment_make_indexes(struct segment *segment)
     return error;
 }
 
-int segment_seal(struct segment *segment)
+int segment_complete(struct segment *segment)
 {
     int64_t timestamp_ms = -1;
     int64_t offset = -1;
@@ -415,9 +425,12 @@ int segment_seal(struct segment *segment)
     if (error == 0) {
         error = segment_write_indexes(segment);
     }
-    if (error == 0) {
-        error = index_file_write_pending(&segment->aborted);
-    }
+    return error == 0 ? index_file_write_pending(&segment->aborted) : error;
+}
+
+int segment_seal(struct segment *segment)
+{
+    int error = segment_complete(segment);
     return error == 0 ? segment_return_room(segment) : error;
 }
 

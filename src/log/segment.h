@@ -122,7 +122,14 @@ bool segment_index_full(struct segment *segment, int32_t segment_index_bytes);
  * segment below the recovery point for damaged. */
 int segment_make_indexes(struct segment *segment);
 /* The last time entry, as it is written when a segment is rolled or closed. */
+int segment_complete(struct segment *segment);
+/* The same, and gives back the room that was taken ahead, which waits for the disk: for 6 to 30 ms
+ * while that is busy. A full segment keeps the little it has left. */
 int segment_seal(struct segment *segment);
+/* Whether it has room to give back, maybe of a process that died before it did. */
+bool segment_has_room(const struct segment *segment);
+/* Somebody has cut its file. */
+void segment_forget_room(struct segment *segment);
 /* When something was appended last. */
 int64_t segment_written_ms(struct segment *segment);
 /* Largest timestamp and its offset; -1 and base_offset when no record has one. */

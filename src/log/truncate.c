@@ -211,6 +211,9 @@ int log_truncate_to(struct log *log, int64_t offset)
         return log_restart_at(log, offset);
     }
     size_t keep = log_segment_index(log, offset) + 1;
+    if (keep < log->segment_count && log->cuts > 0) {
+        return ERR_AGAIN; /* a helper may be about to cut the file that would be written to */
+    }
     int error = clean_yield(log);
     for (size_t i = keep; error == 0 && i < log->segment_count; i++) {
         error = segment_rename_deleted(log->segments[i]);
