@@ -147,6 +147,29 @@ uint32_t crc32c(uint32_t crc, const void *data, size_t size)
     return ~crc32c_get()(~crc, data, size);
 }
 
+/* Of polynomials over GF(2), reflected as the crc is, modulo its polynomial. */
+static uint32_t crc32c_multiply(uint32_t a, uint32_t b)
+{
+    uint32_t product = 0;
+    for (uint32_t bit = 1u << 31; bit != 0; bit >>= 1) {
+        product ^= a & bit ? b : 0;
+        b = b >> 1 ^ (b & 1 ? CRC32C_POLYNOMIAL : 0);
+    }
+    return product;
+}
+
+uint32_t crc32c_join(uint32_t first, uint32_t second, size_t second_bytes)
+{
+    uint32_t power = 1u << 23; /* x^8: a byte more behind it; then of 2, 4, 8 bytes */
+    for (; second_bytes > 0; second_bytes >>= 1) {
+        if ((second_bytes & 1) != 0) {
+            first = crc32c_multiply(power, first);
+        }
+        power = crc32c_multiply(power, power);
+    }
+    return first ^ second;
+}
+
 uint32_t crc32c_table(uint32_t crc, const void *data, size_t size)
 {
     crc32c_get();

@@ -7,6 +7,8 @@
 #include <stdint.h>
 
 uint32_t crc32c(uint32_t crc, const void *data, size_t size);
+/* The crc of two pieces, one behind the other, from those of each: a microsecond, however long. */
+uint32_t crc32c_join(uint32_t first, uint32_t second, size_t second_bytes);
 /* The portable version, for tests and as reference. */
 uint32_t crc32c_table(uint32_t crc, const void *data, size_t size);
 /* "sse4.2", "armv8" or "table". */

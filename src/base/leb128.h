@@ -13,6 +13,9 @@ static inline uint64_t leb128_zigzag(int64_t value)
 /* How many bytes value takes: 1 to 10. */
 static inline size_t leb128_bytes(uint64_t value)
 {
+    if (value < 1u << 14) {
+        return value < 1u << 7 ? 1 : 2;
+    }
     return ((size_t)(63 - __builtin_clzll(value | 1)) + 7) / 7;
 }
 /* Gives the place behind it. */

@@ -266,6 +266,9 @@ int accumulator_append(struct accumulator *accumulator, struct accumulator_parti
     if (batch->plain.failed) {
         return ERR_NOMEM;
     }
+    if (accumulator->config->codec == BATCH_CODEC_NONE) {
+        batch_builder_check(&batch->builder);
+    }
     batch->slots[index] =
         (struct delivery_slot){append->callback, append->context, record.timestamp_ms};
     bool full = accumulator_estimate(accumulator, batch, 0) >= batch_bytes;

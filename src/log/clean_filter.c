@@ -216,7 +216,7 @@ static int clean_copy_records(const struct clean_filter *filter, const struct ba
 /* Puts a header before what was written behind its place. */
 static int clean_seal(struct writer *out, size_t start, const struct batch *header)
 {
-    struct batch_builder builder = {out, start, *header};
+    struct batch_builder builder = {.writer = out, .start = start, .header = *header};
     ASSERT(out->failed || out->size >= start + BATCH_HEADER_BYTES);
     return batch_builder_finish(&builder);
 }

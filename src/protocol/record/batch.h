@@ -94,7 +94,7 @@ void batch_patch_leader_epoch(uint8_t *data, int32_t partition_leader_epoch);
  * sets length, codec and CRC. */
 void batch_seal(uint8_t *data, size_t size, enum batch_codec codec);
 /* Sets maximum and type of the timestamps, and the CRC anew when they change. batch is what data
- * says so far. */
+ * says so far, with a CRC that holds. */
 void batch_patch_timestamp(uint8_t *data, const struct batch *batch, bool log_append_time,
                            int64_t max_timestamp_ms);
 
@@ -116,6 +116,8 @@ struct batch_builder {
     struct writer *writer;
     size_t start;
     struct batch header;
+    uint32_t crc;         /* of the first records: */
+    size_t checked_bytes; /* so many */
 };
 
 /* The caller sets the fields of header that it cares for: base offset, leader epoch, attributes
@@ -123,7 +125,10 @@ struct batch_builder {
 void batch_builder_init(struct batch_builder *builder, struct writer *writer,
                         const struct batch *header);
 void batch_builder_add(struct batch_builder *builder, const struct record *record);
-/* Fills the header in. 0; ERR_NOMEM when the writer failed. */
+/* Takes what was added into the CRC while it is in the nearest cache; worth it for a batch that is
+ * stored or sent as it is, when it has become large. Nothing of it may change afterwards. */
+void batch_builder_check(struct batch_builder *builder);
+/* Fills the header in; may be done again with other fields. 0; ERR_NOMEM when the writer failed. */
 int batch_builder_finish(struct batch_builder *builder);
 /* A header with nothing set: no producer, no epoch, no timestamp. */
 struct batch batch_header_empty(int64_t base_offset);

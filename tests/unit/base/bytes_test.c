@@ -28,6 +28,8 @@ static void crc32c__matches_known_values_in_every_version(void **state)
         assert_int_equal(whole, crc32c_table(0, bytes, size));
         uint32_t first = crc32c(0, bytes, size / 3);
         assert_int_equal(whole, crc32c(first, bytes + size / 3, size - size / 3));
+        uint32_t second = crc32c(0, bytes + size / 3, size - size / 3);
+        assert_int_equal(whole, crc32c_join(first, second, size - size / 3));
     }
 }
 

@@ -253,6 +253,41 @@ static void batch__patches_keep_the_crc_valid(void **state)
     writer_release(&writer);
 }
 
+/* The producer checks a batch while it grows, and may fill the header in again to send it again. */
+static void batch__crc_taken_while_it_grows_is_that_of_the_whole(void **state)
+{
+    (void)state;
+    static uint8_t value[5000];
+    for (size_t count = 1; count < 200; count = count * 3 / 2 + 1) {
+        struct writer writer;
+        struct batch batch;
+        struct batch_builder builder;
+        struct batch header = batch_header_empty(0);
+        writer_init(&writer, 2 << 20);
+        writer_bytes(&writer, value, 7); /* it need not begin the buffer */
+        batch_builder_init(&builder, &writer, &header);
+        for (size_t i = 0; i < count; i++) {
+            struct record record = {.offset = (int64_t)i,
+                                    .timestamp_ms = 1000,
+                                    .value = {value, i * 379 % sizeof value}};
+            value[i] = (uint8_t)(i * 7 + 1);
+            batch_builder_add(&builder, &record);
+            batch_builder_check(&builder);
+        }
+        for (int16_t epoch = 0; epoch < 2; epoch++) {
+            builder.header.producer_epoch = epoch;
+            assert_int_equal(batch_builder_finish(&builder), 0);
+            assert_int_equal(batch_decode(writer.data + 7, writer.size - 7, &batch), 0);
+            assert_int_equal(batch.producer_epoch, epoch);
+            assert_true(batch_crc_holds(writer.data + 7, &batch));
+            batch_patch_timestamp(writer.data + 7, &batch, true, 777 + epoch);
+            batch_header_read(writer.data + 7, &batch);
+            assert_true(batch_crc_holds(writer.data + 7, &batch));
+        }
+        writer_release(&writer);
+    }
+}
+
 static void batch__sequences_wrap_to_zero(void **state)
 {
     (void)state;
@@ -269,6 +304,7 @@ int main(void)
         cmocka_unit_test(record_iter__damaged_records_never_leave_their_bytes),
         cmocka_unit_test(record_iter__runs_tell_what_the_records_would),
         cmocka_unit_test(batch__patches_keep_the_crc_valid),
+        cmocka_unit_test(batch__crc_taken_while_it_grows_is_that_of_the_whole),
         cmocka_unit_test(batch__sequences_wrap_to_zero),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
