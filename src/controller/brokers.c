@@ -200,6 +200,42 @@ static bool ids_have(struct image_ids ids, int32_t id)
     return false;
 }
 
+void controller_lead_alone(struct controller *controller, struct controller_call *call,
+                           const struct image_topic *topic, int32_t index, int32_t broker_id,
+                           bool unclean)
+{
+    const struct image_partition *partition = &topic->partitions[index];
+    int32_t *isr = arena_array(call->arena, 1, sizeof *isr);
+    int32_t *others = arena_array(call->arena, (size_t)partition->eligible_leaders.count + 1,
+                                  sizeof *others);
+    struct partition_change_record record;
+    if (isr == NULL || others == NULL) {
+        return;
+    }
+    ASSERT(!ids_have(partition->isr, broker_id));
+    partition_change_record_default(&record);
+    isr[0] = broker_id;
+    record.topic_id = topic->id;
+    record.partition_id = index;
+    record.leader = broker_id;
+    record.isr.items = isr;
+    record.isr.count = 1;
+    record.eligible_leader_replicas.items = others;
+    record.eligible_leader_replicas.count = 0;
+    for (int32_t i = 0; !unclean && i < partition->eligible_leaders.count; i++) {
+        if (partition->eligible_leaders.ids[i] != broker_id) {
+            others[record.eligible_leader_replicas.count++] = partition->eligible_leaders.ids[i];
+        }
+    }
+    ASSERT(record.eligible_leader_replicas.count <= partition->eligible_leaders.count);
+    record.last_known_elr.items = others;
+    record.last_known_elr.count = 0;
+    if (unclean && partition->leader_recovery_state == 0) {
+        record.leader_recovery_state = 1;
+    }
+    controller_add_partition_change(controller, call->records, &record);
+}
+
 /* The ISR is empty, as a shutdown under KIP-966 leaves it: an eligible replica leads and is the
  * whole ISR; with none left, the last one that was eligible, whose log may lack records. */
 static void lead_as_eligible(struct controller *controller, struct controller_call *call,
@@ -210,38 +246,10 @@ static void lead_as_eligible(struct controller *controller, struct controller_ca
     bool last_known = partition->eligible_leaders.count == 0 &&
                       partition->last_known_eligible_leaders.count == 1 &&
                       partition->last_known_eligible_leaders.ids[0] == broker_id;
-    if (!eligible && !last_known) {
-        return;
-    }
-    int32_t *isr = arena_array(call->arena, 1, sizeof *isr);
-    int32_t *others = arena_array(call->arena, (size_t)partition->eligible_leaders.count + 1,
-                                  sizeof *others);
-    struct partition_change_record record;
-    if (isr == NULL || others == NULL) {
-        return;
-    }
     ASSERT(partition->leader < 0 && partition->isr.count == 0);
-    partition_change_record_default(&record);
-    isr[0] = broker_id;
-    record.topic_id = topic->id;
-    record.partition_id = index;
-    record.leader = broker_id;
-    record.isr.items = isr;
-    record.isr.count = 1;
-    record.eligible_leader_replicas.items = others;
-    record.eligible_leader_replicas.count = 0;
-    for (int32_t i = 0; i < partition->eligible_leaders.count; i++) {
-        if (partition->eligible_leaders.ids[i] != broker_id) {
-            others[record.eligible_leader_replicas.count++] = partition->eligible_leaders.ids[i];
-        }
+    if (eligible || last_known) {
+        controller_lead_alone(controller, call, topic, index, broker_id, !eligible);
     }
-    ASSERT(record.eligible_leader_replicas.count <= partition->eligible_leaders.count);
-    record.last_known_elr.items = others;
-    record.last_known_elr.count = 0;
-    if (!eligible && partition->leader_recovery_state == 0) {
-        record.leader_recovery_state = 1;
-    }
-    controller_add_partition_change(controller, call->records, &record);
 }
 
 void controller_lead_again(struct controller *controller, struct controller_call *call,

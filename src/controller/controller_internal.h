@@ -89,6 +89,11 @@ bool controller_fail_directories(struct controller *controller, struct controlle
                                  const struct image_broker *broker, const struct uuid *failed,
                                  int32_t failed_count);
 /* A broker whose replica is online leads, where it did or where nobody does and it may. */
+/* One that is not in the ISR leads, and is the whole ISR from then on. unclean: it may lack records
+ * that were committed, and nobody is eligible beside it. */
+void controller_lead_alone(struct controller *controller, struct controller_call *call,
+                           const struct image_topic *topic, int32_t index, int32_t broker_id,
+                           bool unclean);
 void controller_lead_again(struct controller *controller, struct controller_call *call,
                            const struct image_topic *topic, int32_t index, int32_t broker_id);
 void controller_add_config(struct controller_records *records, int8_t type,

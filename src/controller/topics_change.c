@@ -279,10 +279,59 @@ void controller_create_partitions(struct controller *controller, struct controll
     call->response = response;
 }
 
-/* With the leader being one of few, an election is never needed here unless there is no leader. */
+static bool ids_have(struct image_ids ids, int32_t id)
+{
+    for (int32_t i = 0; i < ids.count; i++) {
+        if (ids.ids[i] == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Who may lead as its log has all that was committed: in the ISR, or eligible. */
+static bool has_all(const struct image_partition *partition, int32_t id)
+{
+    return ids_have(partition->isr, id) || ids_have(partition->eligible_leaders, id);
+}
+
+/* Who is to lead: the preferred one if it is in sync; else the first that has all, or, as is asked
+ * for, the first that is there at all; -1: nobody can. */
+static int32_t elect_one(const struct controller *controller,
+                         const struct image_partition *partition, bool preferred)
+{
+    int32_t any = -1;
+    for (int32_t i = 0; i < (preferred ? 1 : partition->replicas.count); i++) {
+        int32_t id = partition->replicas.ids[i];
+        const struct image_broker *broker = image_broker_by_id(controller->image, id);
+        if (broker == NULL || broker->fenced || broker->in_controlled_shutdown ||
+            !controller_replica_is_online(controller, partition, id)) {
+            continue;
+        }
+        if (preferred ? ids_have(partition->isr, id) : has_all(partition, id)) {
+            return id;
+        }
+        any = any < 0 && !preferred ? id : any;
+    }
+    return any;
+}
+
+#define ELECTION_PREFERRED 0
+#define ELECTION_UNCLEAN 1
+
+static bool election_is_known(int8_t type)
+{
+    return type == ELECTION_PREFERRED || type == ELECTION_UNCLEAN;
+}
+
 static int16_t elect(struct controller *controller, struct controller_call *call,
                      struct string_view name, int32_t index, struct string_view *message)
 {
+    const struct elect_leaders_request *asked = call->request;
+    if (!election_is_known(asked->election_type)) {
+        *message = arena_format(call->arena, "Unknown election type %d", asked->election_type);
+        return KAFKA_INVALID_REQUEST;
+    }
     const struct image_topic *topic = image_topic_by_name(controller->image, name);
     if (topic == NULL) {
         *message = arena_format(call->arena, "No such topic as %.*s", (int)name.size, name.data);
@@ -293,29 +342,28 @@ static int16_t elect(struct controller *controller, struct controller_call *call
                                 name.data, index);
         return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     }
-    const struct elect_leaders_request *asked = call->request;
     const struct image_partition *partition = &topic->partitions[index];
-    bool preferred = asked->election_type == 0;
-    int32_t wanted = partition->replicas.count > 0 ? partition->replicas.ids[0] : -1;
-    if (preferred ? partition->leader == wanted : partition->leader >= 0) {
+    bool preferred = asked->election_type == ELECTION_PREFERRED;
+    ASSERT(partition->replicas.count > 0);
+    if (preferred ? partition->leader == partition->replicas.ids[0] : partition->leader >= 0) {
         *message = string_view_of("Leader election not needed for topic partition.");
         return KAFKA_ELECTION_NOT_NEEDED;
     }
-    const struct image_broker *broker = image_broker_by_id(controller->image, wanted);
-    bool in_sync = false;
-    for (int32_t i = 0; i < partition->isr.count; i++) {
-        in_sync |= partition->isr.ids[i] == wanted;
-    }
-    if (broker == NULL || broker->fenced || (preferred && !in_sync) ||
-        !controller_replica_is_online(controller, partition, wanted)) {
+    int32_t wanted = elect_one(controller, partition, preferred);
+    if (wanted < 0) {
         *message = string_view_of(preferred ? "The preferred leader was not available."
                                             : "Eligible topic partition leaders are not "
                                               "available.");
         return preferred ? KAFKA_PREFERRED_LEADER_NOT_AVAILABLE
                          : KAFKA_ELIGIBLE_LEADERS_NOT_AVAILABLE;
     }
-    ASSERT(wanted >= 0 && partition->leader != wanted);
-    controller_add_leader_change(controller, call->records, topic->id, index, wanted);
+    ASSERT(partition->leader != wanted);
+    if (ids_have(partition->isr, wanted)) {
+        controller_add_leader_change(controller, call->records, topic->id, index, wanted);
+    } else {
+        controller_lead_alone(controller, call, topic, index, wanted,
+                              !has_all(partition, wanted));
+    }
     return 0;
 }
 
@@ -351,6 +399,10 @@ void controller_elect_leaders(struct controller *controller, struct controller_c
         return;
     }
     elect_leaders_response_default(response);
+    if (!election_is_known(asked->election_type) && (all || count > 0)) {
+        response->error_code = KAFKA_INVALID_REQUEST;
+        count = all ? 0 : count;
+    }
     response->replica_election_results.items =
         arena_array(call->arena, count, sizeof *response->replica_election_results.items);
     for (size_t i = 0; response->replica_election_results.items != NULL && i < count; i++) {

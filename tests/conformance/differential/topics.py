@@ -74,8 +74,11 @@ def placements():
     """Elections and reassignments of partitions that cannot go anywhere."""
     for label, topics in (("everything", None), ("nothing", []),
                           ("some", [{"topic": "wide", "partitions": [0, 2, 9, -1]},
-                                    {"topic": "unknown-topic", "partitions": [0]}])):
-        for kind in (0, 1):
+                                    {"topic": "unknown-topic", "partitions": [0]}]),
+                          ("a partition twice", [{"topic": "wide", "partitions": [0, 1, 0]}]),
+                          ("a topic of no partitions", [{"topic": "wide", "partitions": []}]),
+                          ("no name", [{"topic": "", "partitions": [0]}])):
+        for kind in (0, 1, 2, -1):
             yield f"{label}, type {kind}", "ElectLeaders", \
                 {"electionType": kind, "topicPartitions": topics, "timeoutMs": 10000}, \
                 range(0 if kind == 0 else 1, 99)
