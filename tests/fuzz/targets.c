@@ -18,6 +18,7 @@ const struct fuzz_target fuzz_targets[] = {
     {"txn_index", fuzz_txn_index},
     {"producer_snapshot", fuzz_producer_snapshot},
     {"leader_epochs", fuzz_leader_epochs},
+    {"produced", fuzz_produced},
     {"checkpoint", fuzz_checkpoint},
     {"partition_metadata", fuzz_partition_metadata},
     {"meta_properties", fuzz_meta_properties},

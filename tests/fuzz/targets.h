@@ -52,6 +52,10 @@ void fuzz_txn_index(const uint8_t *data, size_t size);
 void fuzz_producer_snapshot(const uint8_t *data, size_t size);
 void fuzz_leader_epochs(const uint8_t *data, size_t size);
 
+/* A batch that a client sends to a topic: a byte for what the topic asks, one for the codec and for
+ * whether the records come packed, a count of them (int16), the records. */
+void fuzz_produced(const uint8_t *data, size_t size);
+
 /* targets_text.c: text files and the command line. */
 void fuzz_checkpoint(const uint8_t *data, size_t size);
 void fuzz_partition_metadata(const uint8_t *data, size_t size);

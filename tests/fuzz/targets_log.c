@@ -4,6 +4,9 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "log/validate.h"
+#include "protocol/record/compress.h"
+#include "protocol/record/iter.h"
 #include "sample_log.h"
 
 #define FIRST SAMPLE_DIRECTORY "/00000000000000000000"
@@ -196,4 +199,108 @@ void fuzz_producer_snapshot(const uint8_t *data, size_t size)
 void fuzz_leader_epochs(const uint8_t *data, size_t size)
 {
     with_file(data, size, "leader-epoch-checkpoint");
+}
+
+/* ---- what clients send ---- */
+
+#define PRODUCED_OFFSET 1000
+#define PRODUCED_BYTES_MAX ((size_t)1 << 20)
+
+static void require_stored(const struct log_config *config, const struct batch *stored,
+                           const uint8_t *data)
+{
+    enum batch_codec codec = stored->attributes & BATCH_CODEC_MASK;
+    struct writer plain;
+    struct record_iter iter;
+    struct record record;
+    int more;
+    writer_init(&plain, PRODUCED_BYTES_MAX);
+    fuzz_require(batch_crc_holds(data, stored), "what is stored has a CRC that holds");
+    fuzz_require(config->codec == LOG_CODEC_PRODUCER || codec == (enum batch_codec)config->codec,
+                 "the topic's codec");
+    int error = decompress_append(
+        codec, (struct bytes_view){stored->records, stored->size_bytes - BATCH_HEADER_BYTES},
+        &plain);
+    fuzz_require(error == 0, "what is stored unpacks");
+    record_iter_init(&iter, stored, (struct bytes_view){plain.data, plain.size});
+    while ((more = record_iter_next(&iter, &record)) == 1) {
+        fuzz_require(!config->clean_compact || record.key.data != NULL, "it has a key");
+        fuzz_require(codec == BATCH_CODEC_NONE ||
+                         record.offset == PRODUCED_OFFSET + iter.next_index - 1,
+                     "it has the next offset");
+    }
+    fuzz_require(more == 0, "its records are whole");
+    writer_release(&plain);
+}
+
+/* Hands a batch to the log's check, with the records in that codec already: 0 or an error. */
+static int produced_check(const struct log_config *config, enum batch_codec codec, int32_t count,
+                          struct bytes_view records, struct log_append_result *result)
+{
+    struct writer bytes, rebuilt, scratch;
+    struct batch header = batch_header_empty(0), batch;
+    struct batch_builder builder;
+    struct log_append_options options = {.now_ms = SAMPLE_NOW_MS, .api_version = 9,
+                                         .scratch = &scratch};
+    writer_init(&bytes, 2 * PRODUCED_BYTES_MAX);
+    writer_init(&rebuilt, 2 * PRODUCED_BYTES_MAX);
+    writer_init(&scratch, PRODUCED_BYTES_MAX);
+    header.base_timestamp_ms = header.max_timestamp_ms = SAMPLE_NOW_MS;
+    batch_builder_init(&builder, &bytes, &header);
+    builder.header.record_count = count;
+    builder.header.last_offset_delta = count - 1;
+    fuzz_require(batch_builder_finish(&builder) == 0, "a header");
+    writer_bytes(&bytes, records.data, records.size);
+    batch_seal(bytes.data, bytes.size, codec);
+    size_t size = bytes.size;
+    *result = (struct log_append_result){0};
+    int error = validate_client_batch(config, bytes.data, &size, &batch, result);
+    if (error == 0) {
+        error = validate_records(config, &options, PRODUCED_OFFSET, bytes.data, &batch, &rebuilt,
+                                 result);
+    }
+    if (error == 0) {
+        require_stored(config, &batch, rebuilt.size > 0 ? rebuilt.data : bytes.data);
+    }
+    writer_release(&bytes);
+    writer_release(&rebuilt);
+    writer_release(&scratch);
+    return error;
+}
+
+void fuzz_produced(const uint8_t *data, size_t size)
+{
+    struct reader reader;
+    struct log_append_result plainly, result;
+    reader_init(&reader, data, size);
+    uint8_t topic = (uint8_t)reader_i8(&reader);
+    uint8_t how = (uint8_t)reader_i8(&reader);
+    int32_t count = reader_i16(&reader);
+    if (reader.failed) {
+        return;
+    }
+    struct bytes_view records = {reader.cursor, reader_left(&reader)};
+    enum batch_codec codec = (how & 0x7f) % BATCH_CODEC_COUNT;
+    struct log_config config = {.codec = (topic & 7) < BATCH_CODEC_COUNT ? topic & 7
+                                                                         : LOG_CODEC_PRODUCER,
+                                .codec_level = COMPRESS_LEVEL_DEFAULT,
+                                .max_message_bytes = INT32_MAX,
+                                .clean_compact = (topic & 8) != 0,
+                                .log_append_time = (topic & 16) != 0,
+                                .timestamp_before_max_ms = (topic & 32) != 0 ? 10 : INT64_MAX,
+                                .timestamp_after_max_ms = (topic & 64) != 0 ? 10 : INT64_MAX};
+    if ((how & 0x80) == 0) {
+        (void)produced_check(&config, codec, count, records, &result);
+        return;
+    }
+    struct writer packed;
+    writer_init(&packed, PRODUCED_BYTES_MAX);
+    fuzz_require(compress_append(codec, COMPRESS_LEVEL_DEFAULT, records, &packed) == 0, "it packs");
+    int error = produced_check(&config, BATCH_CODEC_NONE, count, records, &plainly);
+    int packed_error = produced_check(&config, codec, count,
+                                      (struct bytes_view){packed.data, packed.size}, &result);
+    fuzz_require(packed_error == error &&
+                     result.record_error_count == plainly.record_error_count,
+                 "a codec does not change what is thought of records");
+    writer_release(&packed);
 }

@@ -167,7 +167,8 @@ void record_iter_run(struct record_iter *iter, struct record_run *run)
     int32_t index = first;
     int32_t least = INT32_MAX;
     int32_t most = INT32_MIN;
-    uint32_t missing = 0; /* bit 0: keys; others: offsets */
+    uint32_t keyless = 0;  /* bit 0 of a key's length: it is negative */
+    uint32_t astray = 0; /* how offsets differ from those in sequence */
     struct record_plain record;
     const uint8_t *next;
     while (index < batch->record_count &&
@@ -175,7 +176,8 @@ void record_iter_run(struct record_iter *iter, struct record_run *run)
         int32_t timestamp = (int32_t)(record.timestamp >> 1 ^ -(record.timestamp & 1));
         least = timestamp < least ? timestamp : least;
         most = timestamp > most ? timestamp : most;
-        missing |= (record.key & 1) | (record.offset ^ (uint32_t)index << 1);
+        keyless |= record.key;
+        astray |= record.offset ^ (uint32_t)index << 1;
         at = next;
         index++;
     }
@@ -189,8 +191,8 @@ void record_iter_run(struct record_iter *iter, struct record_run *run)
     *run = (struct record_run){.count = index - first,
                                .earliest_ms = base_ms + least,
                                .latest_ms = base_ms + most,
-                               .sequential = (missing & ~1u) == 0,
-                               .keyed = (missing & 1) == 0};
+                               .sequential = astray == 0,
+                               .keyed = (keyless & 1) == 0};
     iter->reader.cursor = at;
     iter->next_index = index;
     reader_init(&iter->headers, at, 0);

@@ -30,7 +30,9 @@ static int setup(void **state)
     memset(&broker, 0, sizeof broker);
     memset(next_offset, 0, sizeof next_offset);
     producer = NULL;
-    delivered = failed = last_code = 0;
+    delivered = 0;
+    failed = 0;
+    last_code = 0;
     offsets_in_order = true;
     return 0;
 }

@@ -233,6 +233,25 @@ static void record_iter__runs_tell_what_the_records_would(void **state)
     }
 }
 
+/* -2 as a varint is 3, and the offset that should be there is 2. */
+static void record_iter__run_notices_an_offset_below_the_base(void **state)
+{
+    (void)state;
+    static const uint8_t records[] = {0x10, 0, 0, 0, 2, 'k', 2, 'v', 0,
+                                      0x10, 0, 0, 3, 2, 'k', 2, 'v', 0,
+                                      0x10, 0, 0, 4, 2, 'k', 2, 'v', 0,
+                                      0x10, 0, 0, 6, 2, 'k', 2, 'v', 0};
+    struct batch batch = batch_header_empty(1000);
+    struct record_iter iter;
+    struct record_run run;
+    batch.record_count = 4;
+    record_iter_init(&iter, &batch, (struct bytes_view){records, sizeof records});
+    record_iter_run(&iter, &run);
+    assert_int_equal(run.count, 3); /* the last ones of a batch are read one by one */
+    assert_false(run.sequential);
+    assert_true(run.keyed);
+}
+
 static void batch__patches_keep_the_crc_valid(void **state)
 {
     (void)state;
@@ -303,6 +322,7 @@ int main(void)
         cmocka_unit_test(batch__every_truncation_and_flipped_bit_is_found),
         cmocka_unit_test(record_iter__damaged_records_never_leave_their_bytes),
         cmocka_unit_test(record_iter__runs_tell_what_the_records_would),
+        cmocka_unit_test(record_iter__run_notices_an_offset_below_the_base),
         cmocka_unit_test(batch__patches_keep_the_crc_valid),
         cmocka_unit_test(batch__crc_taken_while_it_grows_is_that_of_the_whole),
         cmocka_unit_test(batch__sequences_wrap_to_zero),
