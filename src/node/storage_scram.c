@@ -23,6 +23,8 @@ struct scram_argument {
     struct err_message *message;
     enum scram_mechanism mechanism;
     struct string_view parts[PART_COUNT];
+    struct string_view *unknown;
+    size_t unknown_count;
     struct bytes_view salt;
     int32_t iterations;
 };
@@ -44,48 +46,6 @@ static const char *find_or_end(const char *from, const char *end, char what)
     return found != NULL ? found : end;
 }
 
-/* key=value or key="value" up to the next comma; where the next one begins. */
-static const char *take_part(struct scram_argument *scram, const char *at, const char *end,
-                             struct string_view *unknown)
-{
-    const char *equals = find_or_end(at, find_or_end(at, end, ','), '=');
-    struct string_view key = trimmed(at, equals);
-    const char *from = equals < end ? equals + 1 : end;
-    bool quoted = from < end && *from == '"' && find_or_end(from + 1, end, '"') < end;
-    const char *to = quoted ? find_or_end(from + 1, end, '"') : find_or_end(from, end, ',');
-    struct string_view value = quoted ? (struct string_view){from + 1, (size_t)(to - from - 1)}
-                                      : trimmed(from, to);
-    size_t part = 0;
-    while (part < PART_COUNT && !string_view_is(key, part_names[part])) {
-        part++;
-    }
-    if (part < PART_COUNT) {
-        scram->parts[part] = value;
-    } else {
-        *unknown = key;
-    }
-    const char *comma = find_or_end(to, end, ',');
-    return comma < end ? comma + 1 : end;
-}
-
-/* Base64 with or without its padding; NULL when it is neither. */
-static struct bytes_view decode_base64(struct arena *arena, struct string_view text)
-{
-    size_t padded = (text.size + 3) / 4 * 4;
-    uint8_t *in = arena_alloc(arena, padded + 1);
-    uint8_t *out = arena_alloc(arena, padded + 1);
-    if (in == NULL || out == NULL || text.size > INT32_MAX / 2) {
-        return (struct bytes_view){NULL, 0};
-    }
-    memset(in, '=', padded);
-    memcpy(in, text.data, text.size);
-    int size = EVP_DecodeBlock(out, in, (int)padded);
-    for (size_t i = padded; size >= 0 && i > 0 && i > padded - 3 && in[i - 1] == '='; i--) {
-        size--;
-    }
-    return (struct bytes_view){size < 0 ? NULL : out, size < 0 ? 0 : (size_t)size};
-}
-
 static int refuse(const struct scram_argument *scram, const char *format, struct string_view what)
 {
     int shown = what.size < 200 ? (int)what.size : 200;
@@ -94,12 +54,102 @@ static int refuse(const struct scram_argument *scram, const char *format, struct
     return err_set(scram->message, ERR_INVALID, "%s", text);
 }
 
+/* A component that is none of the known ones is kept for the error, sorted, each once. */
+static int add_unknown(struct scram_argument *scram, struct string_view key)
+{
+    size_t at = 0;
+    int order = -1;
+    while (at < scram->unknown_count &&
+           (order = string_view_compare(scram->unknown[at], key)) < 0) {
+        at++;
+    }
+    if (at < scram->unknown_count && order == 0) {
+        return 0;
+    }
+    struct string_view *more =
+        arena_array(scram->arena, scram->unknown_count + 1, sizeof *more);
+    if (more == NULL) {
+        return ERR_NOMEM;
+    }
+    for (size_t i = 0; i <= scram->unknown_count; i++) {
+        more[i] = i == at ? key : scram->unknown[i < at ? i : i - 1];
+    }
+    scram->unknown = more;
+    scram->unknown_count++;
+    return 0;
+}
+
+/* key=value or key="value", with all the blanks that are there. */
+static int take_part(struct scram_argument *scram, struct string_view component)
+{
+    const char *end = component.data + component.size;
+    const char *equals = find_or_end(component.data, end, '=');
+    if (equals == end) {
+        return refuse(scram, "No equals sign found in SCRAM component: %.*s", component);
+    }
+    struct string_view key = {component.data, (size_t)(equals - component.data)};
+    struct string_view value = {equals + 1, (size_t)(end - equals - 1)};
+    if (value.size > 1 && value.data[0] == '"' && end[-1] == '"') {
+        value = (struct string_view){value.data + 1, value.size - 2};
+    }
+    size_t part = 0;
+    while (part < PART_COUNT && !string_view_is(key, part_names[part])) {
+        part++;
+    }
+    if (part == PART_COUNT) {
+        return add_unknown(scram, key);
+    }
+    scram->parts[part] = value; /* the last one counts */
+    return 0;
+}
+
+/* What lies between commas, but for nothing at the end. */
+static int take_parts(struct scram_argument *scram, struct string_view text)
+{
+    const char *at = text.data;
+    const char *end = text.data + text.size;
+    while (end > at && end[-1] == ',') {
+        end--;
+    }
+    int error = text.size > 0 ? 0 : take_part(scram, text);
+    while (error == 0 && at < end) {
+        const char *comma = find_or_end(at, end, ',');
+        error = take_part(scram, (struct string_view){at, (size_t)(comma - at)});
+        at = comma + 1;
+    }
+    return error;
+}
+
+/* Base64 with all of its padding or none; NULL when it is neither. */
+static struct bytes_view decode_base64(struct arena *arena, struct string_view text)
+{
+    size_t padded = (text.size + 3) / 4 * 4;
+    size_t size = text.size;
+    while (size > 0 && text.data[size - 1] == '=') {
+        size--;
+    }
+    uint8_t *in = arena_alloc(arena, padded + 1);
+    uint8_t *out = arena_alloc(arena, padded + 1);
+    if (in == NULL || out == NULL || text.size > INT32_MAX / 2 || size % 4 == 1 ||
+        (size < text.size && (text.size % 4 != 0 || text.size - size > 2))) {
+        return (struct bytes_view){NULL, 0};
+    }
+    memset(in, '=', padded);
+    memcpy(in, text.data, size);
+    for (size_t i = 0; i < size; i++) {
+        if (!isalnum(in[i]) && in[i] != '+' && in[i] != '/') {
+            return (struct bytes_view){NULL, 0}; /* blanks, too, which OpenSSL passes over */
+        }
+    }
+    int decoded = EVP_DecodeBlock(out, in, (int)padded) - (int)(padded - size);
+    return (struct bytes_view){decoded < 0 ? NULL : out, decoded < 0 ? 0 : (size_t)decoded};
+}
+
 static int split_parts(struct scram_argument *scram, const char *argument)
 {
     struct string_view text = trimmed(argument, argument + strlen(argument));
     const char *end = text.data + text.size;
     const char *equals = find_or_end(text.data, end, '=');
-    struct string_view unknown = {NULL, 0};
     if (equals == end) {
         return refuse(scram, "Failed to find equals sign in SCRAM argument '%.*s'", text);
     }
@@ -114,16 +164,12 @@ static int split_parts(struct scram_argument *scram, const char *argument)
     if (end[-1] != ']') {
         return err_set(scram->message, ERR_INVALID, "Expected configuration string to end with ]");
     }
-    for (const char *at = equals + 2; at < end - 1;) {
-        at = take_part(scram, at, end - 1, &unknown);
-    }
-    return unknown.data == NULL ? 0 : refuse(scram, "Unknown SCRAM configurations: %.*s", unknown);
+    return take_parts(scram, (struct string_view){equals + 2, (size_t)(end - equals - 3)});
 }
 
 static int take_iterations(struct scram_argument *scram)
 {
     struct string_view text = scram->parts[ITERATIONS];
-    const char *hash = scram->mechanism == SCRAM_SHA_256 ? "SCRAM_SHA_256" : "SCRAM_SHA_512";
     scram->iterations = ITERATIONS_DEFAULT;
     if (text.data == NULL) {
         return 0;
@@ -131,18 +177,37 @@ static int take_iterations(struct scram_argument *scram)
     struct string_view copy = arena_format(scram->arena, "%.*s", (int)text.size, text.data);
     char *end = NULL;
     long number = copy.data != NULL ? strtol(copy.data, &end, 10) : 0;
-    if (end == NULL || end == copy.data || *end != '\0' || number > INT32_MAX ||
-        number < INT32_MIN) {
+    bool fits = number >= INT32_MIN && number <= INT32_MAX;
+    if (end == NULL || end == copy.data || *end != '\0' || !fits ||
+        isspace((unsigned char)copy.data[0])) {
         return refuse(scram, "Failed to parse iterations count: %.*s", text);
-    }
-    if (number < SCRAM_ITERATIONS_MIN || number > SCRAM_ITERATIONS_MAX) {
-        bool few = number < SCRAM_ITERATIONS_MIN;
-        return err_set(scram->message, ERR_INVALID,
-                       "The 'iterations' value must be %s %d for add-scram using %s",
-                       few ? ">=" : "<=", few ? SCRAM_ITERATIONS_MIN : SCRAM_ITERATIONS_MAX, hash);
     }
     scram->iterations = (int32_t)number;
     return 0;
+}
+
+static int check_iterations(const struct scram_argument *scram)
+{
+    const char *hash = scram->mechanism == SCRAM_SHA_256 ? "SCRAM_SHA_256" : "SCRAM_SHA_512";
+    bool few = scram->iterations < SCRAM_ITERATIONS_MIN;
+    if (!few && scram->iterations <= SCRAM_ITERATIONS_MAX) {
+        return 0;
+    }
+    return err_set(scram->message, ERR_INVALID,
+                   "The 'iterations' value must be %s %d for add-scram using %s",
+                   few ? ">=" : "<=", few ? SCRAM_ITERATIONS_MIN : SCRAM_ITERATIONS_MAX, hash);
+}
+
+static int check_unknown(const struct scram_argument *scram)
+{
+    struct string_view all = {"", 0};
+    for (size_t i = 0; i < scram->unknown_count; i++) {
+        all = arena_format(scram->arena, "%.*s%s%.*s", (int)all.size, all.data,
+                           i > 0 ? ", " : "", (int)scram->unknown[i].size,
+                           scram->unknown[i].data);
+    }
+    return scram->unknown_count == 0 ? 0
+                                     : refuse(scram, "Unknown SCRAM configurations: %.*s", all);
 }
 
 static int take_salt(struct scram_argument *scram)
@@ -162,14 +227,26 @@ static int take_salt(struct scram_argument *scram)
     return 0;
 }
 
+static int take_salted(struct scram_argument *scram, struct bytes_view *salted)
+{
+    *salted = (struct bytes_view){NULL, 0};
+    if (scram->parts[PASSWORD].data != NULL) {
+        return 0;
+    }
+    *salted = decode_base64(scram->arena, scram->parts[SALTED]);
+    return salted->data != NULL ? 0
+                                : refuse(scram, "Failed to decode given saltedPassword: %.*s",
+                                         scram->parts[SALTED]);
+}
+
 static int salt_password(struct scram_argument *scram, struct bytes_view *salted)
 {
     struct string_view password = scram->parts[PASSWORD];
+    if ((password.data != NULL ? password.size : salted->size) == 0) {
+        return err_set(scram->message, ERR_INVALID, "Empty key");
+    }
     if (password.data == NULL) {
-        *salted = decode_base64(scram->arena, scram->parts[SALTED]);
-        return salted->data != NULL ? 0
-                                    : refuse(scram, "Failed to decode given saltedPassword: %.*s",
-                                             scram->parts[SALTED]);
+        return 0;
     }
     uint8_t *bytes = arena_alloc(scram->arena, SCRAM_KEY_BYTES_MAX);
     *salted = (struct bytes_view){bytes, scram_key_bytes(scram->mechanism)};
@@ -205,6 +282,9 @@ int storage_scram_parse(struct arena *arena, const char *argument,
     error = error == 0 ? check_parts(&scram) : error;
     error = error == 0 ? take_salt(&scram) : error;
     error = error == 0 ? take_iterations(&scram) : error;
+    error = error == 0 ? take_salted(&scram, &salted) : error;
+    error = error == 0 ? check_unknown(&scram) : error;
+    error = error == 0 ? check_iterations(&scram) : error;
     error = error == 0 ? salt_password(&scram, &salted) : error;
     error = error == 0 ? scram_derive_keys(scram.mechanism, salted, keys) : error;
     if (error == 0) {

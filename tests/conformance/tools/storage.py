@@ -103,6 +103,19 @@ FORMAT = [
         "SCRAM-SHA-256=[name=a,password=b", "SCRAM-SHA-256=[name=a]", "SCRAM-SHA-256=[password=x]",
         "SCRAM-SHA-256=[name=a,password=b,iterations=4]", "SCRAM-SHA-512=[name=a,password=b,iterations=99999]",
         "SCRAM-SHA-256=[name=a,password=b,iterations=x]", "SCRAM-SHA-256=[name=a,password=b,foo=bar]",
+        *(f"'SCRAM-SHA-256=[name=a,{more}]'" for more in (
+            "password= c ,salt=Zm9v", 'password="c",salt="Zm9v"', 'password="x"y",salt=Zm9v', 'password="x,y",salt=Zm9v',
+            "password=c=d,salt=Zm9v", "password=c,salt=Zm9v,,", "password=c,salt=Zm9v,x", "password=,salt=Zm9v",
+            "saltedpassword=,salt=Zm9v", "password=c,saltedpassword=Zm9v,salt=Zm9v", "password=c,name=b,salt=Zm9v",
+            "password=c,salt=Zm9v, iterations=5000", "password=c,salt=Zm9v,iterations= 5000",
+            "password=c,salt=Zm9v,iterations=4097 ", "password=c,salt=Zm9v,zoo=1,Bar=2,bar=3,zoo=2",
+            "password=c,salt=Zm9", "password=c,salt=Zm9=", "password=c,salt=Zm9v====", "password=c,salt=Zm 9v",
+            "password=c,salt=", "password=c,salt=Z", "saltedpassword=!!,salt=Zm9v,x=y",
+            "password=c,salt=Zm9v,x=y,iterations=1")),
+        *(f"'SCRAM-SHA-256={whole}'" for whole in (
+            "[]", "[,]", "[,name=a,password=c]", "[ name=a,password=c]", "[[name=a,password=c]", "[=a,password=c]",
+            "[Name=a,password=c]", '[name="a,password=c",salt=Zm9v]', '[name="",password=c,salt=Zm9v]',
+            '[name=",password=c,salt=Zm9v]')),
         "SCRAM-SHA-256=[name=a,saltedpassword=Zm9v]", "SCRAM-SHA-256=[name=a,password=b,salt=!!]",
         "SCRAM-SHA-256=[name=a,password=b] -r 3.4")),
     f"format -c {{dir}}/scram.properties -t {ID} -s -S SCRAM-SHA-256=[name=alice,password=secret,salt=MWx2NHBkbnc0] "
