@@ -9,9 +9,21 @@ struct deletion {
     struct bnb_topic_partition one; /* partition -1: the topic cannot be described */
     int code;
     const char *text;
+    int32_t at; /* in the order of a Java map */
 };
 
-/* By topic and partition as one text, as there. */
+static int partition_order(const void *a, const void *b)
+{
+    const struct deletion *left = a;
+    const struct deletion *right = b;
+    int order = strcmp(left->one.topic, right->one.topic);
+    return order != 0 ? order
+                      : (left->one.partition > right->one.partition) -
+                            (left->one.partition < right->one.partition);
+}
+
+/* By topic and partition as one text, as there: "g" 10 and "g1" 0 are the same, and stay in the
+ * order of the map. */
 static int deletion_order(const void *a, const void *b)
 {
     const struct deletion *left = a;
@@ -20,7 +32,8 @@ static int deletion_order(const void *a, const void *b)
     char to[RESET_TEXT_BYTES];
     snprintf(from, sizeof from, "%.400s%d", left->one.topic, left->one.partition);
     snprintf(to, sizeof to, "%.400s%d", right->one.topic, right->one.partition);
-    return strcmp(from, to);
+    int order = strcmp(from, to);
+    return order != 0 ? order : (left->at > right->at) - (left->at < right->at);
 }
 
 static void print_deletions(const struct deletion *deletions, int32_t count)
@@ -115,7 +128,7 @@ static int deletion_partitions(struct groups_run *run, struct deletion **deletio
         if (topics[i].code != 0) {
             char *text = groups_memory(run, (int32_t)strlen(topics[i].error_text), 1);
             memcpy(text, topics[i].error_text, strlen(topics[i].error_text));
-            made[(*count)++] = (struct deletion){{topics[i].name, -1}, topics[i].code, text};
+            made[(*count)++] = (struct deletion){{topics[i].name, -1}, topics[i].code, text, 0};
         }
     }
     *deletions = made;
@@ -139,11 +152,11 @@ int groups_delete_offsets(struct groups_run *run)
     if (status != 0) {
         return status;
     }
-    qsort(deletions, (size_t)asked, sizeof *deletions, deletion_order);
+    qsort(deletions, (size_t)asked, sizeof *deletions, partition_order);
     struct bnb_topic_partition *partitions = groups_memory(run, asked, sizeof *partitions);
     int32_t different = 0;
     for (int32_t i = 0; i < asked; i++) {
-        if (different == 0 || deletion_order(&deletions[different - 1], &deletions[i]) != 0) {
+        if (different == 0 || partition_order(&deletions[different - 1], &deletions[i]) != 0) {
             deletions[different] = deletions[i];
             partitions[different++] = deletions[i].one;
         }
@@ -161,6 +174,10 @@ int groups_delete_offsets(struct groups_run *run)
         code = code == 0 ? deletions[i].code : code;
     }
     print_deletion_outcome(id, code, text);
+    tools_java_order_partitions(deletions, count, sizeof *deletions, false);
+    for (int32_t i = 0; i < count; i++) {
+        deletions[i].at = i;
+    }
     qsort(deletions, (size_t)count, sizeof *deletions, deletion_order);
     print_deletions(deletions, count);
     return 0;

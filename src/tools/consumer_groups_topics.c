@@ -85,7 +85,7 @@ const struct bnb_partition *groups_partition(const struct bnb_topic *topics, int
         bsearch(one.topic, topics, (size_t)topic_count, sizeof *topics, topic_order);
     for (int32_t i = 0; topic != NULL && i < topic->partition_count; i++) {
         /* by id, mostly without gaps */
-        int32_t at = (one.partition + i) % topic->partition_count;
+        int32_t at = (int32_t)(((int64_t)one.partition + i) % topic->partition_count);
         if (one.partition >= 0 && topic->partitions[at].id == one.partition) {
             return &topic->partitions[at];
         }

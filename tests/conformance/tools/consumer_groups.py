@@ -198,6 +198,8 @@ R empty --topic g:0,0 --to-earliest
 R empty --topic g:0 --topic g --to-latest
 R empty --topic g:9,8,0 --to-offset 2
 R empty --topic g:-1 --to-offset 2
+R empty --topic g:2147483647 --to-offset 2
+R empty --topic g:2147483648 --to-offset 2
 R empty --topic nowhere --to-offset 2
 R empty --topic nowhere:0 --to-offset 2
 R empty --topic '' --to-offset 2
@@ -293,6 +295,8 @@ S --delete-offsets --group simple --topic g:0,1
 S --delete-offsets --group simple --topic g
 S --delete-offsets --group simple --topic g --topic g-more
 S --delete-offsets --group simple --topic g:0 --topic g:0
+S --delete-offsets --group simple --topic g:10 --topic g1:0
+S --delete-offsets --group simple --topic g1:0,1 --topic g:11,10 --topic g
 S --delete-offsets --group simple --topic nowhere
 S --delete-offsets --group simple --topic nowhere --topic g
 S --delete-offsets --group simple --topic nowhere:0
