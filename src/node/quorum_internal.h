@@ -46,6 +46,9 @@ struct quorum_snapshot {
     struct loop_job job;
     struct quorum *quorum;
     struct image *image;
+    int64_t now_ms;    /* when it began, and how long the log was */
+    int64_t log_bytes;
+    int64_t keep_from; /* end offset of the oldest snapshot that stays */
     int error;
 };
 struct quorum {

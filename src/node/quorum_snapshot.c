@@ -229,6 +229,8 @@ static int build_all(struct snapshot_build *build, const struct quorum *quorum,
     return error;
 }
 
+static int64_t snapshot_keep_from(const struct quorum_snapshot *snapshot);
+
 static void snapshot_work(struct loop_job *job)
 {
     struct quorum_snapshot *snapshot = CONTAINER_OF(job, struct quorum_snapshot, job);
@@ -248,6 +250,7 @@ static void snapshot_work(struct loop_job *job)
             io_write_atomically(&quorum->fs, path, build.out.data, build.out.size);
     }
     writer_release(&build.out);
+    snapshot->keep_from = snapshot->error == 0 ? snapshot_keep_from(snapshot) : 0;
 }
 
 /* ---- what is kept of old snapshots and the log behind them ---- */
@@ -302,13 +305,14 @@ static int snapshot_files_visit(void *context, const char *name, bool is_directo
 /* The end offset of the oldest snapshot that stays: as many as metadata.max.retention.bytes, with
  * the log, and metadata.max.retention.ms leave, and in any case the newest and the one before it,
  * which stands in for one that is damaged. */
-static int64_t snapshot_keep_from(struct quorum *quorum)
+static int64_t snapshot_keep_from(const struct quorum_snapshot *snapshot)
 {
+    struct quorum *quorum = snapshot->quorum;
     const struct quorum_options *options = &quorum->options;
     struct snapshot_files files = {.quorum = quorum};
     int64_t keep_from = 0;
-    int64_t total_bytes = log_size_bytes(quorum->log);
-    int64_t now_ms = loop_wall_ms(options->loop);
+    int64_t total_bytes = snapshot->log_bytes;
+    int64_t now_ms = snapshot->now_ms;
     if (io_list(&quorum->fs, quorum->directory, snapshot_files_visit, &files) == 0 &&
         files.count >= 2) {
         qsort(files.items, files.count, sizeof *files.items, snapshot_file_order);
@@ -350,40 +354,55 @@ static int snapshot_purge_visit(void *context, const char *name, bool is_directo
     return 0;
 }
 
-/* Snapshots older than what is kept go, and the log before them. */
-static void snapshot_drop_prefix(struct quorum *quorum)
+/* The log before the oldest snapshot that stays goes; whether there is something to remove. */
+static bool snapshot_drop_prefix(const struct quorum_snapshot *snapshot)
 {
-    int64_t keep_from = snapshot_keep_from(quorum);
-    struct snapshot_purge purge = {quorum, keep_from};
+    struct quorum *quorum = snapshot->quorum;
     int32_t deleted;
-    if (keep_from <= log_start_offset(quorum->log)) {
-        return;
+    if (snapshot->keep_from <= log_start_offset(quorum->log)) {
+        return false;
     }
-    int error = log_raise_start_offset(quorum->log, keep_from);
+    int error = log_raise_start_offset(quorum->log, snapshot->keep_from);
     if (error == 0) {
         error = log_apply_retention(quorum->log, quorum->raft.high_watermark,
                                     loop_wall_ms(quorum->options.loop), &deleted);
     }
-    if (error == 0 && log_take_deleted(quorum->log)) {
-        error = log_remove_deleted(&quorum->fs, log_directory(quorum->log));
-    }
-    if (error == 0) {
+    (void)log_take_deleted(quorum->log); /* they go with the snapshots */
+    return error == 0;
+}
+
+/* What it does not get to goes with a later one, or at the next start. */
+static void snapshot_purge_work(struct loop_job *job)
+{
+    struct quorum_snapshot *snapshot = CONTAINER_OF(job, struct quorum_snapshot, job);
+    struct quorum *quorum = snapshot->quorum;
+    struct snapshot_purge purge = {quorum, snapshot->keep_from};
+    if (log_remove_deleted(&quorum->fs, quorum->directory) == 0) {
         (void)io_list(&quorum->fs, quorum->directory, snapshot_purge_visit, &purge);
     }
+}
+
+static void snapshot_end(struct loop_job *job)
+{
+    struct quorum_snapshot *snapshot = CONTAINER_OF(job, struct quorum_snapshot, job);
+    snapshot->quorum->snapshot_running = false;
+    image_unref(&snapshot->image);
+    mem_free(snapshot);
 }
 
 static void snapshot_done(struct loop_job *job)
 {
     struct quorum_snapshot *snapshot = CONTAINER_OF(job, struct quorum_snapshot, job);
-    struct quorum *quorum = snapshot->quorum;
-    quorum->snapshot_running = false;
-    if (snapshot->error == 0) {
-        snapshot_drop_prefix(quorum);
-    } else {
+    if (snapshot->error != 0) {
         fprintf(stderr, "cannot write a metadata snapshot: %s\n", err_text(snapshot->error));
     }
-    image_unref(&snapshot->image);
-    mem_free(snapshot);
+    if (snapshot->error != 0 || snapshot->quorum->closing || !snapshot_drop_prefix(snapshot)) {
+        snapshot_end(job);
+        return;
+    }
+    snapshot->job.work = snapshot_purge_work;
+    snapshot->job.done = snapshot_end;
+    loop_submit(snapshot->quorum->options.loop, &snapshot->job);
 }
 
 void quorum_maybe_snapshot(struct quorum *quorum)
@@ -404,6 +423,8 @@ void quorum_maybe_snapshot(struct quorum *quorum)
     quorum->bytes_since_snapshot = 0;
     quorum->snapshot_ms = now_ms;
     snapshot->quorum = quorum;
+    snapshot->now_ms = loop_wall_ms(quorum->options.loop);
+    snapshot->log_bytes = log_size_bytes(quorum->log);
     snapshot->image = image_ref(quorum->published);
     snapshot->job.work = snapshot_work;
     snapshot->job.done = snapshot_done;

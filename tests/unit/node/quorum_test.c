@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/mem.h"
 #include "log/log_dir.h"
@@ -396,6 +398,50 @@ static void quorum__begins_from_its_snapshot_with_the_log_before_it_gone(void **
     cleanup(&bench);
 }
 
+static pthread_t loop_thread;
+static int removed_on_loop;
+static atomic_int removed_beside;
+
+static int watched_remove(struct io_fs *fs, const char *path)
+{
+    if (pthread_equal(pthread_self(), loop_thread)) {
+        removed_on_loop += strstr(path, ".deleted") != NULL || strstr(path, ".checkpoint") != NULL;
+    } else {
+        removed_beside++;
+    }
+    return io_fs_linux().operations->remove(fs, path);
+}
+
+/* What a snapshot makes superfluous, up to a segment of a gigabyte, is removed on a helper thread:
+ * that waits for the disk, and clients for the loop. */
+static void quorum__removes_what_is_old_beside_the_loop(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct io_operations watched = *io_fs_linux().operations;
+    char name[8];
+    watched.remove = watched_remove;
+    loop_thread = pthread_self();
+    setup(&bench, STORAGE_STANDALONE);
+    bench.snapshot_interval_bytes = 400;
+    bench.fs.operations = &watched;
+    begin(&bench);
+    register_broker(&bench);
+    removed_on_loop = 0;
+    removed_beside = 0;
+    for (int i = 0; i < 12; i++) {
+        snprintf(name, sizeof name, "s%d", i);
+        create_topic(&bench, name);
+        loop_drain(bench.loop);
+    }
+    assert_true(log_start_offset(bench.quorum->log) > 0);
+    assert_int_equal(removed_on_loop, 0);
+    assert_true(removed_beside > 0);
+    end(&bench);
+    bench.fs = io_fs_linux();
+    cleanup(&bench);
+}
+
 static void quorum__refuses_a_directory_whose_voter_is_another(void **state)
 {
     (void)state;
@@ -549,6 +595,7 @@ int main(void)
         cmocka_unit_test(quorum__answers_many_requests_with_one_sync_each_in_order),
         cmocka_unit_test(quorum__answers_only_what_the_whole_node_sees),
         cmocka_unit_test(quorum__begins_from_its_snapshot_with_the_log_before_it_gone),
+        cmocka_unit_test(quorum__removes_what_is_old_beside_the_loop),
         cmocka_unit_test(quorum__refuses_a_directory_whose_voter_is_another),
         cmocka_unit_test(quorum__removes_a_snapshot_that_was_never_finished),
         cmocka_unit_test(quorum__refuses_a_state_that_cannot_be),
