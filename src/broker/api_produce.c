@@ -4,6 +4,7 @@
 #include "broker/handlers_data.h"
 #include "broker/topic_config.h"
 #include "broker/transaction_enrol.h"
+#include "log/validate.h"
 
 #define PRODUCE_TELLS_LEADER 10
 #define PRODUCE_BY_ID_VERSION 13
@@ -19,6 +20,7 @@ struct produce_item {
     size_t size;
     int16_t api_version;
     bool acks_all;
+    bool acks_known;
     bool verify;   /* it is transactional, and its transaction is asked for */
     bool asked;    /* the coordinator has agreed */
     bool held;     /* it is to be asked, for what guard is of */
@@ -42,6 +44,8 @@ struct produce_work {
     size_t item_count;
     struct produce_response response;
     bool any_error;
+    int16_t refused; /* 0, or the error of the whole request, with words about it */
+    struct string_view refused_words;
     bool transactional; /* there are batches of producer in it */
     struct transaction_producer producer;
     struct transaction_enrol enrol;
@@ -107,6 +111,11 @@ static void produce_run(struct fanout_item *base, struct partition *partition)
         fanout_item_done(base);
         return;
     }
+    if (!item->acks_known) {
+        item->error = KAFKA_INVALID_REQUIRED_ACKS;
+        fanout_item_done(base);
+        return;
+    }
     struct log_append_result result;
     bool wait_needed;
     struct partition_append append = {item->data,     item->size,   item->api_version,
@@ -114,7 +123,7 @@ static void produce_run(struct fanout_item *base, struct partition *partition)
     int error = partition_append(partition, &append, &result, &wait_needed);
     if (error != 0) {
         item->error = partition_fault(partition, error);
-        if (result.record_error_count > 0 || result.refusal != LOG_REFUSAL_WORDLESS) {
+        if (result.record_error_count > 0) {
             item->refused = mem_alloc(sizeof *item->refused);
             if (item->refused != NULL) {
                 *item->refused = result;
@@ -181,24 +190,27 @@ static struct string_view produce_summary(struct arena *arena, const struct prod
                         item->refused->record_error_count, (int)list.size, list.data);
 }
 
+static struct string_view produce_refusal_text(struct arena *arena,
+                                               const struct log_append_result *refused)
+{
+    switch (refused->refusal) {
+    case LOG_REFUSAL_WORDLESS:
+        break;
+    case LOG_REFUSAL_SIZE:
+        return arena_format(arena,
+                            "Record size %d is less than the minimum record overhead (14)",
+                            refused->refused_number);
+    case LOG_REFUSAL_MAGIC:
+        return arena_format(arena, "Invalid magic found in record: %d", refused->refused_number);
+    }
+    return (struct string_view){NULL, 0};
+}
+
 static void produce_fill_errors(struct broker_request *request, struct produce_item *item)
 {
     struct produce_response_partition_produce_response *response = item->response;
     const struct log_append_result *refused = item->refused;
     struct arena *arena = &request->arena;
-    switch (refused->refusal) {
-    case LOG_REFUSAL_WORDLESS:
-        break;
-    case LOG_REFUSAL_SIZE:
-        response->error_message = arena_format(
-            arena, "Record size %d is less than the minimum record overhead (14)",
-            refused->refused_number);
-        break;
-    case LOG_REFUSAL_MAGIC:
-        response->error_message =
-            arena_format(arena, "Invalid magic found in record: %d", refused->refused_number);
-        break;
-    }
     int32_t count = refused->record_error_count < LOG_RECORD_ERRORS_MAX
                         ? refused->record_error_count
                         : LOG_RECORD_ERRORS_MAX;
@@ -357,38 +369,101 @@ static void produce_done(struct fanout *fanout)
     }
 }
 
-/* What the first batches say of transactions: 0, or the error of the whole request. */
-static int16_t produce_scan(struct produce_work *work)
+static const struct image_topic *produce_topic(
+    const struct broker_request *request, const struct produce_request_topic_produce_data *data)
 {
-    const struct produce_request *asked = work->fanout.request->message;
-    work->producer = (struct transaction_producer){asked->transactional_id, -1, -1};
+    const struct image *image = broker_image(request);
+    return request->header.request_api_version >= PRODUCE_BY_ID_VERSION
+               ? image_topic_by_id(image, data->topic_id)
+               : image_topic_by_name(image, data->name);
+}
+
+static bool produce_is_transactional(const struct produce_request_partition_produce_data *data,
+                                     struct batch *batch)
+{
+    return data->records.data != NULL &&
+           batch_decode(data->records.data, data->records.size, batch) == 0 &&
+           batch_is_transactional(batch);
+}
+
+/* Whether the request has transactional batches at all, of which the first one tells: nothing is
+ * looked at behind it. A batch before it whose size or magic cannot be is the error of all. */
+static void produce_scan_kind(struct produce_work *work)
+{
+    struct broker_request *request = work->fanout.request;
+    const struct produce_request *asked = request->message;
     for (int32_t i = 0; i < asked->topic_data.count; i++) {
         const struct produce_request_topic_produce_data *topic = &asked->topic_data.items[i];
         for (int32_t j = 0; j < topic->partition_data.count; j++) {
             const struct produce_request_partition_produce_data *data =
                 &topic->partition_data.items[j];
             struct batch batch;
-            if (data->records.data == NULL ||
-                batch_decode(data->records.data, data->records.size, &batch) != 0 ||
-                !batch_is_transactional(&batch)) {
-                continue;
+            if (produce_is_transactional(data, &batch)) {
+                work->refused = asked->transactional_id.data == NULL
+                                    ? KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+                                    : 0;
+                return;
             }
-            if (asked->transactional_id.data == NULL) {
-                return KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
-            }
-            bool another = batch.producer_id != work->producer.producer_id ||
-                           batch.producer_epoch != work->producer.producer_epoch;
-            if (batch.producer_id >= 0 && work->transactional && another) {
-                return KAFKA_INVALID_PRODUCER_ID_MAPPING;
-            }
-            if (batch.producer_id >= 0) {
-                work->transactional = true;
-                work->producer.producer_id = batch.producer_id;
-                work->producer.producer_epoch = batch.producer_epoch;
+            struct log_append_result result;
+            size_t size = data->records.size;
+            if (data->records.data != NULL &&
+                validate_framing(data->records.data, &size,
+                                 request->header.request_api_version, &result) != 0 &&
+                result.refusal != LOG_REFUSAL_WORDLESS) {
+                work->refused = KAFKA_CORRUPT_MESSAGE;
+                work->refused_words = produce_refusal_text(&request->arena, &result);
+                return;
             }
         }
     }
-    return 0;
+}
+
+/* The producer of the transactional batches among those that may be looked at. */
+static void produce_scan_producer(struct produce_work *work,
+                                  const struct produce_request_partition_produce_data *data)
+{
+    struct log_append_result result;
+    struct batch batch;
+    size_t size = data->records.size;
+    int error = data->records.data == NULL
+                    ? 0
+                    : validate_framing(data->records.data, &size,
+                                       work->fanout.request->header.request_api_version, &result);
+    if (kafka_error_from(error) == KAFKA_UNKNOWN_SERVER_ERROR) {
+        work->refused = KAFKA_UNKNOWN_SERVER_ERROR;
+    }
+    if (error != 0 || !produce_is_transactional(data, &batch) || batch.producer_id < 0) {
+        return;
+    }
+    if (work->transactional && (batch.producer_id != work->producer.producer_id ||
+                                batch.producer_epoch != work->producer.producer_epoch)) {
+        work->refused = KAFKA_INVALID_PRODUCER_ID_MAPPING;
+        work->refused_words =
+            string_view_of("Transactional records contained more than one producer ID");
+    }
+    work->transactional = true;
+    work->producer.producer_id = batch.producer_id;
+    work->producer.producer_epoch = batch.producer_epoch;
+}
+
+/* What can be said of the whole request before any partition is looked at. */
+static void produce_scan(struct produce_work *work)
+{
+    const struct broker_request *request = work->fanout.request;
+    const struct produce_request *asked = request->message;
+    work->producer = (struct transaction_producer){asked->transactional_id, -1, -1};
+    produce_scan_kind(work);
+    for (int32_t i = 0; i < asked->topic_data.count && work->refused == 0; i++) {
+        const struct produce_request_topic_produce_data *data = &asked->topic_data.items[i];
+        const struct image_topic *topic = produce_topic(request, data);
+        for (int32_t j = 0; topic != NULL && j < data->partition_data.count && work->refused == 0;
+             j++) {
+            int32_t index = data->partition_data.items[j].index;
+            if (index >= 0 && index < topic->partition_count) {
+                produce_scan_producer(work, &data->partition_data.items[j]);
+            }
+        }
+    }
 }
 
 static size_t produce_partition_count(const struct produce_request *asked)
@@ -403,16 +478,12 @@ static size_t produce_partition_count(const struct produce_request *asked)
 
 /* What can be said of a topic without looking at its partitions. */
 static int16_t produce_check_topic(const struct broker_request *request,
-                                   const struct produce_request *asked,
                                    const struct image_topic *topic)
 {
     if (topic == NULL) {
         return request->header.request_api_version >= PRODUCE_BY_ID_VERSION
                    ? KAFKA_UNKNOWN_TOPIC_ID
                    : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-    }
-    if (asked->acks < -1 || asked->acks > 1) {
-        return KAFKA_INVALID_REQUIRED_ACKS;
     }
     if (topic_is_internal(topic->name) &&
         !string_view_is(request->header.client_id, "__admin_client")) {
@@ -439,12 +510,18 @@ static void produce_add_partition(struct produce_work *work, const struct image_
     if (error == 0 && (data->index < 0 || data->index >= topic->partition_count)) {
         error = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     }
-    if (error == KAFKA_INVALID_PRODUCER_ID_MAPPING) {
-        response->error_message =
-            string_view_of("Transactional records contained more than one producer ID");
+    if (work->refused != 0) {
+        error = work->refused;
+        response->error_message = work->refused_words;
     }
-    if (error == 0 && data->records.data == NULL) {
-        error = KAFKA_INVALID_RECORD;
+    struct log_append_result result;
+    size_t size = data->records.size;
+    if (error == 0) {
+        error = data->records.data == NULL
+                    ? KAFKA_INVALID_RECORD
+                    : kafka_error_from(validate_framing(data->records.data, &size,
+                                                        request->header.request_api_version,
+                                                        &result));
     }
     struct batch batch = {.producer_id = -1};
     bool transactional = error == 0 && work->transactional &&
@@ -464,6 +541,7 @@ static void produce_add_partition(struct produce_work *work, const struct image_
         .size = data->records.size,
         .api_version = request->header.request_api_version,
         .acks_all = asked->acks == -1,
+        .acks_known = asked->acks >= -1 && asked->acks <= 1,
         .verify = transactional && transaction_is_verified(request, produce_support(request)),
         .producer_id = batch.producer_id,
         .producer_epoch = batch.producer_epoch,
@@ -475,22 +553,18 @@ static void produce_add_partition(struct produce_work *work, const struct image_
     fanout_add(&work->fanout, &item->base);
 }
 
-/* refused: 0, or why the whole request is. */
-static bool produce_add_topics(struct produce_work *work, int16_t refused)
+static bool produce_add_topics(struct produce_work *work)
 {
     struct broker_request *request = work->fanout.request;
     const struct produce_request *asked = request->message;
     size_t count = asked->topic_data.count > 0 ? (size_t)asked->topic_data.count : 0;
-    bool by_id = request->header.request_api_version >= PRODUCE_BY_ID_VERSION;
-    const struct image *image = broker_image(request);
     work->response.responses.items = arena_array(&request->arena, count,
                                                  sizeof *work->response.responses.items);
     for (size_t i = 0; !request->arena.failed && i < count; i++) {
         const struct produce_request_topic_produce_data *data = &asked->topic_data.items[i];
         struct produce_response_topic_produce_response *out = &work->response.responses.items[i];
-        const struct image_topic *topic = by_id ? image_topic_by_id(image, data->topic_id)
-                                                : image_topic_by_name(image, data->name);
-        int16_t error = refused != 0 ? refused : produce_check_topic(request, asked, topic);
+        const struct image_topic *topic = produce_topic(request, data);
+        int16_t error = produce_check_topic(request, topic);
         size_t partitions = data->partition_data.count > 0 ? (size_t)data->partition_data.count
                                                            : 0;
         out->name = data->name;
@@ -522,12 +596,12 @@ void api_produce(struct broker_request *request)
     work->fanout.run = produce_run;
     work->fanout.done = produce_done;
     size_t count = produce_partition_count(asked);
-    int16_t refused = produce_scan(work);
+    produce_scan(work);
     work->items = arena_array(&request->arena, count, sizeof *work->items);
     if (work->transactional) {
         work->enrolling = arena_array(&request->arena, count, sizeof *work->enrolling);
     }
-    if (request->arena.failed || !produce_add_topics(work, refused)) {
+    if (request->arena.failed || !produce_add_topics(work)) {
         broker_respond_close(request);
         return;
     }

@@ -506,7 +506,7 @@ static int log_append_client(struct log *log, const struct log_append_options *o
     struct batch batch;
     struct writer rebuilt;
     writer_init(&rebuilt, 0);
-    int error = validate_client_batch(log->config, data, &size, &batch, result);
+    int error = validate_client_batch(log->config, options, data, &size, &batch, result);
     if (error == 0) {
         error = validate_records(log->config, options, log->log_end_offset, data, &batch,
                                  &rebuilt, result);

@@ -89,7 +89,7 @@ struct log_append_options {
     int32_t leader_epoch;
     int64_t now_ms;
     int64_t high_watermark; /* bounds the last stable offset */
-    int16_t api_version;    /* of Produce; zstd needs 7 */
+    int16_t api_version;    /* of Produce */
     struct writer *scratch; /* room to unpack records in, kept by the caller between appends */
     /* A client's transactional batch must be part of a transaction that is open here, or show what
      * log_verify gave for it. */
@@ -118,7 +118,7 @@ struct log_append_result {
     int64_t base_offset;
     int64_t last_offset;
     int64_t log_append_time_ms; /* -1 unless the topic uses LogAppendTime */
-    int64_t log_start_offset; /* -1: the request was refused before the log was looked at */
+    int64_t log_start_offset; /* -1: refused before the log was looked at */
     size_t appended_bytes; /* 0 for a duplicate */
     bool duplicate;
     bool flush_due;         /* flush.messages was reached: sync before answering */
@@ -168,6 +168,7 @@ struct log_producer log_producer_at(const struct log *log, size_t index);
 struct log_read_result {
     struct io_file_range range; /* size 0: nothing; else released by the holder */
     bool has_range;
+    bool cut; /* there is a batch, which did not fit, and nothing was read */
     int64_t first_offset; /* base offset of the first batch */
 };
 /* Between these two, reads that would wait for the disk give ERR_AGAIN. What they lack is then

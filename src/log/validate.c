@@ -5,13 +5,12 @@
 #include "protocol/record/compress.h"
 #include "protocol/record/iter.h"
 
-#define ZSTD_PRODUCE_VERSION 7
 #define RECORD_HEADERS_MAX 65536
 
-/* What Apache Kafka checks of a request before it looks at a log (ProduceRequest.validateRecords):
- * one batch of format 2, and behind it at most a part of another, which is ignored. */
-static int validate_framing(const uint8_t *data, size_t *size, struct log_append_result *result)
+int validate_framing(const uint8_t *data, size_t *size, int16_t api_version,
+                     struct log_append_result *result)
 {
+    result->refusal = LOG_REFUSAL_WORDLESS;
     int64_t whole = batch_view_size(data, *size);
     if (whole < 0) {
         struct batch header;
@@ -36,13 +35,23 @@ static int validate_framing(const uint8_t *data, size_t *size, struct log_append
         return err_from_wire(KAFKA_CORRUPT_MESSAGE);
     }
     *size = (size_t)whole;
+    if (magic == BATCH_MAGIC && api_version < VALIDATE_ZSTD_VERSION) {
+        struct batch header;
+        batch_header_read(data, &header);
+        enum batch_codec codec = header.attributes & BATCH_CODEC_MASK;
+        if (codec >= BATCH_CODEC_ZSTD) {
+            return err_from_wire(codec == BATCH_CODEC_ZSTD ? KAFKA_UNSUPPORTED_COMPRESSION_TYPE
+                                                           : KAFKA_UNKNOWN_SERVER_ERROR);
+        }
+    }
     return magic < BATCH_MAGIC || another ? err_from_wire(KAFKA_INVALID_RECORD) : 0;
 }
 
-int validate_client_batch(const struct log_config *config, uint8_t *data, size_t *size,
+int validate_client_batch(const struct log_config *config,
+                          const struct log_append_options *options, uint8_t *data, size_t *size,
                           struct batch *batch, struct log_append_result *result)
 {
-    int error = validate_framing(data, size, result);
+    int error = validate_framing(data, size, options->api_version, result);
     if (error != 0) {
         result->log_start_offset = -1;
         return error;
@@ -408,16 +417,6 @@ static int validate_walked(const struct log_config *config,
     return 0;
 }
 
-static int check_codec(enum batch_codec codec, int16_t api_version)
-{
-    if (codec >= BATCH_CODEC_COUNT) {
-        return err_from_wire(KAFKA_UNKNOWN_SERVER_ERROR);
-    }
-    return codec == BATCH_CODEC_ZSTD && api_version < ZSTD_PRODUCE_VERSION
-               ? err_from_wire(KAFKA_UNSUPPORTED_COMPRESSION_TYPE)
-               : 0;
-}
-
 int validate_records(const struct log_config *config, const struct log_append_options *options,
                      int64_t base_offset, uint8_t *data, struct batch *batch,
                      struct writer *rebuilt, struct log_append_result *result)
@@ -434,10 +433,7 @@ int validate_records(const struct log_config *config, const struct log_append_op
         .compressed = codec != BATCH_CODEC_NONE,
         .scratch = scratch,
     };
-    if (codec >= BATCH_CODEC_COUNT && options->api_version < ZSTD_PRODUCE_VERSION) {
-        result->log_start_offset = -1; /* in these versions the codec is part of the framing */
-    }
-    int error = check_codec(codec, options->api_version);
+    int error = codec < BATCH_CODEC_COUNT ? 0 : err_from_wire(KAFKA_UNKNOWN_SERVER_ERROR);
     if (error == 0) {
         error = validate_walked(config, options, base_offset, data, batch, &source, rebuilt,
                                 result);

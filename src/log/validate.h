@@ -9,9 +9,19 @@
 #include "base/limits.h"
 #include "log/log.h"
 
+/* Of Produce: from it on batches may be packed with zstd. */
+#define VALIDATE_ZSTD_VERSION 7
+
+/* What Apache Kafka checks of a request before it looks at a log (ProduceRequest.validateRecords):
+ * one batch of format 2 and of a codec that the version of Produce has, and behind it at most a
+ * part of another, which is ignored; *size becomes that of the batch. 0 or a wire error, and
+ * result->refusal. */
+int validate_framing(const uint8_t *data, size_t *size, int16_t api_version,
+                     struct log_append_result *result);
 /* Checks that data is one whole batch of format 2 with a CRC that holds, small enough and of the
  * shape a client may send; decodes its header. *size becomes that of the batch. */
-int validate_client_batch(const struct log_config *config, uint8_t *data, size_t *size,
+int validate_client_batch(const struct log_config *config,
+                          const struct log_append_options *options, uint8_t *data, size_t *size,
                           struct batch *batch, struct log_append_result *result);
 /* Checks the records, sets timestamps as the topic wants them and stamps base offset and leader
  * epoch. When the batch had to be made anew, rebuilt holds it (otherwise it stays empty).

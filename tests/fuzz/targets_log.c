@@ -254,7 +254,7 @@ static int produced_check(const struct log_config *config, enum batch_codec code
     batch_seal(bytes.data, bytes.size, codec);
     size_t size = bytes.size;
     *result = (struct log_append_result){0};
-    int error = validate_client_batch(config, bytes.data, &size, &batch, result);
+    int error = validate_client_batch(config, &options, bytes.data, &size, &batch, result);
     if (error == 0) {
         error = validate_records(config, &options, PRODUCED_OFFSET, bytes.data, &batch, &rebuilt,
                                  result);
