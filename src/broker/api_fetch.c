@@ -24,7 +24,8 @@ struct fetch_item {
     struct fetch_work *work;
     struct fetch_partition asked; /* a copy: the session may change while this waits */
     struct string_view name;
-    bool known; /* the topic is in the image */
+    bool known;  /* the topic is in the image */
+    bool absent; /* nothing is there to be read, which is no reason to answer the others at once */
 
     /* What the read found. */
     int16_t error;
@@ -48,6 +49,7 @@ struct fetch_item {
     const struct partition *watched; /* while the watch is set, of a reader of what is committed */
     int64_t stable_offset;           /* up to which it has been told */
     int64_t unstable_bytes;          /* that came behind it */
+    int64_t watched_bytes;           /* that count for the whole */
     struct broker_shard *watcher; /* whose the partition is: a watch may fire while the fanout that
                                    * takes it away is being made */
 };
@@ -192,25 +194,39 @@ static void fetch_wake(struct fetch_work *work, struct broker_shard *from)
     }
 }
 
+/* Bytes that became readable, of which the item gives no more than was asked of it. */
+static void fetch_count_watched(struct fetch_item *item, int64_t bytes)
+{
+    struct fetch_work *work = item->work;
+    int64_t room = item->asked.max_bytes - item->watched_bytes;
+    bytes = bytes < room ? bytes : room > 0 ? room : 0;
+    item->watched_bytes += bytes;
+    if (atomic_fetch_add(&work->watched_bytes, bytes) + bytes >= work->min_bytes) {
+        fetch_wake(work, item->watcher);
+    }
+}
+
 static void fetch_watch_fire(struct partition_watch *watch, int64_t bytes)
 {
     struct fetch_item *item = CONTAINER_OF(watch, struct fetch_item, watch);
-    struct fetch_work *work = item->work;
-    if (bytes >= 0 && item->watched != NULL) { /* what is not stable is told once it is */
+    if (bytes < 0) {
+        fetch_wake(item->work, item->watcher);
+        return;
+    }
+    if (item->watched != NULL) { /* what is not stable is told once it is */
         const struct partition *partition = item->watched;
         int64_t stable = log_last_stable_offset(partition->log, partition->high_watermark);
         item->unstable_bytes += bytes;
         if (stable <= item->stable_offset) {
             return;
         }
-        bytes = item->unstable_bytes;
-        item->unstable_bytes = 0;
+        bytes = stable == partition->high_watermark
+                    ? item->unstable_bytes
+                    : log_available_bytes(partition->log, item->stable_offset, stable);
+        item->unstable_bytes -= bytes;
         item->stable_offset = stable;
     }
-    long long all = bytes < 0 ? INT64_MAX : atomic_fetch_add(&work->watched_bytes, bytes) + bytes;
-    if (all >= work->min_bytes) {
-        fetch_wake(work, item->watcher);
-    }
+    fetch_count_watched(item, bytes);
 }
 
 static void fetch_watch(struct fanout_item *base, struct partition *partition)
@@ -219,17 +235,21 @@ static void fetch_watch(struct fanout_item *base, struct partition *partition)
     item->watch.fire = fetch_watch_fire;
     item->watcher = base->group->shard;
     item->watched = NULL;
-    item->stable_offset = item->last_stable_offset;
+    item->watched_bytes = 0;
     item->unstable_bytes = 0;
-    if (partition != NULL && partition->log != NULL) {
-        list_push_back(&partition->watches, &item->watch.node);
-        item->watched = item->work->read_committed ? partition : NULL;
-    }
     if (partition == NULL || partition_check_leader(partition, item->asked.current_leader_epoch)) {
-        fetch_watch_fire(&item->watch, -1);
-    } else if (partition->high_watermark != item->high_watermark) {
-        fetch_watch_fire(&item->watch, log_available_bytes(partition->log, item->high_watermark,
-                                                           partition->high_watermark));
+        fetch_wake(item->work, item->watcher);
+    } else {
+        int64_t end = partition->high_watermark;
+        item->stable_offset = end;
+        if (item->work->read_committed) {
+            item->watched = partition;
+            item->stable_offset = log_last_stable_offset(partition->log, end);
+            item->unstable_bytes = log_available_bytes(partition->log, item->stable_offset, end);
+        }
+        list_push_back(&partition->watches, &item->watch.node);
+        fetch_count_watched(item, log_available_bytes(partition->log, item->asked.fetch_offset,
+                                                      item->stable_offset));
     }
     fanout_item_done(base);
 }
@@ -354,11 +374,11 @@ static void fetch_fill_partition(struct broker_request *request, struct fetch_wo
         out->current_leader.leader_id = item->leader;
         out->current_leader.leader_epoch = item->leader_epoch;
     }
-    /* null for read_uncommitted, an empty list otherwise and for what nobody knows */
-    bool unknown = item->error == KAFKA_UNKNOWN_TOPIC_OR_PARTITION ||
-                   item->error == KAFKA_UNKNOWN_TOPIC_ID;
+    /* A list of what was read read_committed, and of what is not there; null otherwise. */
+    bool listed = work->read_committed && item->error == 0 && !item->read.cut &&
+                  item->diverging_epoch < 0;
     out->aborted_transactions.items = NULL;
-    out->aborted_transactions.count = work->read_committed || unknown ? 0 : -1;
+    out->aborted_transactions.count = listed || item->absent ? 0 : -1;
     if (item->aborted_count > 0) {
         out->aborted_transactions.items =
             arena_array(&request->arena, (size_t)item->aborted_count,
@@ -614,35 +634,91 @@ static void fetch_watched(struct fanout *fanout)
     }
 }
 
+static bool fetch_all_absent(const struct fetch_work *work)
+{
+    size_t i = 0;
+    while (i < work->item_count && work->items[i].absent) {
+        i++;
+    }
+    return i == work->item_count;
+}
+
 static void fetch_first_read(struct fanout *fanout)
 {
     struct fetch_work *work = CONTAINER_OF(fanout, struct fetch_work, fanout);
     const struct fetch_request *asked = work->request->message;
     int64_t bytes = 0;
-    bool at_once = asked->max_wait_ms <= 0 || work->item_count == 0;
+    bool at_once = asked->max_wait_ms <= 0 || fetch_all_absent(work);
     for (size_t i = 0; i < work->item_count; i++) {
         const struct fetch_item *item = &work->items[i];
         bytes += item->read.has_range ? (int64_t)item->read.range.size : 0;
-        at_once |= item->error != 0 || item->diverging_epoch >= 0;
+        at_once |= (item->error != 0 && !item->absent) || item->diverging_epoch >= 0;
     }
-    if (at_once || bytes >= asked->min_bytes) {
+    if (at_once || bytes >= work->min_bytes) {
         fetch_answer(work);
         return;
     }
     for (size_t i = 0; i < work->item_count; i++) {
         fetch_item_release_read(&work->items[i]);
     }
-    atomic_store(&work->watched_bytes, bytes);
+    atomic_store(&work->watched_bytes, 0);
     fetch_start(work, fetch_watch, fetch_watched);
 }
 
-static void fetch_add_item(struct fetch_work *work, const struct fetch_partition *asked)
+static const struct image_topic *fetch_topic(const struct fetch_work *work,
+                                             const struct fetch_key *key)
 {
     const struct image *image = broker_image(work->request);
+    return work->request->header.request_api_version >= FETCH_BY_ID_VERSION
+               ? image_topic_by_id(image, key->topic_id)
+               : image_topic_by_name(image, key->name);
+}
+
+/* Why a partition of a topic that there is not, or not any more, is not read. A session that knows
+ * how the topic of the id was called goes by the name. */
+static int16_t fetch_absent_error(const struct fetch_work *work,
+                                  const struct fetch_partition *asked)
+{
+    if (work->request->header.request_api_version < FETCH_BY_ID_VERSION) {
+        return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    }
+    if (asked->resolved == NULL) {
+        return KAFKA_UNKNOWN_TOPIC_ID;
+    }
+    const struct image_topic *other =
+        image_topic_by_name(broker_image(work->request), string_view_of(asked->resolved));
+    return other != NULL && asked->key.partition < other->partition_count
+               ? KAFKA_INCONSISTENT_TOPIC_ID
+               : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+}
+
+/* The order of an answer: what is read, then unknown topic ids, then what else there is not. */
+enum fetch_stage {
+    FETCH_STAGE_READ,
+    FETCH_STAGE_UNKNOWN_ID,
+    FETCH_STAGE_UNKNOWN,
+    FETCH_STAGES
+};
+
+/* Adds it if it is of that stage. */
+static void fetch_add_item(struct fetch_work *work, const struct fetch_partition *asked,
+                           enum fetch_stage wanted)
+{
     const struct fetch_key *key = &asked->key;
-    bool by_id = work->request->header.request_api_version >= FETCH_BY_ID_VERSION;
-    const struct image_topic *topic = by_id ? image_topic_by_id(image, key->topic_id)
-                                            : image_topic_by_name(image, key->name);
+    const struct image_topic *topic = fetch_topic(work, key);
+    int16_t error = 0;
+    if (key->partition < 0 || (topic != NULL && key->partition >= topic->partition_count)) {
+        error = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    }
+    if (topic == NULL) {
+        error = fetch_absent_error(work, asked);
+    }
+    enum fetch_stage stage = error == KAFKA_UNKNOWN_TOPIC_ID               ? FETCH_STAGE_UNKNOWN_ID
+                             : error == KAFKA_UNKNOWN_TOPIC_OR_PARTITION ? FETCH_STAGE_UNKNOWN
+                                                                         : FETCH_STAGE_READ;
+    if (stage != wanted) {
+        return;
+    }
     struct fetch_item *item = &work->items[work->item_count++];
     item->work = work;
     item->asked = *asked;
@@ -654,17 +730,13 @@ static void fetch_add_item(struct fetch_work *work, const struct fetch_partition
         /* The session's copy of the name may go while this waits. */
         item->asked.key.name = arena_string(&work->request->arena, key->name);
     }
-    if (topic == NULL) {
-        item->error = by_id ? KAFKA_UNKNOWN_TOPIC_ID : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-        return;
+    item->error = error;
+    item->absent = stage != FETCH_STAGE_READ;
+    item->known = error == 0;
+    if (item->known) {
+        item->base.topic_id = topic->id;
+        item->base.partition = key->partition;
     }
-    if (key->partition < 0 || key->partition >= topic->partition_count) {
-        item->error = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-        return;
-    }
-    item->known = true;
-    item->base.topic_id = topic->id;
-    item->base.partition = key->partition;
 }
 
 static size_t fetch_partition_count(const struct fetch_request *asked)
@@ -675,6 +747,30 @@ static size_t fetch_partition_count(const struct fetch_request *asked)
         count += partitions > 0 ? (size_t)partitions : 0;
     }
     return count;
+}
+
+/* Remembers what the topic of an id is called, once. */
+static void fetch_resolve(const struct fetch_work *work, struct fetch_session *session,
+                          struct fetch_partition *partition)
+{
+    bool is_new = partition->resolved == NULL && session->uses_topic_ids;
+    const struct image_topic *topic = is_new ? fetch_topic(work, &partition->key) : NULL;
+    if (topic != NULL) {
+        fetch_session_resolve(session, partition, topic->name);
+    }
+}
+
+static void fetch_add_asked(struct fetch_work *work, const struct fetch_request *asked,
+                            enum fetch_stage stage)
+{
+    for (int32_t i = 0; i < asked->topics.count; i++) {
+        const struct fetch_request_fetch_topic *topic = &asked->topics.items[i];
+        for (int32_t j = 0; j < topic->partitions.count; j++) {
+            struct fetch_partition partition;
+            fetch_partition_from(topic, &topic->partitions.items[j], &partition);
+            fetch_add_item(work, &partition, stage);
+        }
+    }
 }
 
 /* Items of a full fetch, which may also open a session. */
@@ -688,24 +784,28 @@ static bool fetch_add_full(struct fetch_work *work, const struct fetch_request *
         return false;
     }
     bool by_id = request->header.request_api_version >= FETCH_BY_ID_VERSION;
-    if (asked->session_epoch == 0 && count > 0) {
+    if (asked->session_epoch == 0) {
         session = fetch_sessions_open(request->shard->sessions, by_id,
                                       loop_monotonic_ms(request->shard->loop));
     }
     work->session_id = session != NULL ? session->id : 0;
     work->session_epoch = 1;
-    for (int32_t i = 0; i < asked->topics.count; i++) {
+    for (int32_t i = 0; session != NULL && i < asked->topics.count; i++) {
         const struct fetch_request_fetch_topic *topic = &asked->topics.items[i];
-        for (int32_t j = 0; j < topic->partitions.count; j++) {
+        for (int32_t j = 0; session != NULL && j < topic->partitions.count; j++) {
             struct fetch_partition partition;
             fetch_partition_from(topic, &topic->partitions.items[j], &partition);
-            if (session != NULL && fetch_session_put(session, &partition) != 0) {
+            if (fetch_session_put(session, &partition) != 0) {
                 /* No room for a session of that size: the client does without. */
                 fetch_sessions_close(request->shard->sessions, &session);
                 work->session_id = 0;
+            } else {
+                fetch_resolve(work, session, fetch_session_get(session, &partition.key));
             }
-            fetch_add_item(work, &partition);
         }
+    }
+    for (int stage = 0; stage < FETCH_STAGES; stage++) {
+        fetch_add_asked(work, asked, (enum fetch_stage)stage);
     }
     return !request->arena.failed;
 }
@@ -722,7 +822,14 @@ static bool fetch_add_incremental(struct fetch_work *work, struct fetch_session 
     work->session_epoch = session->next_epoch;
     LIST_FOR_EACH(node, &session->partitions)
     {
-        fetch_add_item(work, CONTAINER_OF(node, struct fetch_partition, node));
+        fetch_resolve(work, session, CONTAINER_OF(node, struct fetch_partition, node));
+    }
+    for (int stage = 0; stage < FETCH_STAGES; stage++) {
+        LIST_FOR_EACH(node, &session->partitions)
+        {
+            fetch_add_item(work, CONTAINER_OF(node, struct fetch_partition, node),
+                           (enum fetch_stage)stage);
+        }
     }
     if (session->count == 0) {
         fetch_sessions_close(request->shard->sessions, &session);
@@ -744,7 +851,8 @@ void api_fetch(struct broker_request *request)
     work->max_bytes = asked->max_bytes > 0 ? (size_t)asked->max_bytes : 0;
     size_t ceiling = (size_t)config_int(broker_config(request), "fetch.max.bytes");
     work->max_bytes = work->max_bytes < ceiling ? work->max_bytes : ceiling;
-    work->min_bytes = asked->min_bytes;
+    work->min_bytes = asked->min_bytes < (int64_t)work->max_bytes ? asked->min_bytes
+                                                                  : (int64_t)work->max_bytes;
     list_init(&work->woken_node);
     fetch_response_default(&work->response);
     struct fetch_session *session;

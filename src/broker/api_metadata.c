@@ -145,6 +145,7 @@ static void add_asked_topic(struct metadata_work *work, const struct config *con
         struct metadata_response_metadata_response_topic *unknown = add_topic(
             work, (struct string_view){NULL, 0}, KAFKA_UNKNOWN_TOPIC_ID);
         unknown->topic_id = asked->topic_id;
+        unknown->topic_authorized_operations = OPERATIONS_NOT_ASKED;
         return;
     }
     const struct image_topic *topic = image_topic_by_name(work->view.image, asked->name);

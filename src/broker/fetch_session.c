@@ -1,5 +1,7 @@
 #include "broker/fetch_session.h"
 
+#include <string.h>
+
 #include "base/assert.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -55,7 +57,8 @@ int fetch_sessions_create(struct budget *slots, struct budget *budget, uint64_t 
 /* With its share of the map. */
 static size_t fetch_partition_bytes(const struct fetch_partition *partition)
 {
-    return sizeof *partition + partition->key.name.size + 4 * sizeof(void *);
+    size_t resolved = partition->resolved != NULL ? strlen(partition->resolved) + 1 : 0;
+    return sizeof *partition + partition->key.name.size + resolved + 4 * sizeof(void *);
 }
 
 static void fetch_partition_free(struct fetch_session *session, struct fetch_partition *partition)
@@ -63,6 +66,7 @@ static void fetch_partition_free(struct fetch_session *session, struct fetch_par
     budget_give(session->budget, fetch_partition_bytes(partition));
     list_remove(&partition->node);
     mem_free(partition->topic);
+    mem_free(partition->resolved);
     mem_free(partition);
 }
 
@@ -233,6 +237,7 @@ int fetch_session_put(struct fetch_session *session, const struct fetch_partitio
     *added = *partition;
     list_init(&added->node);
     added->topic = NULL;
+    added->resolved = NULL;
     if (partition->key.name.data != NULL) {
         added->topic = mem_strndup(partition->key.name.data, partition->key.name.size);
         added->key.name.data = added->topic;
@@ -245,6 +250,18 @@ int fetch_session_put(struct fetch_session *session, const struct fetch_partitio
     list_push_back(&session->partitions, &added->node);
     session->count++;
     return 0;
+}
+
+void fetch_session_resolve(struct fetch_session *session, struct fetch_partition *partition,
+                           struct string_view name)
+{
+    if (partition->resolved != NULL || !budget_take(session->budget, name.size + 1)) {
+        return;
+    }
+    partition->resolved = mem_strndup(name.data, name.size);
+    if (partition->resolved == NULL) {
+        budget_give(session->budget, name.size + 1);
+    }
 }
 
 static void fetch_session_forget(struct fetch_session *session, const struct fetch_key *key)

@@ -29,6 +29,7 @@ struct fetch_partition {
     struct list node; /* in the session's order */
     struct fetch_key key;
     char *topic; /* behind key.name, in a session */
+    char *resolved; /* the name that the topic of that id had when it was there; in a session */
     int32_t current_leader_epoch;
     int64_t fetch_offset;
     int32_t last_fetched_epoch;
@@ -73,6 +74,9 @@ void fetch_sessions_close(struct fetch_sessions *sessions, struct fetch_session 
 struct fetch_session *fetch_sessions_find(struct fetch_sessions *sessions, int32_t id);
 /* Adds or replaces; ERR_NOMEM. */
 int fetch_session_put(struct fetch_session *session, const struct fetch_partition *partition);
+/* Remembers what the topic of a partition is called. Without room for it, it does not. */
+void fetch_session_resolve(struct fetch_session *session, struct fetch_partition *partition,
+                           struct string_view name);
 struct fetch_partition *fetch_session_get(struct fetch_session *session,
                                           const struct fetch_key *key);
 /* Fills a partition from a request. */

@@ -127,6 +127,7 @@ int log_read(struct log *log, int64_t start_offset, int64_t bound, size_t max_by
         if (first_size > (int64_t)max_bytes) {
             /* A cut first batch is of no use to anybody. */
             size = whole_first_batch ? first_size : 0;
+            result->cut = !whole_first_batch && max_bytes > 0;
         } else {
             size = (int64_t)max_bytes;
         }
@@ -314,13 +315,15 @@ int log_offset_of_max_timestamp(struct log *log, struct log_offset *found)
             best_offset = max_offset;
         }
     }
-    if (best == NULL) {
-        return 0;
+    if (best == NULL) { /* no record has a time: the first one is as good as any */
+        best = log->segments[0];
+        best_offset = best->base_offset;
     }
     int64_t offset;
-    int hit = segment_find_timestamp_in(best, best_offset, best_ms, &offset);
+    int32_t leader_epoch; /* the batch's own: it may lie below the start of the log */
+    int hit = segment_find_timestamp_in(best, best_offset, best_ms, &offset, &leader_epoch);
     if (hit == 1) {
-        *found = (struct log_offset){offset, best_ms, log_epoch_of_offset(log, offset)};
+        *found = (struct log_offset){offset, best_ms, leader_epoch};
     }
     return hit < 0 ? hit : 0;
 }

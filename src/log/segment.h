@@ -182,7 +182,7 @@ int segment_find_time(struct segment *segment, int64_t timestamp_ms, int64_t sta
                       int64_t *offset, int64_t *found_ms);
 /* Offset of the first record with exactly that timestamp in the batch that ends at batch_offset. */
 int segment_find_timestamp_in(struct segment *segment, int64_t batch_offset, int64_t timestamp_ms,
-                              int64_t *offset);
+                              int64_t *offset, int32_t *leader_epoch);
 /* Reads size bytes at position of the record file, all or ERR_CORRUPT. */
 int segment_read(struct segment *segment, void *data, size_t size, int64_t position);
 

@@ -398,12 +398,13 @@ int segment_find_time(struct segment *segment, int64_t timestamp_ms, int64_t sta
 }
 
 int segment_find_timestamp_in(struct segment *segment, int64_t batch_offset, int64_t timestamp_ms,
-                              int64_t *offset)
+                              int64_t *offset, int32_t *leader_epoch)
 {
     struct batch batch;
     int64_t position;
     int64_t found_ms;
     int found = segment_find(segment, batch_offset, &batch, &position);
+    *leader_epoch = found == 1 ? batch.partition_leader_epoch : -1;
     return found == 1 ? segment_search_batch(segment, &batch, position, timestamp_ms, 0, offset,
                                              &found_ms)
                       : found;
