@@ -6,7 +6,10 @@ are masked. A case counts once for each version. What differs and is meant to is
 reason, in docs/compatibility.md; a line there that no case needs any more is a failure too.
 
     tests/conformance/differential.py [API]...      only some APIs
+    tests/conformance/differential.py --seeds 1-500    only the random sequences of these seeds, and those that were
+                                                       found so (differential/sequences.py)
 """
+import argparse
 import importlib
 import pathlib
 import re
@@ -18,6 +21,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE / "differential"), str(HERE), str(HERE.parent / "integration")]
 import harness  # noqa: E402
 import codec  # noqa: E402
+import sequences  # noqa: E402
 import sides  # noqa: E402
 
 FAMILIES = ("topics", "data", "settings", "cluster", "groups", "races", "consumers",
@@ -109,8 +113,20 @@ def run(apis, families, theirs, ours, listed, words):
     return counts, found
 
 
+def arguments():
+    """(APIs, seeds or None)"""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("apis", nargs="*")
+    parser.add_argument("--seeds", metavar="A-B")
+    given = parser.parse_args()
+    if given.seeds is None:
+        return given.apis, None
+    first, last = given.seeds.split("-")
+    return given.apis, range(int(first), int(last) + 1)
+
+
 def main():
-    words = sys.argv[1:]
+    words, seeds = arguments()
     try:
         apis = codec.Apis(harness.peer("java") / "lib")
         brokers = []
@@ -128,9 +144,11 @@ def main():
     theirs, ours = (sides.Side(apis, broker) for broker in brokers)
     controllers = [sides.Side(apis, broker, broker.controller_port) for broker in brokers]
     try:
-        counts, found = run(apis, FAMILIES, theirs, ours, listed, words)
+        counts, found = ({}, {}) if seeds is not None else run(apis, FAMILIES, theirs, ours, listed, words)
+        if not words:
+            failed |= sequences.run((theirs, ours), seeds, listed)
         for families, pair, where in ((CONTROLLER_FAMILIES, controllers, "of a controller"),
-                                      (LAST_FAMILIES, (theirs, ours), "of a failed directory")):
+                                      (LAST_FAMILIES, (theirs, ours), "of a failed directory"))[:2 if seeds is None else 0]:
             for kind, more in zip((counts, found), run(apis, families, *pair, listed, words)):
                 kind.update({f"{api} {where}": value for api, value in more.items()})
         for api, count in counts.items():
@@ -140,7 +158,7 @@ def main():
                   + (f", {len(lines)} differences" if lines else ""), flush=True)
             for line in lines if words else lines[:SHOWN_DIFFERENCES]:
                 print(f"     {line[:600]}")
-        for line in listed.unused(counts):
+        for line in [] if seeds is not None else listed.unused(counts):
             failed = True
             print(f"FAIL compatibility: {line} is listed, but no case differs so")
         if not failed:

@@ -1,0 +1,115 @@
+"""Sequences that differed once: what the random ones found, cut down. Steps as in sequences.py."""
+from data import EARLIEST, LATEST, MAX_TIMESTAMP
+
+LIMIT = 1 << 20
+
+
+def create(*names, partitions=3):
+    return "one", "CreateTopics", 7, {"timeoutMs": 30000, "topics": [
+        {"name": f"~{name}", "numPartitions": partitions, "replicationFactor": 1, "assignments": [], "configs": []}
+        for name in names]}, None
+
+
+def delete(*names):
+    return "one", "DeleteTopics", 5, {"timeoutMs": 30000, "topicNames": [f"~{name}" for name in names]}, None
+
+
+def batch(**more):
+    return {"$records": {"values": [[None, "v"]], **more}}
+
+
+def of(who, epoch="", sequence=0, transactional=True, **more):
+    return batch(producer=f"$pid:{who}", epoch=f"$epoch:{who}{epoch}", sequence=sequence, transactional=transactional,
+                 **more)
+
+
+def like(label):
+    return {"$records": {"like": label}}
+
+
+def produce(version, topics, transactional_id=None, acks=-1):
+    """topics: {name: {partition: records}}"""
+    return "two", "Produce", version, {"transactionalId": transactional_id, "acks": acks, "timeoutMs": 10000, "topicData": [
+        {"name": f"~{name}", "topicId": f"$id:{name}", "partitionData": [
+            {"index": index, "records": records} for index, records in parts.items()]}
+        for name, parts in topics.items()]}, None
+
+
+def fetch(version, topics, connection="one", keep=None, **more):
+    """topics: {name: {partition: offset or (offset, more)}}"""
+    asked = []
+    for name, parts in topics.items():
+        told = {index: part if isinstance(part, tuple) else (part, {}) for index, part in parts.items()}
+        asked.append({"topic": f"~{name}", "topicId": f"$id:{name}", "partitions": [
+            {"partition": index, "fetchOffset": offset, "partitionMaxBytes": LIMIT, **inner}
+            for index, (offset, inner) in told.items()]})
+    return connection, "Fetch", version, {"maxWaitMs": 0, "minBytes": 0, "maxBytes": LIMIT, "isolationLevel": 1,
+                                          "topics": asked, **more}, keep
+
+
+def offsets(name, partition, timestamp, version=8):
+    return "one", "ListOffsets", version, {"replicaId": -1, "topics": [{"name": f"~{name}", "partitions": [
+        {"partitionIndex": partition, "timestamp": timestamp}]}], "timeoutMs": 10000}, None
+
+
+def delete_records(name, partition, offset):
+    return "one", "DeleteRecords", 2, {"timeoutMs": 10000, "topics": [{"name": f"~{name}", "partitions": [
+        {"partitionIndex": partition, "offset": offset}]}]}, None
+
+
+def init(who, version=4, **more):
+    return "one", "InitProducerId", version, {"transactionalId": f"~{who}", "transactionTimeoutMs": 60000, **more}, who
+
+
+SESSION = {"sessionId": "$session:s", "sessionEpoch": "$turn:s"}
+CASES = {
+    "a fetch session of nothing": (
+        fetch(14, {}, keep="s", sessionId=0, sessionEpoch=0), fetch(14, {}, keep="s", **SESSION)),
+    "no list of aborted transactions with an error": (
+        create("t0"), fetch(8, {"t0": {0: 7, 9: 0}}), fetch(17, {"t0": {0: 7, 9: 0}, "t1": {0: 0}})),
+    "no list of aborted transactions with a batch that does not fit": (
+        create("t0"), produce(9, {"t0": {0: batch(), 1: batch()}}),
+        fetch(18, {"t0": {0: 0, 1: (0, {"partitionMaxBytes": 1})}}),
+        fetch(18, {"t0": {0: 0, 1: (0, {"partitionMaxBytes": 0})}})),
+    "two producers, of partitions that there are not": (
+        create("t1"), produce(7, {"t0": {0: of("x0")}, "t1": {7: of("x0", "+1"), 0: of("x0", "+2")}}, "~x0")),
+    "two producers, one packed in a way that the version has not": (
+        create("t0"), produce(6, {"t0": {0: of("x0", codec=4), 1: of("x0", "+1")}}, "~x0")),
+    "acks that there are not, of a transaction": (
+        create("t0"), produce(7, {"t0": {0: of("x0")}}, "~x0", acks=2)),
+    "acks that there are not, and a codec that the version has not": (
+        create("t0"), produce(4, {"t0": {0: batch(codec=3), 1: like("zstd that is none")}}, acks=2)),
+    "a batch that cannot be one fails the others": (
+        create("t0"), produce(8, {"t0": {0: like("negative length"), 2: of("x0")}}, "~x0"),
+        produce(9, {"t0": {0: of("x0"), 2: like("negative length")}}, "~x0"),
+        produce(3, {"t0": {0: batch(), 1: like("magic 3")}, "t1": {0: batch()}}),
+        produce(6, {"t0": {0: batch(), 1: like("unknown codec")}, "t1": {0: batch()}})),
+    "what there is not comes last": (
+        create("t0"), fetch(9, {"t2": {2: 0}, "t0": {1: 1, 77: 0}}), fetch(17, {"t0": {0: 2, 3: 0}, "t2": {2: 0}})),
+    "a session knows how its topic was called": (
+        create("t0"), fetch(18, {"t0": {1: 1, 77: 0}}, keep="s", sessionId=0, sessionEpoch=0), delete("t0"),
+        fetch(17, {}, keep="s", **SESSION), create("t0"), fetch(17, {}, keep="s", **SESSION)),
+    "the largest time below the start of the log": (
+        create("t0"), produce(12, {"t0": {0: batch()}}), delete_records("t0", 0, -1), offsets("t0", 0, MAX_TIMESTAMP)),
+    "the largest time of records without any": (
+        create("t0"), produce(8, {"t0": {2: like("no timestamp")}}), offsets("t0", 2, MAX_TIMESTAMP),
+        offsets("t0", 2, EARLIEST), offsets("t0", 1, MAX_TIMESTAMP)),
+    "operations of an unknown topic id": (
+        ("one", "Metadata", 12, {"topics": [{"name": None, "topicId": "$id:t0"}],
+                                 "includeTopicAuthorizedOperations": True}, None),),
+    "a wait for no bytes": (
+        create("t0"), fetch(8, {"t0": {0: 0}}, "wait", maxWaitMs=60000, minBytes=1, maxBytes=0)),
+    "a wait with what there is not": (
+        create("t0"), fetch(8, {"t0": {0: 0, 9: 0}}, "wait", maxWaitMs=60000, minBytes=1),
+        produce(9, {"t0": {0: batch()}}), fetch(8, {"t0": {9: 0}}, "wait", maxWaitMs=60000, minBytes=1)),
+    "a wait counts no more than what a partition gives": (
+        create("t0"), fetch(11, {"t0": {0: 0, 1: (0, {"partitionMaxBytes": 1})}}, "wait", maxWaitMs=60000, minBytes=100),
+        produce(9, {"t0": {1: batch()}}), produce(9, {"t0": {1: batch()}}), produce(9, {"t0": {0: batch()}}),
+        produce(9, {"t0": {0: batch()}}), fetch(11, {"t0": {0: 0, 1: (0, {"partitionMaxBytes": 1})}}, "wait",
+                                               maxWaitMs=60000, minBytes=1 << 10)),
+    "a wait counts what is stable": (
+        create("t0"), init("x0"), init("x1"),
+        fetch(11, {"t0": {0: 0}}, "wait", maxWaitMs=60000, minBytes=500),
+        produce(12, {"t0": {0: of("x0")}}, "~x0"), produce(9, {"t0": {0: batch()}}),
+        *(produce(9, {"t0": {0: batch()}}) for _ in range(5)), init("x0"), offsets("t0", 0, LATEST)),
+}
