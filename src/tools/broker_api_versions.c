@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "protocol/api.h"
 #include "tools/common.h"
 #include "tools/tools.h"
 
@@ -14,6 +15,13 @@ static const struct args_option versions_options[] = {
     {"version", 0, ARGS_FLAG, NULL, "Display Kafka version."},
     {NULL, 0, ARGS_FLAG, NULL, NULL},
 };
+
+/* Why there is no version that both speak. */
+static const char *versions_unusable(const struct bnb_api_versions *api)
+{
+    const struct api_row *ours = api_find(api->key);
+    return ours != NULL && api->min > ours->max_version ? "node too new" : "node too old";
+}
 
 static void versions_print_api(const struct bnb_api_versions *api, bool last)
 {
@@ -30,7 +38,7 @@ static void versions_print_api(const struct bnb_api_versions *api, bool last)
     if (api->name != NULL && api->usable >= 0) {
         printf(" [usable: %d]", api->usable);
     } else if (api->name != NULL) {
-        printf(" [unusable: node too old]");
+        printf(" [unusable: %s]", versions_unusable(api));
     }
     printf("%s\n", last ? "" : ",");
 }
