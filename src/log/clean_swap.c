@@ -193,6 +193,23 @@ static struct segment *swap_adopt(struct log *log, const struct segment *output,
     return fresh;
 }
 
+/* Nothing is given up for a copy that somebody has removed or cut. */
+static int swap_check(const struct log_clean *clean)
+{
+    char path[LOG_PATH_BYTES];
+    struct io_file file;
+    int error = log_place_path(&clean->place, clean->output->base_offset, ".log.swap", path);
+    if (error == 0) {
+        error = io_file_open(clean->place.fs, path, IO_OPEN_READ, &file);
+    }
+    if (error != 0) {
+        return error == ERR_NOT_FOUND ? ERR_AGAIN : error;
+    }
+    int64_t size = io_file_size(&file);
+    io_file_close(&file);
+    return size < 0 ? (int)size : size == clean->output->size_bytes ? 0 : ERR_AGAIN;
+}
+
 static int swap_rename(struct log *log, struct log_clean *clean, size_t from, size_t count)
 {
     int error = 0;
@@ -218,6 +235,10 @@ static int swap_replace(struct log *log, struct log_clean *clean)
         ASSERT(log->segments[from + i]->base_offset == source->base_offset);
         ASSERT(log->segments[from + i]->size_bytes == source->size_bytes);
     }
+    int error = swap_check(clean);
+    if (error != 0) {
+        return error;
+    }
     struct segment *fresh = swap_adopt(log, clean->output, log->segments[from + count - 1]);
     if (fresh == NULL) {
         return ERR_NOMEM;
@@ -226,7 +247,7 @@ static int swap_replace(struct log *log, struct log_clean *clean)
     clean->output = fresh; /* for its base offset, and to be released after a failure */
     /* From here on the new files are all there is: a failure leaves them to the next start. */
     clean->named = false;
-    int error = swap_rename(log, clean, from, count);
+    error = swap_rename(log, clean, from, count);
     if (error != 0) {
         return error == ERR_RANGE || error == ERR_NOMEM ? ERR_IO : error;
     }

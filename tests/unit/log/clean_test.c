@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "log/clean_internal.h"
 #include "log/log_internal.h"
 
 static void check(struct store *store)
@@ -322,6 +323,50 @@ static void clean__ends_when_the_log_is_truncated(void **state)
     }
 }
 
+/* Goal: no segment is given up for a copy that is not there. Method: the copy, under the name that
+ * it has at each step, is removed or cut by somebody else; the log has everything all the same, now
+ * and after a start. */
+static void clean__a_copy_that_is_gone_replaces_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store *store = &fixture->store;
+    static const char *const names[] = {".log.cleaned", ".log.swap"};
+    for (int round = 0; round < 4; round++) {
+        struct log_clean *clean;
+        struct reader_state before;
+        struct reader_state after;
+        char path[256];
+        int removed = 0;
+        int more = 1;
+        store_init(store, &fixture->fs, 7);
+        snprintf(store->directory, sizeof store->directory, "%s/topic-%d", fixture->root, round);
+        assert_int_equal(store_open(store, START_CLEAN, 0), 0);
+        assert_int_equal(store_fill(store, 100), 0);
+        store_read(store, 0, &before);
+        assert_int_equal(store_clean_begin(store, (struct clean_how){0}, &clean), 0);
+        snprintf(path, sizeof path, "%s/%020d%s", store->directory, 0, names[round % 2]);
+        while (more == 1) {
+            log_clean_work(clean);
+            if (removed == 0 && access(path, F_OK) == 0 &&
+                (round % 2 == 1 || clean->stage == CLEAN_NAME)) {
+                removed = round < 2 ? remove(path) == 0 : truncate(path, 0) == 0;
+            }
+            more = log_clean_advance(store->log, clean);
+        }
+        assert_int_equal(removed, 1);
+        assert_int_equal(more, ERR_AGAIN);
+        log_clean_end(store->log, &clean);
+        store_read(store, 0, &after);
+        assert_int_equal(after.seen, before.seen);
+        log_abandon(&store->log);
+        assert_int_equal(store_open(store, START_KILLED, 0), 0);
+        store_read(store, 0, &after);
+        assert_int_equal(after.seen, before.seen);
+        store_check_values(store, &after, store->model_end);
+        log_abandon(&store->log);
+    }
+}
+
 /* Neither retention nor another round touch the segments that are being cleaned. */
 static void clean__makes_retention_wait(void **state)
 {
@@ -452,6 +497,7 @@ int main(void)
         TEST(clean__leaves_ranges_of_readers_alone),
         TEST(clean__refuses_a_damaged_log),
         TEST(clean__ends_when_the_log_is_truncated),
+        TEST(clean__a_copy_that_is_gone_replaces_nothing),
         TEST(clean__makes_retention_wait),
         TEST(clean__survey_stops_where_it_must),
         TEST(clean__gaps_are_no_damage_after_a_change_of_policy),
