@@ -258,10 +258,17 @@ static void slot_begin(struct loop_mail *mail)
     slot_go_on(&slot->timer);
 }
 
-void cleaner_leave(struct partition *partition)
+void cleaner_stop(struct partition *partition)
 {
     if (partition->cleaning != NULL) {
         log_clean_stop(partition->cleaning->clean);
+    }
+}
+
+void cleaner_leave(struct partition *partition)
+{
+    if (partition->cleaning != NULL) {
+        log_clean_leave(partition->cleaning->clean);
     }
 }
 

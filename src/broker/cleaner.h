@@ -16,8 +16,9 @@ struct partition;
 int cleaner_create(struct broker *broker);
 /* No loop running any more: ends what is under way. */
 void cleaner_destroy(struct broker *broker);
-/* The partition is deleted or closed: its cleaning, if there is one, ends soon. Thread: the
- * partition's. */
+/* The partition is moved: its cleaning, if there is one, ends soon. Thread: the partition's. */
+void cleaner_stop(struct partition *partition);
+/* The same of one that is deleted: its directory is about to be another topic's. */
 void cleaner_leave(struct partition *partition);
 
 #endif

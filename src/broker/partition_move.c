@@ -337,7 +337,7 @@ static void move_step(struct partition_move *move)
     bool is_near = missing <= MOVE_REST_BYTES && next + MOVE_REST_OFFSETS >= log_end_offset(log);
     if (is_near && move->synced) {
         if (partition->flush_running || partition->cleaning != NULL) {
-            cleaner_leave(partition);
+            cleaner_stop(partition);
             loop_timer_arm(move->shard->loop, &move->timer, MOVE_RETRY_MS);
             return;
         }

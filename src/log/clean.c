@@ -463,8 +463,10 @@ static void clean_tidy(struct log_clean *clean)
 {
     reader_close(&clean->reader);
     if (clean->output != NULL) {
-        (void)segment_remove_files(&clean->place, clean->output->base_offset,
-                                   SEGMENT_FILES_CLEANED);
+        if (!atomic_load(&clean->left)) {
+            (void)segment_remove_files(&clean->place, clean->output->base_offset,
+                                       SEGMENT_FILES_CLEANED);
+        }
         segment_destroy(&clean->output);
     }
     clean_move(clean, CLEAN_FAILED);

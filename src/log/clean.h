@@ -58,6 +58,9 @@ void log_clean_work(struct log_clean *clean);
 int log_clean_advance(struct log *log, struct log_clean *clean);
 /* Ends it at the next advance. */
 void log_clean_stop(struct log_clean *clean);
+/* The same of a log whose directory is about to get another name, and its name another directory:
+ * from here on nothing is tidied up by name. */
+void log_clean_leave(struct log_clean *clean);
 void log_clean_end(struct log *log, struct log_clean **clean);
 bool log_is_cleaning(const struct log *log);
 

@@ -53,6 +53,7 @@ struct log_clean {
     int64_t cleaned_below; /* of the log when it began */
 
     atomic_bool stopped;
+    atomic_bool left; /* the directory has another name by now */
     enum clean_stage stage;
     int error;
     struct clean_map map;

@@ -148,6 +148,7 @@ int log_clean_begin(struct log *log, const struct log_clean_options *options,
     clean->options = *options;
     clean->cleaned_below = log->cleaned_below;
     atomic_init(&clean->stopped, false);
+    atomic_init(&clean->left, false);
     writer_init(&clean->plain, SCRATCH_BYTES_MAX);
     writer_init(&clean->out, INT32_MAX);
     int error = clean->place.directory == NULL ? ERR_NOMEM : clean_take_sources(log, clean);
@@ -286,7 +287,7 @@ int clean_yield(struct log *log)
 static void clean_fail(struct log *log, struct log_clean *clean, int error)
 {
     clean->error = error;
-    if (clean->named) {
+    if (clean->named && !atomic_load(&clean->left)) {
         (void)segment_remove_files(&log->place, clean->output->base_offset, SEGMENT_FILES_SWAP);
     }
     clean_move(clean, CLEAN_TIDY);
@@ -315,6 +316,12 @@ int log_clean_advance(struct log *log, struct log_clean *clean)
 }
 
 void log_clean_stop(struct log_clean *clean) { atomic_store(&clean->stopped, true); }
+
+void log_clean_leave(struct log_clean *clean)
+{
+    atomic_store(&clean->left, true);
+    log_clean_stop(clean);
+}
 
 bool log_is_cleaning(const struct log *log) { return log->clean != NULL; }
 

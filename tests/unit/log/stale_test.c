@@ -345,6 +345,45 @@ static void stale__no_mark_of_a_compaction_is_left_for_the_next_topic_of_that_na
     log_abandon(&store->log);
 }
 
+/* Goal: nor are the copies that the next topic's own compaction is making taken away when the old
+ * one tidies up, whichever step that was at. Method: the same, with such files in its place. */
+static void stale__a_compaction_of_a_deleted_topic_leaves_that_of_the_next_alone(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store *store = &fixture->store;
+    bool done = false;
+    for (int steps = 0; !done; steps++) {
+        struct log_clean *clean;
+        char paths[2][256];
+        int more = 1;
+        store_init(store, &fixture->fs, 1);
+        snprintf(store->directory, sizeof store->directory, "%s/topic-%d", fixture->root, steps);
+        assert_int_equal(store_open(store, START_CLEAN, 0), 0);
+        assert_int_equal(store_fill(store, 60), 0);
+        assert_int_equal(store_clean_begin(store, (struct clean_how){0}, &clean), 0);
+        for (int i = 0; i < steps && more == 1; i++) {
+            log_clean_work(clean);
+            more = log_clean_advance(store->log, clean);
+        }
+        done = more != 1;
+        log_clean_leave(clean);
+        give_name_to_another(store);
+        for (int i = 0; i < 2; i++) {
+            snprintf(paths[i], sizeof paths[i], "%s/%020d.log.%s", store->directory, 0,
+                     i == 0 ? "cleaned" : "swap");
+            assert_int_equal(io_write_unsynced(store->fs, paths[i], "copy", 4), 0);
+        }
+        while (more == 1) {
+            log_clean_work(clean);
+            more = log_clean_advance(store->log, clean);
+        }
+        assert_int_equal(access(paths[0], F_OK), 0);
+        assert_int_equal(access(paths[1], F_OK), 0);
+        log_clean_end(store->log, &clean);
+        log_abandon(&store->log);
+    }
+}
+
 /* Goal: two processes never both have a directory. Method: one has opened .lock just before its
  * owner closes the directory in order, and then locks what it has opened. */
 static void stale__the_lock_of_who_came_before_the_end_counts(void **state)
@@ -401,6 +440,9 @@ int main(void)
         TEST(stale__the_sync_of_a_deleted_topic_leaves_that_of_the_next_alone),
         TEST(stale__a_sync_knows_nothing_of_what_a_truncation_let_be_written),
         TEST(stale__a_start_removes_what_was_being_written_aside),
+        cmocka_unit_test_setup_teardown(
+            stale__a_compaction_of_a_deleted_topic_leaves_that_of_the_next_alone,
+            fixture_compacted, fixture_end),
         TEST(stale__the_lock_of_who_came_before_the_end_counts),
         cmocka_unit_test_setup_teardown(
             stale__no_mark_of_a_compaction_is_left_for_the_next_topic_of_that_name,
