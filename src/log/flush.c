@@ -282,6 +282,9 @@ int log_end_write(struct log *log)
         if (error == 0) {
             error = segment_make_indexes(segment);
         }
+        if (error == 0) {
+            error = segment_return_room(segment);
+        }
     }
     if (error == 0 && leader_epochs_due(&log->epochs, log->log_end_offset)) {
         error = end_epochs(log, false);

@@ -394,7 +394,7 @@ void segment_forget_room(struct segment *segment)
     segment->preallocated = false;
 }
 
-static int segment_return_room(struct segment *segment)
+int segment_return_room(struct segment *segment)
 {
     if (!segment_has_room(segment)) {
         return 0;

@@ -128,6 +128,7 @@ int segment_complete(struct segment *segment);
 int segment_seal(struct segment *segment);
 /* Whether it has room to give back, maybe of a process that died before it did. */
 bool segment_has_room(const struct segment *segment);
+int segment_return_room(struct segment *segment);
 /* Somebody has cut its file. */
 void segment_forget_room(struct segment *segment);
 /* When something was appended last. */
