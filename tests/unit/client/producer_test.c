@@ -466,7 +466,8 @@ static void consumer__reads_what_it_has_before_it_resets(void **state)
         assert_true(count > 0);
         assert_int_equal(records[0].offset, until);
         until += (int64_t)count;
-        assert_int_equal(bnb_consumer_position(consumer, "t", 0), until);
+        int64_t position = bnb_consumer_position(consumer, "t", 0);
+        assert_true(position == until || (until == 5 && position == 10)); /* reset already */
     }
     while (bnb_consumer_position(consumer, "t", 0) != 10) { /* auto.offset.reset is latest */
         usleep(1000);
