@@ -692,7 +692,8 @@ static int16_t fetch_absent_error(const struct fetch_work *work,
                : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
 }
 
-/* The order of an answer: what is read, then unknown topic ids, then what else there is not. */
+/* The order of an answer: what is read, which as a rule is all; then unknown topic ids, then what
+ * else there is not. */
 enum fetch_stage {
     FETCH_STAGE_READ,
     FETCH_STAGE_UNKNOWN_ID,
@@ -804,7 +805,7 @@ static bool fetch_add_full(struct fetch_work *work, const struct fetch_request *
             }
         }
     }
-    for (int stage = 0; stage < FETCH_STAGES; stage++) {
+    for (int stage = 0; stage < FETCH_STAGES && work->item_count < count; stage++) {
         fetch_add_asked(work, asked, (enum fetch_stage)stage);
     }
     return !request->arena.failed;
@@ -824,7 +825,8 @@ static bool fetch_add_incremental(struct fetch_work *work, struct fetch_session 
     {
         fetch_resolve(work, session, CONTAINER_OF(node, struct fetch_partition, node));
     }
-    for (int stage = 0; stage < FETCH_STAGES; stage++) {
+    size_t count = (size_t)session->count;
+    for (int stage = 0; stage < FETCH_STAGES && work->item_count < count; stage++) {
         LIST_FOR_EACH(node, &session->partitions)
         {
             fetch_add_item(work, CONTAINER_OF(node, struct fetch_partition, node),
