@@ -113,9 +113,9 @@ static void list_done(struct group_work *work)
                        !work->failed && i < work->count;
          i++) {
         const struct list_groups_response *part = work->asks[i].call.response;
-        memcpy(&response.groups.items[response.groups.count], part->groups.items,
-               (size_t)part->groups.count * sizeof *part->groups.items);
-        response.groups.count += part->groups.count;
+        for (int32_t j = 0; j < part->groups.count; j++) {
+            response.groups.items[response.groups.count++] = part->groups.items[j];
+        }
     }
     group_work_respond(work, work->failed ? NULL : &response);
 }
