@@ -91,29 +91,62 @@ static int run_node(const struct config *config, bool with_hints)
     return error == 0 ? 0 : 1;
 }
 
+/* What lies in a directory but what is no data: that of the file system, and what storage_format
+ * has written, which may have been killed before it came to meta.properties. */
+struct own_entries {
+    struct io_fs *fs;
+    const char *directory;
+    size_t count;
+};
+
+static bool is_one_of(const char *name, const char *const *names)
+{
+    while (*names != NULL && strcmp(*names, name) != 0) {
+        names++;
+    }
+    return *names != NULL;
+}
+
+static int count_metadata(void *context, const char *name, bool is_directory)
+{
+    static const char *const first[] = {
+        "00000000000000000000-0000000000.checkpoint",
+        "00000000000000000000-0000000000.checkpoint" IO_TEMPORARY_SUFFIX, NULL};
+    struct own_entries *entries = context;
+    entries->count += is_directory || !is_one_of(name, first);
+    return 0;
+}
+
 static int count_entry(void *context, const char *name, bool is_directory)
 {
-    (void)is_directory;
-    size_t *count = context;
-    *count += strcmp(name, "lost+found") != 0 && strcmp(name, LOG_DIR_LOCK_FILE) != 0;
+    static const char *const others[] = {
+        "lost+found", LOG_DIR_LOCK_FILE, "bootstrap.checkpoint",
+        "bootstrap.checkpoint" IO_TEMPORARY_SUFFIX, "meta.properties" IO_TEMPORARY_SUFFIX, NULL};
+    struct own_entries *entries = context;
+    char path[PATH_BYTES];
+    if (is_directory && strcmp(name, "__cluster_metadata-0") == 0 &&
+        snprintf(path, sizeof path, "%s/%s", entries->directory, name) < (int)sizeof path) {
+        return io_list(entries->fs, path, count_metadata, entries);
+    }
+    entries->count += !is_one_of(name, others);
     return 0;
 }
 
 /* Makes the directory of `start`; what lies in it must not be somebody else's. */
 static int make_own_directory(struct io_fs *fs, const char *directory, struct err_message *message)
 {
-    size_t count = 0;
+    struct own_entries entries = {fs, directory, 0};
     int error = io_make_directory(fs, directory);
     if (error != 0 && error != ERR_EXISTS) {
         return err_set(message, error, "cannot make the directory %s: %s", directory,
                        err_text(error));
     }
-    error = io_list(fs, directory, count_entry, &count);
+    error = io_list(fs, directory, count_entry, &entries);
     if (error != 0) {
         return err_set(message, error, "cannot list %s: is it a directory, and ours to read?",
                        directory);
     }
-    if (count > 0) {
+    if (entries.count > 0) {
         return err_set(message, ERR_INVALID,
                        "%s is not empty and has no meta.properties: it is not a data directory; "
                        "choose another one",

@@ -241,6 +241,27 @@ def names_a_foreign_directory(root):
     assert os.listdir(root / "letters") == ["dear"]
 
 
+def finishes_what_a_first_start_that_was_killed_has_begun(root):
+    """What it writes before meta.properties is no data; a metadata log, or anything else, is somebody's."""
+    first = "00000000000000000000-0000000000.checkpoint"
+    left = ["bootstrap.checkpoint", "bootstrap.checkpoint.tmp", "meta.properties.tmp", f"__cluster_metadata-0/{first}",
+            f"__cluster_metadata-0/{first}.tmp"]
+    for count in range(len(left) + 1):
+        directory = root / f"begun{count}"
+        (directory / "__cluster_metadata-0").mkdir(parents=True)
+        for name in left[:count]:
+            (directory / name).write_bytes(b"half")
+        with Started(directory) as node:
+            assert "ready on" in node.line, node.line
+    for name in ("__cluster_metadata-0/00000000000000000000.log", "__cluster_metadata-0/quorum-state",
+                 "__cluster_metadata-0/00000000000000000009-0000000001.checkpoint", "t-0/00000000000000000000.log"):
+        directory = root / name.replace("/", "-")
+        (directory / name).parent.mkdir(parents=True)
+        (directory / name).write_bytes(b"data")
+        assert "not a data directory" in refused(directory)
+        assert (directory / name).read_bytes() == b"data"
+
+
 def names_a_file_in_the_place_of_a_directory(root):
     (root / "file").write_text("")
     assert "directory" in refused(root / "file")
@@ -388,7 +409,7 @@ CASES = (keeps_its_metadata_apart, writes_down_its_own_controller_listener, a_st
          begins_and_finds_its_data_again, formats_every_log_directory, many_partitions_are_synced_at_the_end,
          a_reader_that_has_seen_enough_ends_the_consumer_in_order, names_a_used_port, names_a_directory_in_use,
          formats_nothing_that_another_start_has_locked, one_of_several_first_starts_has_the_directory,
-         names_a_foreign_directory, names_a_file_in_the_place_of_a_directory,
+         names_a_foreign_directory, finishes_what_a_first_start_that_was_killed_has_begun, names_a_file_in_the_place_of_a_directory,
          names_an_unwritable_directory, names_the_directory_of_another_node,
          refuses_an_unformatted_directory, names_a_bad_setting, names_a_copy_of_a_log_directory,
          stops_in_order_on_every_signal_of_apache_kafka, ends_when_it_may_not_register)
