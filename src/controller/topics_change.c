@@ -165,7 +165,7 @@ static bool growth_check(struct growth *growth)
         result->error_code = KAFKA_POLICY_VIOLATION;
         return false;
     }
-    if (growth->asked->assignments.count > 0 &&
+    if (growth->asked->assignments.count >= 0 && /* null: the controller places them */
         growth->asked->assignments.count != growth->asked->count - have) {
         result->error_code = KAFKA_INVALID_REPLICA_ASSIGNMENT;
         result->error_message = arena_format(

@@ -67,6 +67,10 @@ GROWTHS = {
     "too many assigned": [{"name": "wide", "count": 4, "assignments": [{"brokerIds": [1]},
                                                                       {"brokerIds": [1]}]}],
     "assigned to a stranger": [{"name": "wide", "count": 4, "assignments": [{"brokerIds": [9]}]}],
+    "none assigned": [{"name": "wide", "count": 4, "assignments": []}],
+    "none assigned, and fewer": [{"name": "wide", "count": 2, "assignments": []}],
+    "assigned to nobody": [{"name": "wide", "count": 4, "assignments": [{"brokerIds": []}]}],
+    "assigned twice": [{"name": "wide", "count": 4, "assignments": [{"brokerIds": [1, 1]}]}],
 }
 
 

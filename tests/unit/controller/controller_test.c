@@ -168,6 +168,10 @@ static void create_partitions__only_grows_a_topic_named_once(void **state)
     response = ask(&bench, API_CREATE_PARTITIONS, 3, &request);
     assert_int_equal(response->results.items[0].error_code, KAFKA_INVALID_PARTITIONS);
     request.topics.items = &topics[1];
+    topics[1].assignments.count = 0; /* an empty list is one, and names too few */
+    response = ask(&bench, API_CREATE_PARTITIONS, 3, &request);
+    assert_int_equal(response->results.items[0].error_code, KAFKA_INVALID_REPLICA_ASSIGNMENT);
+    topics[1].assignments.count = -1;
     response = ask(&bench, API_CREATE_PARTITIONS, 3, &request);
     assert_int_equal(response->results.items[0].error_code, 0);
     assert_int_equal(image_topic_by_name(bench.image, string_view_of("a"))->partition_count, 5);
