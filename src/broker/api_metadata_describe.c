@@ -212,6 +212,31 @@ static void describe_asked(struct describe_work *work,
     }
 }
 
+/* A cursor must be one that an answer to these topics could have given. */
+static bool cursor_holds(const struct describe_topic_partitions_request *asked)
+{
+    bool named = asked->topics.count <= 0;
+    for (int32_t i = 0; !named && i < asked->topics.count; i++) {
+        named = string_view_equal(asked->topics.items[i].name, asked->cursor->topic_name);
+    }
+    return named && asked->cursor->partition_index >= 0;
+}
+
+/* The response has no error of its own: every topic gets it. */
+static void describe_refused(struct describe_work *work,
+                             const struct describe_topic_partitions_request *asked)
+{
+    size_t count = asked->topics.count > 0 ? (size_t)asked->topics.count : 0;
+    work->response.topics.items =
+        arena_array(work->view.arena, count, sizeof(*work->response.topics.items));
+    for (size_t i = 0; work->response.topics.items != NULL && i < count; i++) {
+        work->response.topics.items[i].name = asked->topics.items[i].name;
+        work->response.topics.items[i].error_code = KAFKA_INVALID_REQUEST;
+        work->response.topics.items[i].topic_authorized_operations = OPERATIONS_NOT_ASKED;
+        work->response.topics.count = (int32_t)i + 1;
+    }
+}
+
 void api_describe_topic_partitions(struct broker_request *request)
 {
     const struct describe_topic_partitions_request *asked = request->message;
@@ -221,15 +246,12 @@ void api_describe_topic_partitions(struct broker_request *request)
         work.cursor_topic = asked->cursor->topic_name;
         work.cursor_partition = asked->cursor->partition_index;
     }
-    if (work.cursor_partition < 0) {
-        /* The response has no error of its own to say that the cursor is wrong. */
-        broker_respond(request, &work.response);
-        return;
-    }
     int32_t limit = config_int(broker_config(request), "max.request.partition.size.limit");
     work.left = asked->response_partition_limit < limit ? asked->response_partition_limit : limit;
     work.left = work.left < 1 ? 1 : work.left;
-    if (asked->topics.count > 0) {
+    if (asked->cursor != NULL && !cursor_holds(asked)) {
+        describe_refused(&work, asked);
+    } else if (asked->topics.count > 0) {
         describe_asked(&work, asked);
     } else {
         describe_all(&work);

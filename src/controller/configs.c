@@ -54,22 +54,32 @@ static bool alteration_check_broker(struct alteration *alteration)
     return true;
 }
 
+/* That there is such a topic is asked last, when its settings have been found good. */
+static bool alteration_check_exists(struct alteration *alteration)
+{
+    ASSERT(alteration->error == 0);
+    if (alteration->type != TOPIC_RESOURCE ||
+        image_topic_by_name(alteration->controller->image, alteration->resource) != NULL) {
+        return true;
+    }
+    alteration->error = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    alteration->error_message =
+        arena_format(alteration->call->arena, "The topic '%.*s' does not exist.",
+                     (int)alteration->resource.size, alteration->resource.data);
+    return false;
+}
+
 static bool alteration_check_resource(struct alteration *alteration)
 {
     struct err_message message = {{0}};
     switch (alteration->type) {
     case TOPIC_RESOURCE:
-        if (topic_name_check(alteration->resource, &message) != 0) {
-            return alteration_fail(alteration, KAFKA_INVALID_TOPIC_EXCEPTION, message.text);
+        if (alteration->resource.size == 0) {
+            return alteration_fail(alteration, KAFKA_INVALID_REQUEST,
+                                   "Default topic resources are not allowed.");
         }
-        if (image_topic_by_name(alteration->controller->image, alteration->resource) == NULL) {
-            alteration->error = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-            alteration->error_message =
-                arena_format(alteration->call->arena, "The topic '%.*s' does not exist.",
-                             (int)alteration->resource.size, alteration->resource.data);
-            return false;
-        }
-        return true;
+        return topic_name_check(alteration->resource, &message) == 0 ||
+               alteration_fail(alteration, KAFKA_INVALID_TOPIC_EXCEPTION, message.text);
     case BROKER_RESOURCE:
         return alteration_check_broker(alteration);
     case CLIENT_METRICS_RESOURCE:
@@ -281,6 +291,22 @@ static bool alter_keys_differ(
     return true;
 }
 
+/* What is added to or taken from must be lists. */
+static bool alter_lists(
+    struct alteration *alteration,
+    const struct incremental_alter_configs_request_alter_configs_resource *resource)
+{
+    bool fine = true;
+    for (int32_t i = 0; fine && i < resource->configs.count; i++) {
+        struct string_view current = {NULL, 0};
+        int8_t operation = resource->configs.items[i].config_operation;
+        fine = (operation != ALTER_APPEND && operation != ALTER_SUBTRACT) ||
+               alteration_list(alteration, &resource->configs.items[i], &current);
+    }
+    ASSERT(fine || alteration->error != 0);
+    return fine;
+}
+
 void controller_incremental_alter_configs(struct controller *controller,
                                           struct controller_call *call)
 {
@@ -303,11 +329,13 @@ void controller_incremental_alter_configs(struct controller *controller,
         const struct incremental_alter_configs_request_alter_configs_resource *resource =
             &asked->resources.items[i];
         struct records_mark mark = controller_records_mark(call->records);
-        bool fine = alteration_is_single(all, count, i) && alteration_check_resource(&all[i]) &&
-                    alter_keys_differ(&all[i], resource);
+        bool fine = alteration_is_single(all, count, i) &&
+                    alter_keys_differ(&all[i], resource) && alter_lists(&all[i], resource) &&
+                    alteration_check_resource(&all[i]);
         for (int32_t j = 0; fine && j < resource->configs.count; j++) {
             fine = alter_one(&all[i], &resource->configs.items[j]);
         }
+        fine = fine && alteration_check_exists(&all[i]);
         if (!fine || asked->validate_only) {
             controller_records_return(call->records, mark);
         }
@@ -379,7 +407,7 @@ void controller_alter_configs(struct controller *controller, struct controller_c
             &asked->resources.items[i];
         struct records_mark mark = controller_records_mark(call->records);
         bool fine = alteration_is_single(all, count, i) && alteration_check_resource(&all[i]) &&
-                    alter_all(&all[i], resource);
+                    alter_all(&all[i], resource) && alteration_check_exists(&all[i]);
         if (!fine || asked->validate_only) {
             controller_records_return(call->records, mark);
         }
