@@ -23,6 +23,8 @@ struct markers_work {
     struct write_txn_markers_response response;
     struct markers_item *items;
     size_t left;
+    size_t fatal; /* the first marker that no batch can carry: those before it are written, and the
+                   * whole request fails; SIZE_MAX: there is none */
 };
 
 static void markers_part(struct markers_work *work)
@@ -36,7 +38,8 @@ static void markers_part(struct markers_work *work)
 static void item_done(struct marker_item *base)
 {
     struct markers_item *item = CONTAINER_OF(base, struct markers_item, item);
-    item->told->error_code = base->error;
+    item->told->error_code = item->work->fatal != SIZE_MAX ? KAFKA_UNKNOWN_SERVER_ERROR
+                                                           : base->error;
     markers_part(item->work);
 }
 
@@ -113,9 +116,43 @@ static bool markers_place(struct markers_work *work, size_t room)
     return true;
 }
 
-static void markers_send(struct markers_work *work, const asked_marker *from, told_topic *to,
-                         int32_t index)
+static bool partition_is_known(const struct image_topic *topic, int32_t index)
 {
+    return topic != NULL && index >= 0 && index < topic->partition_count;
+}
+
+/* Whether there is a partition that a marker would be written to. */
+static bool marker_has_partition(const struct broker_request *request, const asked_marker *from)
+{
+    for (int32_t i = 0; i < from->topics.count; i++) {
+        const struct image_topic *topic =
+            image_topic_by_name(broker_image(request), from->topics.items[i].name);
+        for (int32_t j = 0; j < from->topics.items[i].partition_indexes.count; j++) {
+            if (partition_is_known(topic, from->topics.items[i].partition_indexes.items[j])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static size_t markers_fatal(const struct broker_request *request)
+{
+    const struct write_txn_markers_request *asked = request->message;
+    for (int32_t i = 0; i < asked->markers.count; i++) {
+        const asked_marker *from = &asked->markers.items[i];
+        if ((from->producer_id < 0 || from->producer_epoch < 0) &&
+            marker_has_partition(request, from)) {
+            return (size_t)i;
+        }
+    }
+    return SIZE_MAX;
+}
+
+static void markers_send(struct markers_work *work, size_t number, told_topic *to, int32_t index)
+{
+    const struct write_txn_markers_request *asked = work->request->message;
+    const asked_marker *from = &asked->markers.items[number];
     struct broker_request *request = work->request;
     const struct image_topic *topic = image_topic_by_name(broker_image(request), to->name);
     told_partition *told = NULL;
@@ -128,12 +165,9 @@ static void markers_send(struct markers_work *work, const asked_marker *from, to
         told = &to->partitions.items[to->partitions.count++];
     }
     *told = (told_partition){index, 0};
-    if (topic == NULL || index < 0 || index >= topic->partition_count) {
-        told->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-        return;
-    }
-    if (from->producer_id < 0 || from->producer_epoch < 0) {
-        told->error_code = KAFKA_UNKNOWN_SERVER_ERROR; /* no batch can carry these */
+    if (!partition_is_known(topic, index) || number >= work->fatal) {
+        told->error_code = work->fatal != SIZE_MAX ? KAFKA_UNKNOWN_SERVER_ERROR
+                                                   : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
         return;
     }
     struct markers_item *item = work->items++;
@@ -159,6 +193,7 @@ void api_write_txn_markers(struct broker_request *request)
     size_t count = asked->markers.count > 0 ? (size_t)asked->markers.count : 0;
     if (work != NULL) {
         work->request = request;
+        work->fatal = markers_fatal(request);
         write_txn_markers_response_default(&work->response);
         work->response.markers.items =
             arena_array(&request->arena, count, sizeof *work->response.markers.items);
@@ -178,7 +213,7 @@ void api_write_txn_markers(struct broker_request *request)
                     : result_topic(work, result_of(work, from->producer_id),
                                    from->topics.items[j].name, room);
             for (int32_t k = 0; k < from->topics.items[j].partition_indexes.count; k++) {
-                markers_send(work, from, topic, from->topics.items[j].partition_indexes.items[k]);
+                markers_send(work, i, topic, from->topics.items[j].partition_indexes.items[k]);
             }
         }
     }

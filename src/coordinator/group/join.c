@@ -356,7 +356,8 @@ static void join_known(struct group *group, struct runtime_call *call)
     }
     if (classic_pending_find(group, asked->member_id) != NULL) {
         if (asked->group_instance_id.data != NULL) {
-            classic_join_refuse(group->owner, call, KAFKA_UNKNOWN_SERVER_ERROR, asked->member_id);
+            classic_join_refuse(group->owner, call, KAFKA_UNKNOWN_SERVER_ERROR,
+                                string_view_of(""));
         } else {
             add_member(group, call, asked->member_id);
         }
