@@ -123,13 +123,15 @@ static int fetch_read_log(struct fetch_item *item, struct partition *partition)
                          limit < left ? limit : left, *taken == 0, &item->read);
     if (error == 0 && item->read.has_range) {
         *taken += item->read.range.size;
-        if (work->read_committed) {
-            arena_init(&item->arena, FETCH_ARENA_BYTES_MAX);
-            item->arena.budget = &partition->shard->broker->options.memory->work;
-            error = log_aborted_transactions(partition->log, item->asked.fetch_offset,
-                                             item->read.range.size, &item->arena, &item->aborted,
-                                             &item->aborted_count);
-        }
+    }
+    /* Also of a partition that there is no room for at all, as Apache Kafka has it. */
+    if (error == 0 && work->read_committed && !item->read.cut &&
+        item->asked.fetch_offset < item->bound) {
+        arena_init(&item->arena, FETCH_ARENA_BYTES_MAX);
+        item->arena.budget = &partition->shard->broker->options.memory->work;
+        error = log_aborted_transactions(partition->log, item->asked.fetch_offset,
+                                         item->read.has_range ? item->read.range.size : 0,
+                                         &item->arena, &item->aborted, &item->aborted_count);
     }
     log_read_end(partition->log);
     if (error != 0) {
@@ -452,13 +454,14 @@ static struct fetch_response_fetchable_topic_response *fetch_response_topic(
     return topic;
 }
 
-/* Remembers what the client is told now; a partition that gave records goes to the end. */
+/* Remembers what the client is told now; a partition that gave records goes to the end, though not
+ * with the first answer of the session. */
 static void fetch_remember(struct fetch_session *session, struct fetch_partition *told,
-                           const struct fetch_item *item)
+                           const struct fetch_item *item, bool incremental)
 {
     told->told_high_watermark = item->error == 0 ? item->high_watermark : -1;
     told->told_log_start_offset = item->log_start_offset;
-    if (item->read.has_range) {
+    if (incremental && item->read.has_range) {
         list_remove(&told->node);
         list_push_back(&session->partitions, &told->node);
     }
@@ -538,7 +541,7 @@ static void fetch_answer(struct fetch_work *work)
         fetch_fill_partition(request, work, item,
                              &topic->partitions.items[topic->partitions.count++]);
         if (item->told != NULL) {
-            fetch_remember(session, item->told, item);
+            fetch_remember(session, item->told, item, work->incremental);
         }
     }
     work->response.session_id = session != NULL ? session->id : 0;

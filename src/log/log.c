@@ -550,6 +550,10 @@ static int log_place_batches(struct log *log, const struct log_append_options *o
             batch_patch_base_offset(data + at, next_offset);
             batch_patch_leader_epoch(data + at, options->leader_epoch);
             batch_header_read(data + at, &batch);
+            if (options->origin == LOG_ORIGIN_COORDINATOR && log->config->log_append_time) {
+                batch_patch_timestamp(data + at, &batch, true, options->now_ms);
+                batch_header_read(data + at, &batch);
+            }
         } else if (batch.base_offset < next_offset) {
             return err_from_wire(KAFKA_OFFSET_OUT_OF_RANGE);
         }

@@ -165,7 +165,8 @@ int64_t log_available_bytes(struct log *log, int64_t start_offset, int64_t bound
     return end > position ? end - position : 0;
 }
 
-/* An upper bound of the offsets in the bytes that were read (storage format 15.2). */
+/* An upper bound of the offsets in the bytes that were read (storage format 15.2): the next batch
+ * that the index knows, else the end of the segment. Apache Kafka's is the same. */
 static int log_read_upper_bound(struct log *log, int64_t start_offset, size_t read_bytes,
                                 int64_t *upper)
 {
@@ -178,19 +179,10 @@ static int log_read_upper_bound(struct log *log, int64_t start_offset, size_t re
     if (found != 1) {
         return found;
     }
-    struct segment *segment = log->segments[index];
-    struct segment_scan scan;
-    struct batch batch;
-    int64_t end = position + (int64_t)read_bytes;
-    *upper = log_segment_end(log, index);
-    segment_scan_init(&scan, segment, position, segment->size_bytes);
-    while ((found = segment_scan_next(&scan, &batch, &position)) == 1) {
-        if (position >= end) {
-            *upper = batch.base_offset;
-            return 0;
-        }
-    }
-    return found;
+    int64_t end = log_segment_end(log, index);
+    found = segment_indexed_from(log->segments[index], position + (int64_t)read_bytes, upper);
+    *upper = found == 1 && *upper < end ? *upper : end;
+    return found < 0 ? found : 0;
 }
 
 /* What every entry of a transaction index fulfils; one that does not is damaged. */

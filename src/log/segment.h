@@ -177,6 +177,9 @@ int segment_scan_next(struct segment_scan *scan, struct batch *batch, int64_t *p
 
 /* The first batch whose last offset is at or above offset: 1, its header and position; 0: none. */
 int segment_find(struct segment *segment, int64_t offset, struct batch *batch, int64_t *position);
+/* The offset of the first index entry for a batch at or behind position: 1; 0: there is none that
+ * can be believed. */
+int segment_indexed_from(struct segment *segment, int64_t position, int64_t *offset);
 /* The first record at or after timestamp_ms, not below start_offset: 1 with its offset and
  * timestamp, 0: none. */
 int segment_find_time(struct segment *segment, int64_t timestamp_ms, int64_t start_offset,

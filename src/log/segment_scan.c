@@ -166,6 +166,41 @@ static int segment_entry_holds(struct segment *segment, const struct batch *batc
     return holds;
 }
 
+static int64_t position_key(const uint8_t *entry)
+{
+    struct reader reader;
+    reader_init(&reader, entry, OFFSET_ENTRY_BYTES);
+    (void)reader_i32(&reader);
+    return reader_i32(&reader);
+}
+
+int segment_indexed_from(struct segment *segment, int64_t position, int64_t *offset)
+{
+    uint8_t bytes[OFFSET_ENTRY_BYTES];
+    int64_t floor = index_file_floor(&segment->offsets, position - 1, position_key, bytes);
+    if (floor < -1) {
+        return (int)(floor + 1);
+    }
+    int64_t count = index_file_count(&segment->offsets);
+    if (count < 0 || floor + 1 >= count) {
+        return count < 0 ? (int)count : 0;
+    }
+    int error = index_file_read(&segment->offsets, (uint32_t)(floor + 1), bytes);
+    int64_t at = position_key(bytes);
+    if (error != 0 || at < position || at >= segment->size_bytes) {
+        return error;
+    }
+    *offset = segment->base_offset + offset_key(bytes);
+    struct segment_scan scan;
+    struct batch batch;
+    segment_scan_init(&scan, segment, at, segment->size_bytes);
+    int holds = segment_scan_next(&scan, &batch, &at);
+    if (holds == 1) {
+        holds = segment_entry_holds(segment, &batch, at, *offset, *offset);
+    }
+    return holds == ERR_CORRUPT ? 0 : holds;
+}
+
 /* Sets the scan to the newest index entry at or below offset, or to the start of the segment. The
  * index has no checksum, so it is believed only where it points at a batch that begins at or below
  * offset: all in front of that one lies below too, and nothing is passed over. */
