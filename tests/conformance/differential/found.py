@@ -61,6 +61,30 @@ def init(who, version=4, **more):
     return "one", "InitProducerId", version, {"transactionalId": f"~{who}", "transactionTimeoutMs": 60000, **more}, who
 
 
+def configure(name, key, value, operation=0):
+    return "one", "IncrementalAlterConfigs", 1, {"resources": [{
+        "resourceType": 2, "resourceName": f"~{name}" if name else "", "configs": [
+            {"name": key, "configOperation": operation, "value": value}]}]}, None
+
+
+def marker(who, name, partition, version=2, **more):
+    return "one", "WriteTxnMarkers", version, {"markers": [{
+        "producerId": f"$pid:{who}", "producerEpoch": f"$epoch:{who}", "transactionResult": False, "coordinatorEpoch": 0,
+        "topics": [{"name": f"~{name}", "partitionIndexes": [partition]}], **more}]}, None
+
+
+def described(name, partition, cursor):
+    return "one", "DescribeTopicPartitions", 0, {"topics": [{"name": f"~{name}"}], "responsePartitionLimit": 1, "cursor": {
+        "topicName": f"~{cursor}", "partitionIndex": partition}}, None
+
+
+def join(version, key, instance=None):
+    return key, "JoinGroup", version, {
+        "groupId": f"~{key.split('/')[0]}", "sessionTimeoutMs": 600000, "rebalanceTimeoutMs": 600000,
+        "memberId": f"$member:{key}", "groupInstanceId": instance, "protocolType": "consumer",
+        "protocols": [{"name": "range", "metadata": {"$subscription": ["~t0"]}}]}, key
+
+
 SESSION = {"sessionId": "$session:s", "sessionEpoch": "$turn:s"}
 CASES = {
     "a fetch session of nothing": (
@@ -112,4 +136,27 @@ CASES = {
         fetch(11, {"t0": {0: 0}}, "wait", maxWaitMs=60000, minBytes=500),
         produce(12, {"t0": {0: of("x0")}}, "~x0"), produce(9, {"t0": {0: batch()}}),
         *(produce(9, {"t0": {0: batch()}}) for _ in range(5)), init("x0"), offsets("t0", 0, LATEST)),
+    "the first answer of a session moves nothing to its end": (
+        create("t0"), produce(9, {"t0": {0: batch()}}),
+        fetch(9, {"t0": {0: 0, 1: 0}}, keep="s", sessionId=0, sessionEpoch=0), produce(9, {"t0": {1: batch()}}),
+        fetch(9, {}, keep="s", maxBytes=1, **SESSION), fetch(9, {}, keep="s", maxBytes=1, **SESSION)),
+    "aborted transactions of a partition that there is no room for": (
+        create("t0"), init("x0"), produce(12, {"t0": {0: of("x0"), 1: of("x0")}}, "~x0"), init("x0"),
+        fetch(5, {"t0": {0: 0, 1: 0}}, maxBytes=0), fetch(5, {"t0": {0: 0, 1: (0, {"partitionMaxBytes": 0})}})),
+    "aborted transactions behind what was read": (
+        create("t0"), init("x0"), produce(9, {"t0": {0: batch()}}), produce(12, {"t0": {0: of("x0")}}, "~x0"),
+        init("x0"), produce(9, {"t0": {0: batch()}}), fetch(17, {"t0": {0: (0, {"partitionMaxBytes": 1})}}, keep="s")),
+    "a marker of a topic that is stamped by the broker": (
+        create("t2"), configure("t2", "message.timestamp.type", "LogAppendTime"), init("x1"),
+        marker("x1", "t2", 1), fetch(7, {"t2": {1: 0}})),
+    "a marker that no batch can carry": (
+        create("t2"), marker("x2", "t2", 2, version=1, producerEpoch=-1), marker("x2", "t9", 2, producerEpoch=-1)),
+    "a setting that cannot be, of a topic that there is not": (
+        configure("t0", "message.timestamp.after.max.ms", "-1"), configure("t0", "max.message.bytes", "1", 3),
+        configure("t0", "max.message.bytes", "100"), configure("", "min.insync.replicas", "2")),
+    "a cursor of another topic": (
+        create("t0", "t1"), described("t1", 0, "t0"), described("t0", 0, "t0"), described("t1", 5, "t1"),
+        described("t0", 0, "t1")),
+    "a member without instance comes with one": (
+        join(4, "g0/a"), join(8, "g0/a", "instance")),
 }

@@ -14,6 +14,7 @@ so far. A sequence is the same for both brokers; what it says of ids, epochs and
 A dict with one key that begins with a dollar is made by the function of that name."""
 import re
 import select
+import struct
 import time
 
 import batches
@@ -110,7 +111,7 @@ class World(sides.Side):
         return ids[back - 1] if len(ids) > -back else UNKNOWN_ID[:-2] + f"{TOPICS.index(name) if name in TOPICS else 9:02}"
 
     def producer(self, who):
-        return self.known.get(("producer", who), (STRANGER, 0))
+        return self.known.get(("producer", who), (STRANGER + ord(who[-1]), 0))
 
     def refer_pid(self, who, more):
         return self.producer(who)[0] + more
@@ -148,6 +149,9 @@ class World(sides.Side):
     def refer_generation(self, key, more):
         return self.known.get(("joined", key), {"generationId": -1})["generationId"] + more
 
+    def refer_protocol(self, key, _):
+        return self.known.get(("joined", key), {"protocolName": "range"})["protocolName"]
+
     def refer_at(self, key, more):
         return self.known.get(("at", key), 0) + more
 
@@ -177,8 +181,23 @@ class World(sides.Side):
         return [{"memberId": member["memberId"], "assignment": assignment(f"{self.prefix}t0", i)}
                 for i, member in enumerate(sorted(joined["members"], key=lambda one: self.named("member", one["memberId"])))]
 
-    def make_owned(self, key):
-        return self.known.get(("owned", key), [])
+    def make_beat(self, told):
+        """A heartbeat of a member of the consumer protocol: what it knows, or something next to that."""
+        key, kind = told["key"], told["kind"]
+        epoch = 0 if kind == "join" else self.known.get(("at", key), 0)
+        asked = {"groupId": self.prefix + key.split("/")[0], "memberId": self.prefix + key, "memberEpoch": epoch,
+                 "instanceId": told["instance"]}
+        everything = {"rebalanceTimeoutMs": 60000, "serverAssignor": told["assignor"],
+                      "subscribedTopicNames": [self.prefix + name for name in told["names"]]}
+        if kind in ("leave", "away"):
+            return {**asked, "memberEpoch": -1 if kind == "leave" else -2}
+        if kind in ("ahead", "behind"):
+            asked["memberEpoch"] = epoch + 1 if kind == "ahead" else max(0, epoch - 1)
+        if asked["memberEpoch"] == 0:
+            return {**asked, **everything, "topicPartitions": []}
+        if kind == "silent":
+            return asked
+        return {**asked, **(everything if told["changes"] else {}), "topicPartitions": self.known.get(("owned", key), [])}
 
     # ---- what an answer tells ----
 
@@ -260,13 +279,6 @@ class World(sides.Side):
             return answer["transactionStates"][0]["transactionState"] not in PATIENT_STATES
         self.until(settled)
 
-    def settle_directories(self):
-        def settled():
-            answer = self.ask("DescribeLogDirs", 4, {"topics": None})
-            return not any(part["isFutureKey"] for found in answer["results"] for item in found["topics"]
-                           for part in item["partitions"] if item["name"].startswith(self.prefix))
-        self.until(settled)
-
     def until(self, condition):
         for _ in range(3000):
             if condition():
@@ -280,10 +292,17 @@ class World(sides.Side):
         if isinstance(answer, list) and (api, field) in EVERYTHING:
             answer = [item for item in answer if self.of_this_sequence(item[EVERYTHING[api, field]])]
         if isinstance(answer, list) and (api, field) == ("DescribeLogDirs", "results"):
-            topics = [topic for item in answer for topic in self.masked(api, item["topics"], "topics")]
-            return {"errors": sorted(item["errorCode"] for item in answer), "topics": sorted(topics, key=repr)}
+            found = [f"{topic['name']} {part}" for item in answer for topic in self.masked(api, item["topics"], "topics")
+                     for part in topic["partitions"]]
+            return {"errors": sorted(item["errorCode"] for item in answer), "partitions": sorted(found)}
         if field == "records" and isinstance(answer, bytes):
             return self.masked(api, batches.told(answer, lambda id_: self.named("producer", id_)))
+        if field in ("assignment", "memberAssignment") and isinstance(answer, bytes):
+            return super().masked(api, self.assigned(answer))
+        if isinstance(answer, list) and all(isinstance(item, int) for item in answer):
+            answer = sorted(answer)
+        if isinstance(answer, str) and field == "errorMessage":
+            answer = re.sub(r"member [\w-]{22}\b", "member UUID", answer)
         if field == "producerId":
             return self.named("producer", answer)
         if field == "topicId" and answer != ZERO_ID:
@@ -296,6 +315,20 @@ class World(sides.Side):
             return "TIME"
         found = super().masked(api, answer, field)
         return found.replace(self.prefix, "~") if isinstance(found, str) else found
+
+    def assigned(self, data):
+        """What a classic member may read: in which order the topics stand means nothing."""
+        found, at = [], 6
+        try:
+            for _ in range(struct.unpack(">i", data[2:6])[0]):
+                size, = struct.unpack(">h", data[at:at + 2])
+                name = data[at + 2:at + 2 + size].decode().replace(self.prefix, "~")
+                count, = struct.unpack(">i", data[at + 2 + size:at + 6 + size])
+                at += 6 + size + 4 * count
+                found.append(f"{name}: {sorted(struct.unpack(f'>{count}i', data[at - 4 * count:at]))}")
+        except struct.error:
+            return data
+        return [*sorted(found), data[at:]]
 
     def of_this_sequence(self, name):
         return not name or name.startswith(self.prefix) or " " in name
