@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Installs the pinned clients of other projects into a cache folder outside the tree.
 
-    install.py [java] [streams] [python] [go] [node] [librdkafka]      all of them when none is named
+    install.py [java] [streams] [python] [go] [node] [platformatic] [librdkafka]      all of them when none is named
 
 The cache is $BARNABAS_CACHE, ~/.cache/barnabas without it. Each client gets a folder whose name
 carries a hash of its pins, so that a changed pin installs anew; a folder appears only when it is
@@ -71,11 +71,15 @@ def _go(folder):
     _run(["go", "build", "-o", str(folder / "client"), "."], folder, GOFLAGS="-mod=mod")
 
 
-def _node(folder):
+def _node(folder, name="node"):
     """node_modules and our program."""
-    for path in _sources("node"):
+    for path in _sources(name):
         shutil.copy(path, folder)
     _run(["npm", "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"], folder)
+
+
+def _platformatic(folder):
+    _node(folder, "platformatic")
 
 
 def _librdkafka(folder):
@@ -96,12 +100,12 @@ def _librdkafka(folder):
 
 
 INSTALLERS = {"java": _java, "streams": _streams, "python": _python, "go": _go, "node": _node,
-              "librdkafka": _librdkafka}
+              "platformatic": _platformatic, "librdkafka": _librdkafka}
 
 
 # What a change of makes an install stale; the Python programs run from the tree.
 PINS = {"java": (".xml", ".java"), "streams": (".xml", ".java"), "python": (".txt",), "go": (".go", ".mod", ".sum"),
-        "node": (".js", ".json"), "librdkafka": (".json",)}
+        "node": (".js", ".json"), "platformatic": (".js", ".json"), "librdkafka": (".json",)}
 
 
 def _sources(name):
