@@ -836,10 +836,6 @@ static bool fetch_add_incremental(struct fetch_work *work, struct fetch_session 
                            (enum fetch_stage)stage);
         }
     }
-    if (session->count == 0) {
-        fetch_sessions_close(request->shard->sessions, &session);
-        work->session_id = 0;
-    }
     return !request->arena.failed;
 }
 
@@ -875,6 +871,10 @@ void api_fetch(struct broker_request *request)
         work->response.error_code = KAFKA_FETCH_SESSION_ID_NOT_FOUND;
         broker_respond(request, &work->response);
         return;
+    }
+    if (session != NULL && session->count == 0) {
+        /* It ends, and what the request names is fetched without it. */
+        fetch_sessions_close(request->shard->sessions, &session);
     }
     bool added = session != NULL ? fetch_add_incremental(work, session)
                                  : fetch_add_full(work, asked);
