@@ -159,4 +159,8 @@ CASES = {
         described("t0", 0, "t1")),
     "a member without instance comes with one": (
         join(4, "g0/a"), join(8, "g0/a", "instance")),
+    "a session that ends with what it is asked for": (
+        create("t1"), fetch(12, {}, keep="s", sessionId=0, sessionEpoch=0),
+        fetch(12, {"t1": {0: 0}}, keep="s", forgottenTopicsData=[{"topic": "~t1", "topicId": "$id:t1", "partitions": [0]}],
+              **SESSION), fetch(12, {}, keep="s", **SESSION)),
 }
