@@ -59,21 +59,6 @@ static void append_plain(struct log *log, int64_t producer_id, int32_t sequence)
     (void)sample_append(log, LOG_ORIGIN_CLIENT, &header, &record);
 }
 
-static void append_marker(struct log *log, int64_t producer_id)
-{
-    static const uint8_t key[] = {0, 0, 0, 0};
-    static const uint8_t value[] = {0, 0, 0, 0, 0, 1};
-    struct batch header = batch_header_empty(0);
-    struct record record = {.timestamp_ms = SAMPLE_NOW_MS,
-                            .key = {key, sizeof key},
-                            .value = {value, sizeof value}};
-    header.base_timestamp_ms = SAMPLE_NOW_MS;
-    header.producer_id = producer_id;
-    header.producer_epoch = 0;
-    header.attributes = BATCH_TRANSACTIONAL | BATCH_CONTROL;
-    (void)sample_append(log, LOG_ORIGIN_COORDINATOR, &header, &record);
-}
-
 static void read_at(struct log *log, int64_t offset)
 {
     struct log_read_result result;
@@ -108,7 +93,7 @@ static void ask_all(const struct sample *sample, struct log *log)
     append_plain(log, -1, 0);
     append_plain(log, 7, 8);
     append_plain(log, 8, 9);
-    append_marker(log, 7);
+    (void)sample_append_marker(log, 7, false);
     (void)log_assign_epoch(log, 6);
     append_plain(log, -1, 0);
     (void)log_flush(log);

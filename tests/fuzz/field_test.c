@@ -165,21 +165,6 @@ static void append_in_transaction(struct fixture *fixture, int64_t producer_id, 
     assert_int_equal(sample_append(fixture->log, LOG_ORIGIN_CLIENT, &header, &record), 0);
 }
 
-static void append_marker(struct fixture *fixture, int64_t producer_id, bool commit)
-{
-    const uint8_t key[] = {0, 0, 0, commit};
-    static const uint8_t value[] = {0, 0, 0, 0, 0, 1};
-    struct batch header = batch_header_empty(0);
-    struct record record = {.timestamp_ms = SAMPLE_NOW_MS,
-                            .key = {key, sizeof key},
-                            .value = {value, sizeof value}};
-    header.base_timestamp_ms = SAMPLE_NOW_MS;
-    header.producer_id = producer_id;
-    header.producer_epoch = 0;
-    header.attributes = BATCH_TRANSACTIONAL | BATCH_CONTROL;
-    assert_int_equal(sample_append(fixture->log, LOG_ORIGIN_COORDINATOR, &header, &record), 0);
-}
-
 /* Row 3: a list of aborted transactions that comes from several places (memory, the indexes of
  * several segments) has each once, in the order in which they ended, as Apache Kafka's. */
 static void field__aborted_transactions_are_listed_once_in_their_order(void **state)
@@ -191,7 +176,7 @@ static void field__aborted_transactions_are_listed_once_in_their_order(void **st
     }
     for (int i = 0; i < TRANSACTIONS; i++) {
         assert_int_equal(append(fixture, -1, -1), 0);
-        append_marker(fixture, ends[i], false);
+        assert_int_equal(sample_append_marker(fixture->log, ends[i], false), 0);
     }
     assert_int_equal(append(fixture, -1, -1), 0);
     for (int end = -1; end < ENDS; end++) {
@@ -232,7 +217,7 @@ static void field__the_last_stable_offset_is_reached_after_every_kind_of_stop(vo
         end_and_open(fixture, (enum sample_end)end);
         int64_t end_offset = log_end_offset(fixture->log);
         assert_int_equal(log_last_stable_offset(fixture->log, end_offset), open_at);
-        append_marker(fixture, 20, commit);
+        assert_int_equal(sample_append_marker(fixture->log, 20, commit), 0);
         end_and_open(fixture, (enum sample_end)end);
         end_offset = log_end_offset(fixture->log);
         assert_int_equal(log_last_stable_offset(fixture->log, end_offset), end_offset);

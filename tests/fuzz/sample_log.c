@@ -64,6 +64,21 @@ int sample_append(struct log *log, enum log_origin origin, const struct batch *h
     return error;
 }
 
+int sample_append_marker(struct log *log, int64_t producer_id, bool commit)
+{
+    const uint8_t key[] = {0, 0, 0, commit};
+    static const uint8_t value[] = {0, 0, 0, 0, 0, 1};
+    struct batch header = batch_header_empty(0);
+    struct record record = {.timestamp_ms = SAMPLE_NOW_MS,
+                            .key = {key, sizeof key},
+                            .value = {value, sizeof value}};
+    header.base_timestamp_ms = SAMPLE_NOW_MS;
+    header.producer_id = producer_id;
+    header.producer_epoch = 0;
+    header.attributes = BATCH_TRANSACTIONAL | BATCH_CONTROL;
+    return sample_append(log, LOG_ORIGIN_COORDINATOR, &header, &record);
+}
+
 static int sample_append_one(struct log *log, int i)
 {
     static const uint8_t abort_key[] = {0, 0, 0, 0};

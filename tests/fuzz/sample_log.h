@@ -33,5 +33,7 @@ int sample_open_with(struct memory_fs *memory, enum sample_end end,
 /* One batch of one record. */
 int sample_append(struct log *log, enum log_origin origin, const struct batch *header,
                   const struct record *record);
+/* The end of a transaction of that producer, in its epoch 0. */
+int sample_append_marker(struct log *log, int64_t producer_id, bool commit);
 
 #endif
