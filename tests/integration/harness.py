@@ -40,19 +40,27 @@ class Skip(Exception):
     """Ends a case without a verdict; its text is the reason."""
 
 
-given_ports = set()
+PORTS = range(15001, 32000, 2)
+PORTS_AT_ONCE = 20
+own_ports, ports_left = [], []  # sockets whose names keep other tests off; ports that are nobody else's
 
 
 def free_port():
-    """Below the ports that the kernel gives to clients, of which other tests have many. Each is given once. Odd:
-    who masks ports in what a program prints does not mean its bounds and times, as 16384 and 30000."""
+    """Below the ports that the kernel gives to clients, of which other tests have many. Each is given once, to one
+    of the tests that run at a time, for a broker that is started, or started again, later. Odd: who masks ports in
+    what a program prints does not mean its bounds and times, as 16384 and 30000."""
     while True:
-        port = random.randrange(15001, 32000, 2)
+        if not ports_left:
+            first = random.randrange(0, len(PORTS), PORTS_AT_ONCE)
+            own_ports.append(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+            with contextlib.suppress(OSError):
+                own_ports[-1].bind(f"\0barnabas-test-ports-{first}")
+                ports_left.extend(PORTS[first:first + PORTS_AT_ONCE])
+            continue
+        port = ports_left.pop()
         with contextlib.suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
-            if port not in given_ports:
-                given_ports.add(port)
-                return port
+            return port
 
 
 def wait_for(condition, seconds=15, what="a condition"):
