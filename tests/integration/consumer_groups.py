@@ -4,6 +4,7 @@ back and change their protocol, and the broker is killed in the midst of it. No 
 once, each has one once the group has settled, and every record is read."""
 import functools
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -13,9 +14,8 @@ import uuid
 import harness
 
 PARTITIONS = 6
-SETTLE_SECONDS = 60
 QUICK = ("group.consumer.min.heartbeat.interval.ms=100", "group.consumer.heartbeat.interval.ms=300",
-         "group.consumer.min.session.timeout.ms=1000", "group.consumer.session.timeout.ms=6000",
+         "group.consumer.min.session.timeout.ms=1000", "group.consumer.session.timeout.ms=45000",
          "group.min.session.timeout.ms=1000", "group.consumer.assignment.interval.ms=200")
 
 
@@ -24,16 +24,51 @@ def check(got, wanted, what):
         raise AssertionError(f"{what}: got {got!r}, expected {wanted!r}")
 
 
+class Voices:
+    """Lines of several processes in the order in which they were said, which is lost where each has its own pipe:
+    hear(name, line) is called with each."""
+
+    def __init__(self, hear):
+        self.hear, self.halves, self.names = hear, {}, {}
+        self.ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.ear.bind(self.new_name())
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def mouth(self, name):
+        """The standard output of a process of that name."""
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        made.bind(self.new_name())
+        made.connect(self.ear.getsockname())
+        self.names[made.getsockname()] = name
+        return made
+
+    @staticmethod
+    def new_name():
+        return f"\0barnabas-test-{uuid.uuid4().hex}"
+
+    def end(self):
+        self.ear.shutdown(socket.SHUT_RDWR)
+
+    def _listen(self):
+        while True:
+            text, source = self.ear.recvfrom(1 << 20)
+            if not text:
+                return
+            *lines, self.halves[source] = (self.halves.get(source, b"") + text).split(b"\n")
+            for line in lines:
+                self.hear(self.names[source], line.decode().strip())
+
+
 class Group:
     """Members of all clients, what they own now, and every value that was read."""
 
     def __init__(self, broker, group="g"):
         self.broker, self.group = broker, group
         self.owned, self.values, self.wrong = {}, set(), []
-        self.errors, self.gone, self.processes = [], set(), {}
+        self.errors, self.gone, self.dead, self.processes = [], set(), set(), {}
         self.lock = threading.Lock()
+        self.voices = Voices(self.hear_line)
         self.java = None
-        self.restarts = 0
 
     # ---- what members say ----
 
@@ -42,7 +77,7 @@ class Group:
             for other, theirs in self.owned.items():
                 if other != name and theirs & partitions:
                     self.wrong.append(f"{name} and {other} both own {sorted(theirs & partitions)}")
-            self.owned[name] = set(partitions)
+            self.owned[name] = set() if name in self.dead else set(partitions)
 
     def gives_up(self, name, partitions=None):
         with self.lock:
@@ -63,20 +98,16 @@ class Group:
         elif what == "error":
             self.errors.append(f"{name}: {rest}")
 
-    def _listen(self, process, name=None):
-        for line in process.stdout:
-            what, _, rest = line.strip().partition(" ")
-            if name is None:
-                who, _, rest = rest.partition(" ")
-                self.hear(who, what, rest)
-            else:
-                self.hear(name, what, rest)
+    def hear_line(self, name, line):
+        what, _, rest = line.partition(" ")
+        if name is None:
+            name, _, rest = rest.partition(" ")
+        self.hear(name, what, rest)
 
     def _start(self, command, name=None):
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                   stderr=subprocess.DEVNULL, text=True)
-        threading.Thread(target=self._listen, args=(process, name), daemon=True).start()
-        return process
+        """Without a name it has members of several."""
+        with self.voices.mouth(name) as said:
+            return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=subprocess.DEVNULL, text=True)
 
     # ---- members ----
 
@@ -95,7 +126,7 @@ class Group:
 
     def leave_java(self, name):
         self._say(f"leave {name}")
-        harness.wait_for(lambda: name in self.gone, 20, f"{name} to leave")
+        harness.wait_for(lambda: name in self.gone, what=f"{name} to leave")
         self.gone.discard(name)
 
     def join_librdkafka(self, name, topic, protocol="consumer", **settings):
@@ -105,7 +136,7 @@ class Group:
         words.update({key.replace("_", "."): value for key, value in settings.items()})
         self.processes[name] = self._start(
             [str(harness.peer("python") / "bin/python"),
-             str(harness.TESTS / "peers/python/group_member.py"), topic, "600",
+             str(harness.TESTS / "peers/python/group_member.py"), topic, "3600",
              *(f"{key}={value}" for key, value in words.items())], name)
 
     def join_franz_go(self, name, topic):
@@ -114,14 +145,17 @@ class Group:
 
     def leave_process(self, name):
         self.processes[name].terminate()
-        harness.wait_for(lambda: name in self.gone, 20, f"{name} to leave")
+        harness.wait_for(lambda: name in self.gone, what=f"{name} to leave")
         self.gone.discard(name)
-        self.processes.pop(name).wait(10)
+        self.processes.pop(name).wait(harness.PATIENCE_SECONDS)
 
     def die(self, name):
-        """Without a word."""
-        self.processes.pop(name).kill()
-        self.gives_up(name)
+        """Without a word; what it has said is heard."""
+        self.processes[name].kill()
+        self.processes.pop(name).wait()
+        with self.lock:
+            self.dead.add(name)
+            self.owned[name] = set()
 
     def end(self):
         for process in self.processes.values():
@@ -129,9 +163,10 @@ class Group:
         if self.java is not None:
             self.java.stdin.close()
             try:
-                self.java.wait(15)
+                self.java.wait(harness.PATIENCE_SECONDS)
             except subprocess.TimeoutExpired:
                 self.java.kill()
+        self.voices.end()
 
     # ---- what must come of it ----
 
@@ -145,14 +180,13 @@ class Group:
         try:
             harness.wait_for(lambda: self.settled(names, partitions) and
                              all(len(self.owned.get(name, ())) >= least for name in names),
-                             SETTLE_SECONDS, "the group to settle")
+                             what="the group to settle")
         except AssertionError as error:
             raise AssertionError(f"{error}: {self.owned}, errors {self.errors[-3:]}") from error
         check(self.wrong, [], "partitions with two owners")
 
-    def read(self, values, seconds=40):
-        harness.wait_for(lambda: values <= self.values, seconds,
-                         f"{len(values - self.values)} of {len(values)} values")
+    def read(self, values):
+        harness.wait_for(lambda: values <= self.values, what=f"{len(values)} values")
 
 
 def create(broker, topic, partitions=PARTITIONS):
@@ -203,7 +237,7 @@ class Case:
 # ---- cases ----
 
 def members_come_and_go(shards):
-    with Case(shards) as case:
+    with Case(shards, ["group.consumer.session.timeout.ms=12000"]) as case:  # of one that dies
         group, topic = case.group, case.topic
         values = write(case.broker, topic, 60, "first")
         group.join_java("one", f"names:{topic}")
@@ -283,7 +317,7 @@ def static_member_keeps_its_partitions(shards):
         # Whoever comes under an instance id that is in use is turned away.
         group.join_java("false", f"names:{topic}", instance="i2")
         harness.wait_for(lambda: any("UnreleasedInstanceId" in error for error in group.errors),
-                         20, "the second of an instance to be refused")
+                         what="the second of an instance to be refused")
         group.settle(["again", "two"], topic, least=3)
 
 
@@ -298,12 +332,12 @@ def expression_follows_the_topics(shards):
         values |= write(case.broker, f"{topic}new", 30, "new")
         wanted = ({f"{topic}-{i}" for i in range(PARTITIONS)} |
                   {f"{topic}new-{i}" for i in range(2)})
-        harness.wait_for(lambda: group.owned.get("one") == wanted, 40, "the new topic to come")
+        harness.wait_for(lambda: group.owned.get("one") == wanted, what="the new topic to come")
         group.read(values)
         # The expression of librdkafka, which has another mark for it.
         group.join_librdkafka("two", f"^{topic}.*")
         harness.wait_for(lambda: group.settled(["one", "two"], wanted) and group.owned.get("two"),
-                         60, "both to have some")
+                         what="both to have some")
         check(group.wrong, [], "partitions with two owners")
 
 
@@ -339,8 +373,8 @@ def group_changes_its_protocol(shards, client, kill):
         if kill:
             case.kill()
         group.settle(["old3"], topic)
-        harness.wait_for(lambda: group_type(case.broker, "g") == "classic", 20,
-                         "the group to be a classic one again")
+        harness.wait_for(lambda: group_type(case.broker, "g") == "classic",
+                         what="the group to be a classic one again")
         values |= write(case.broker, topic, 60, "again")
         group.read(values)
         check(group.errors, [], "errors of members")
@@ -352,8 +386,8 @@ def policy_forbids_it(shards):
         group.join_java("old", f"names:{topic}", protocol="classic")
         group.settle(["old"], topic)
         group.join_java("new", f"names:{topic}")
-        harness.wait_for(lambda: any(error.startswith("new") for error in group.errors), 30,
-                         "the member of the other protocol to be refused")
+        harness.wait_for(lambda: any(error.startswith("new") for error in group.errors),
+                         what="the member of the other protocol to be refused")
         group.settle(["old"], topic)
         check(group_type(case.broker, "g"), "classic", "type of the group")
 
@@ -371,7 +405,8 @@ def alter(connection, kind, name, setting, value):
 
 def settings_of_a_group_act(shards):
     import transactions  # requests of any API
-    with Case(shards) as case:
+    long_ms = "group.consumer.max.assignment.interval.ms=900000"
+    with Case(shards, [long_ms]) as case:
         connection = transactions.Wire(case.broker.port)
 
         def beat(member, epoch):
@@ -381,29 +416,31 @@ def settings_of_a_group_act(shards):
                 "groupId": "g", "memberId": member, "memberEpoch": epoch, **first})
 
         harness.wait_for(lambda: connection.ask("FindCoordinator", 4, {
-            "coordinatorKeys": ["g"]})["coordinators"][0]["errorCode"] == 0, 20, "the coordinator")
+            "coordinatorKeys": ["g"]})["coordinators"][0]["errorCode"] == 0, what="the coordinator")
         one = harness.wait_for(lambda: (lambda told: told if told["errorCode"] == 0 else None)(
-            beat("one", 0)), 20, "the first member")
+            beat("one", 0)), what="the first member")
         check(one["heartbeatIntervalMs"], 300, "the broker's interval")
         check(alter(connection, GROUP, "g", "consumer.heartbeat.interval.ms", "700"), 0, "alter")
-        harness.wait_for(lambda: beat("one", one["memberEpoch"])["heartbeatIntervalMs"] == 700, 10,
-                         "the group's interval")
+        harness.wait_for(lambda: beat("one", one["memberEpoch"])["heartbeatIntervalMs"] == 700,
+                         what="the group's interval")
         check(alter(connection, GROUP, "g", "consumer.session.timeout.ms", "500"), INVALID_CONFIG,
               "a session below the broker's bound")
-        check(alter(connection, BROKER, "", "group.consumer.assignment.interval.ms", "15000"), 0, "alter")
-        two = harness.wait_for(lambda: beat("two", 0), 10, "another")
+        check(alter(connection, BROKER, "", "group.consumer.assignment.interval.ms", "900000"), 0, "alter")
+        two = harness.wait_for(lambda: beat("two", 0), what="another")
         check((two["errorCode"], two["memberEpoch"]), (0, one["memberEpoch"]),
               "the epoch of a member that joins within the interval")
         check(alter(connection, GROUP, "g", "consumer.assignment.interval.ms", "0"), 0, "alter")
-        harness.wait_for(lambda: beat("two", two["memberEpoch"])["memberEpoch"] > one["memberEpoch"], 10,
-                         "the group's own interval")
+        harness.wait_for(lambda: beat("two", two["memberEpoch"])["memberEpoch"] > one["memberEpoch"],
+                         what="the group's own interval")
         told = connection.ask("DescribeConfigs", 4, {"resources": [{
             "resourceType": GROUP, "resourceName": "g", "configurationKeys": None}]})["results"][0]["configs"]
         check({item["name"]: item["value"] for item in told if item["configSource"] == 8},
               {"consumer.heartbeat.interval.ms": "700", "consumer.assignment.interval.ms": "0"}, "settings")
         check(alter(connection, GROUP, "g", "consumer.session.timeout.ms", "1500"), 0, "alter")
         beat("three", 0)  # its session is the new one
-        time.sleep(2)  # its own time is what is asked about
+        harness.wait_for(lambda: all(member["memberId"] != "three" for member in connection.ask(
+            "ConsumerGroupDescribe", 1, {"groupIds": ["g"]})["groups"][0]["members"]), 30,
+            "the end of a session, for less than the broker's")
         check(beat("three", 1)["errorCode"], UNKNOWN_MEMBER, "a member after the group's session")
         connection.close()
 
@@ -432,10 +469,13 @@ def rebalances_are_told(shards):
         group.settle(["one"], topic)
         group.join_java("two", f"names:{topic}")
         group.settle(["one", "two"], topic, least=3)
-        told = re.findall(r'^rebalance group="g" epoch=(\d+) trigger="a member joins: \S+" '
-                          r'took_ms=\d+ members=(\d+) partitions_moved=(\d+)$', case.broker.log(), re.M)
-        check(told[:1], [("2", "1", "6")], "the first rebalance")
-        check(told[-1][1:], ("2", "3"), "members and moves of the last one")
+
+        def told():
+            return re.findall(r'^rebalance group="g" epoch=(\d+) trigger="a member joins: \S+" '
+                              r'took_ms=\d+ members=(\d+) partitions_moved=(\d+)$', case.broker.log(), re.M)
+        harness.wait_for(lambda: told()[-1:] and told()[-1][1] == "2", what="the last rebalance to be told")
+        check(told()[0], ("2", "1", "6"), "the first rebalance")
+        check(told()[-1][1:], ("2", "3"), "members and moves of the last one")
 
 
 def cases():
