@@ -107,7 +107,7 @@ class Client:
             return (producer_id, epoch) if error == 0 else None
         if transactional_id is not None:
             self.ask(FIND_COORDINATOR, 2, wire.string(transactional_id) + b"\1")
-        return harness.wait_for(once, 30, "a producer id")
+        return harness.wait_for(once, what="a producer id")
 
     def transaction(self, transactional_id, producer, sequence, records, commit):
         name = wire.string(transactional_id) + struct.pack(">qh", *producer)
@@ -117,10 +117,10 @@ class Client:
                 [wire.string(TOPIC) + wire.array([struct.pack(">i", 0)])]))
             return reader.take("ii") == (0, 1) and reader.string() == TOPIC and \
                 reader.take("iih") == (1, 0, 0)
-        harness.wait_for(begun, 30, "the partition to be taken into the transaction")
+        harness.wait_for(begun, what="the partition to be taken into the transaction")
         self.produce(batch(records, producer, sequence, TRANSACTIONAL), transactional_id)
         harness.wait_for(lambda: self.ask(END_TXN, 2, name + struct.pack(">?", commit)).take("ih")
-                         == (0, 0), 30, "the end of the transaction")
+                         == (0, 0), what="the end of the transaction")
 
 
 def fill(port, filler):
@@ -262,14 +262,12 @@ class Side:
             broker.stop()
 
     def clean_beyond(self, offset):
-        """Until nothing is left to clean above offset: the checkpoint stays the same for a while."""
+        """Until nothing is left to clean, which is more than up to that offset: the checkpoint is at the last segment."""
         def settled():
             found = clean_offset(self.directory)
-            if found <= offset:
-                return None
-            time.sleep(0.6)
-            return found if clean_offset(self.directory) == found else None
-        return self.run(lambda broker: harness.wait_for(settled, 40, "the log to be clean"))
+            last = max(int(path.stem) for path in topic_of(self.directory).glob("*.log"))
+            return found if found == last > offset else None
+        return self.run(lambda broker: harness.wait_for(settled, what="the log to be clean"))
 
 
 class Course:
@@ -355,18 +353,20 @@ class Course:
 
     def each_opens_what_the_other_cleaned(self):
         for side, other in zip(self.sides, ("barnabas", "apache", "apache")):
-            lines = side.run(lambda broker: broker.tool(
+            side.run(lambda broker: harness.unhurried(lambda ms, broker=broker: self.consume(broker, ms), 4000, 40000),
+                     ["log.cleaner.enable=false"], name=other)
+
+    def consume(self, broker, timeout_ms):
+        """Until nothing has come for so long."""
+        values = {}
+        for line in broker.tool(
                 "console-consumer", "--bootstrap-server", broker.bootstrap, "--topic", TOPIC,
-                "--from-beginning", "--timeout-ms", "4000", "--isolation-level", "read_committed",
-                "--formatter-property", "print.key=true")[1].splitlines(),
-                ["log.cleaner.enable=false"], name=other)
-            values = {}
-            for line in lines:
-                key, _, value = line.partition("\t")
-                values[key] = value
-            found = {key for key, value in values.items() if value != "null"}
-            check("the keys that a consumer finds", found,
-                  {key.decode() for key in self.before})
+                "--from-beginning", "--timeout-ms", str(timeout_ms), "--isolation-level", "read_committed",
+                "--formatter-property", "print.key=true")[1].splitlines():
+            key, _, value = line.partition("\t")
+            values[key] = value
+        found = {key for key, value in values.items() if value != "null"}
+        check("the keys that a consumer finds", found, {key.decode() for key in self.before})
 
     def remove(self):
         shutil.rmtree(self.root, ignore_errors=True)

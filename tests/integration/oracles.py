@@ -5,10 +5,12 @@ last value of each key, what is acknowledged is read, and copies in transactions
     oracles.py [WORD]...     only the cases whose name contains one of the words
 """
 import collections
+import contextlib
 import functools
 import json
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,7 +23,7 @@ TOOLS = "org.apache.kafka.tools."
 SETTINGS = ["offsets.topic.num.partitions=3", "transaction.state.log.num.partitions=3",
             "transaction.abort.timed.out.transaction.cleanup.interval.ms=1000", "log.segment.bytes=1048576",
             "log.cleaner.backoff.ms=200", "log.cleaner.min.cleanable.ratio=0.01"]
-SECONDS = 200
+SECONDS = 400
 # Whoever comes after a copier that was killed asks for its offsets first, and gives up after 60 s: by then the
 # transaction they are part of must have ended.
 TRANSACTION_MS = 20000
@@ -64,6 +66,14 @@ class Tool:
         self.process.kill()
         self.process.wait()
 
+    @contextlib.contextmanager
+    def standing_still(self):
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
 
 class Stage:
     """A broker, the programs beside it, and their end."""
@@ -102,13 +112,29 @@ class Stage:
         return connection
 
 
+def await_clean(broker):
+    """Until all compacted partitions but the last segments of them are."""
+    def clean():
+        data = pathlib.Path(broker.directory, "data")
+        path = data / "cleaner-offset-checkpoint"
+        lines = path.read_text().splitlines()[2:] if path.exists() else []
+        found = {f"{topic}-{partition}": int(offset) for topic, partition, offset in map(str.split, lines)}
+        folders = list(data.glob("log-cleaner-test-*"))
+        return folders and all(found.get(folder.name, 0) == max(int(log.stem) for log in folder.glob("*.log"))
+                               for folder in folders)
+    harness.wait_for(clean, what="compaction")
+
+
 def compaction(codec):
-    """Each key's last value survives, and deleted keys are gone, though the broker dies at the end of the writes."""
+    """Each key's last value survives, and deleted keys are gone, though the broker dies at the end of the writes. The
+    tester goes on eight seconds after that, or when all is compacted."""
     with Stage() as stage:
         tester = stage.run(TOOLS + "LogCompactionTester", "--bootstrap-server", stage.broker.bootstrap, "--messages", COMPACTED,
                            "--duplicates", 20, "--percent-deletes", 10, "--sleep", 8, "--compression-type", codec)
-        harness.wait_for(lambda: "Sleeping for" in tester.text(), 60, "all to be written")
-        stage.bounce()
+        harness.wait_for(lambda: "Sleeping for" in tester.text(), SECONDS, "all to be written")
+        with tester.standing_still():
+            stage.bounce()
+            await_clean(stage.broker)
         text = tester.succeeds()
         check("Data verification is completed" in text, True, f"its verdict ({text[-500:]})")
         reduction = re.search(r"\(([0-9.-]+)% reduction\)", text)
@@ -139,8 +165,8 @@ def verified():
                              "--max-messages", VERIFIED, "--throughput", VERIFIED_A_SECOND)
 
         def await_acknowledged(share):
-            harness.wait_for(lambda: producer.text().count("producer_send_success") > VERIFIED * share, 60,
-                             "acknowledgements")
+            harness.wait_for(lambda: producer.text().count("producer_send_success") > VERIFIED * share,
+                             what="acknowledgements")
 
         await_acknowledged(0.2)
         stage.bounce()
@@ -152,7 +178,7 @@ def verified():
         producer.succeeds()
         acknowledged = {int(event["value"]) for event in producer.events("producer_send_success")}
         check(len(acknowledged) > VERIFIED * 0.8, True, "most are acknowledged")
-        harness.wait_for(lambda: acknowledged <= set(consumed(consumers)), 40, "all that is acknowledged to be read")
+        harness.wait_for(lambda: acknowledged <= set(consumed(consumers)), what="all that is acknowledged to be read")
         connection = transactions.reconnect(stage.broker)
         written = collections.Counter(int(value) for partition in range(transactions.PARTITIONS)
                                       for value in transactions.read_committed(connection, "verified", partition))
