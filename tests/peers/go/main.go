@@ -16,6 +16,7 @@ const (
 	partitions = 3
 	records    = 20
 	timestamp  = int64(1700000000000)
+	patience   = 120 * time.Second
 )
 
 type client struct {
@@ -24,7 +25,7 @@ type client struct {
 }
 
 func deadline() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), 20*time.Second)
+	return context.WithTimeout(context.Background(), 2*patience)
 }
 
 func (c *client) open(options ...kgo.Opt) *kgo.Client {
@@ -46,7 +47,7 @@ func check(got, wanted any, what string) {
 }
 
 func await(what string, condition func() bool) {
-	for end := time.Now().Add(20 * time.Second); !condition(); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); !condition(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			panic("waited for " + what)
 		}
@@ -251,6 +252,8 @@ func (c *client) consumesInAGroup() {
 	gather(members, found, "all records", func() bool { return len(found) == partitions*records })
 	for _, member := range members {
 		must(member.CommitUncommittedOffsets(ctx))
+	}
+	for _, member := range members {
 		member.Close()
 	}
 	c.produceAll(topic)

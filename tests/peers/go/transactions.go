@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"sort"
 	"strconv"
 	"time"
@@ -32,8 +33,16 @@ func words(topic string, texts ...string) (all []*kgo.Record) {
 func (c *client) readAll(topic string, level kgo.IsolationLevel) (values []string) {
 	ctx, cancel := deadline()
 	defer cancel()
-	ends, err := c.admin.ListCommittedOffsets(ctx, topic)
-	must(err)
+	var ends kadm.ListedOffsets
+	// A commit is answered before what it ends is.
+	await("nothing to be open any more", func() bool {
+		var err error
+		ends, err = c.admin.ListCommittedOffsets(ctx, topic)
+		must(err)
+		all, err := c.admin.ListEndOffsets(ctx, topic)
+		must(err)
+		return reflect.DeepEqual(ends.Offsets(), all.Offsets())
+	})
 	from := map[int32]kgo.Offset{}
 	left := map[int32]int64{}
 	ends.Each(func(end kadm.ListedOffset) {
@@ -113,6 +122,7 @@ func (c *client) fencesAZombie() {
 }
 
 var stopsAt = os.Getenv("COPIER_STOPS_AT")
+var sessionTimeout = 45 * time.Second
 
 /* Where a copier waits until somebody says a line, and then at each transaction's end. */
 func step(session *kgo.GroupTransactSession, name string) {
@@ -136,7 +146,7 @@ func (c *client) session(source, name string) *kgo.GroupTransactSession {
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ConsumerGroup(name+"s"),
 		kgo.ProducerBatchCompression(kgo.NoCompression()),
 		kgo.ConsumeTopics(source), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.SessionTimeout(6*time.Second), kgo.TransactionTimeout(30*time.Second))...)
+		kgo.SessionTimeout(sessionTimeout), kgo.TransactionTimeout(30*time.Second))...)
 	must(err)
 	return session
 }
@@ -222,6 +232,7 @@ func transactions(arguments []string) {
 	c := &client{bootstrap: arguments[1], topics: arguments[2]}
 	c.admin = kadm.NewClient(c.open())
 	if arguments[0] == "copy" {
+		sessionTimeout = 6 * time.Second // whoever comes after one that was killed waits for it
 		count, err := strconv.ParseInt(arguments[4], 10, 64)
 		must(err)
 		for err = c.copyUntil(arguments[2], arguments[3], count); err != nil; {

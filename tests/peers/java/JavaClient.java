@@ -34,7 +34,7 @@ public final class JavaClient {
     private static final int PARTITIONS = 3;
     private static final int RECORDS = 20;
     private static final long TIMESTAMP = 1700000000000L;
-    private static final Duration WAIT = Duration.ofSeconds(20);
+    private static final Duration WAIT = Duration.ofSeconds(120);
 
     private interface Case {
         void run() throws Exception;
@@ -54,7 +54,7 @@ public final class JavaClient {
     private Properties settings() {
         Properties settings = new Properties();
         settings.put("bootstrap.servers", bootstrap);
-        settings.put("default.api.timeout.ms", "20000");
+        settings.put("default.api.timeout.ms", "120000");
         settings.put("request.timeout.ms", "15000");
         return settings;
     }
@@ -76,7 +76,7 @@ public final class JavaClient {
     }
 
     private static <T> T get(Future<T> future) throws Exception {
-        return future.get(20, TimeUnit.SECONDS);
+        return future.get(WAIT.toSeconds(), TimeUnit.SECONDS);
     }
 
     private String create(String name) throws Exception {
@@ -306,8 +306,8 @@ public final class JavaClient {
         }, "all records");
         for (KafkaConsumer<byte[], byte[]> member : members) {
             member.commitSync();
-            member.close();
         }
+        members.forEach(KafkaConsumer::close);
         produceAll(topic);
         Set<String> later = new HashSet<>();
         try (KafkaConsumer<byte[], byte[]> last = member(topic)) {

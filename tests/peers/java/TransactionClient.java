@@ -38,6 +38,7 @@ public final class TransactionClient {
 
     private final String bootstrap;
     private static String stopsAt = System.getenv("COPIER_STOPS_AT");
+    private boolean copies;
     private int failed;
 
     private TransactionClient(String bootstrap) {
@@ -47,7 +48,7 @@ public final class TransactionClient {
     private Properties settings() {
         Properties settings = new Properties();
         settings.put("bootstrap.servers", bootstrap);
-        settings.put("default.api.timeout.ms", "30000");
+        settings.put("default.api.timeout.ms", "120000");
         settings.put("request.timeout.ms", "15000");
         return settings;
     }
@@ -56,7 +57,7 @@ public final class TransactionClient {
         Properties settings = settings();
         settings.put("transactional.id", name);
         settings.put("transaction.timeout.ms", "30000");
-        settings.put("max.block.ms", "30000");
+        settings.put("max.block.ms", "120000");
         KafkaProducer<byte[], byte[]> producer =
             new KafkaProducer<>(settings, new ByteArraySerializer(), new ByteArraySerializer());
         producer.initTransactions();
@@ -69,7 +70,9 @@ public final class TransactionClient {
         settings.put("enable.auto.commit", "false");
         settings.put("auto.offset.reset", "earliest");
         settings.put("isolation.level", isolation);
-        settings.put("session.timeout.ms", "6000");
+        if (copies) { // and is killed: whoever comes after it waits for its session
+            settings.put("session.timeout.ms", "6000");
+        }
         settings.put("heartbeat.interval.ms", "1000");
         settings.put("max.poll.records", "40");
         if (stopsAt != null) { // one that comes back does not wait for the session of the one before
@@ -92,9 +95,22 @@ public final class TransactionClient {
     private String create(String topic) throws Exception {
         try (Admin admin = Admin.create(settings())) {
             admin.createTopics(List.of(new NewTopic(topic, PARTITIONS, (short) 1))).all()
-                .get(20, TimeUnit.SECONDS);
+                .get(120, TimeUnit.SECONDS);
         }
         return topic;
+    }
+
+    /** Once nothing is open any more: a commit is answered before what it ends is. */
+    private Map<TopicPartition, Long> ends(String topic) {
+        try (KafkaConsumer<byte[], byte[]> committed = consumer("unused", "read_committed");
+             KafkaConsumer<byte[], byte[]> all = consumer("unused", "read_uncommitted")) {
+            for (;;) {
+                Map<TopicPartition, Long> ends = committed.endOffsets(partitions(topic));
+                if (ends.equals(all.endOffsets(partitions(topic)))) {
+                    return ends;
+                }
+            }
+        }
     }
 
     private List<String> readAll(String topic, String isolation) {
@@ -102,7 +118,7 @@ public final class TransactionClient {
         try (KafkaConsumer<byte[], byte[]> reader = consumer("unused", isolation)) {
             reader.assign(partitions(topic));
             reader.seekToBeginning(partitions(topic));
-            Map<TopicPartition, Long> ends = reader.endOffsets(partitions(topic));
+            Map<TopicPartition, Long> ends = ends(topic);
             while (ends.entrySet().stream().anyMatch(e -> reader.position(e.getKey()) < e.getValue())) {
                 for (ConsumerRecord<byte[], byte[]> record : reader.poll(Duration.ofMillis(200))) {
                     values.add(new String(record.value(), StandardCharsets.UTF_8));
@@ -270,6 +286,7 @@ public final class TransactionClient {
         TransactionClient client = new TransactionClient(arguments[1]);
         String topics = arguments[2];
         if (arguments[0].equals("copy")) {
+            client.copies = true;
             for (;;) { // whatever happens to it, it begins anew with the same transactional id
                 try {
                     client.copy(topics, arguments[3], Integer.parseInt(arguments[4]));

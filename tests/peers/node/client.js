@@ -8,11 +8,11 @@ const PARTITIONS = 3
 const RECORDS = 20
 const TIMESTAMP = 1700000000000
 const kafka = new Kafka({
-  clientId: 'scenario', brokers: [bootstrap], logLevel: logLevel.NOTHING, retry: { retries: 8 }
+  clientId: 'scenario', brokers: [bootstrap], logLevel: logLevel.NOTHING, connectionTimeout: 60000, retry: { retries: 8 }
 })
 const admin = kafka.admin()
 
-async function waitFor (condition, what, seconds = 20) {
+async function waitFor (condition, what, seconds = 120) {
   const end = Date.now() + seconds * 1000
   while (!await condition()) {
     if (Date.now() > end) throw new Error(`waited ${seconds} s for ${what}`)
@@ -86,8 +86,8 @@ function internals () {
     socketFactory: socketFactory(),
     brokers: [bootstrap],
     clientId: 'scenario',
-    connectionTimeout: 5000,
-    requestTimeout: 20000,
+    connectionTimeout: 60000,
+    requestTimeout: 60000,
     metadataMaxAge: 300000,
     retry: { retries: 5 },
     isolationLevel: 0,
@@ -167,7 +167,7 @@ async function deletesTopics () {
 async function consumesInAGroup () {
   const topic = await create('group')
   const wanted = PARTITIONS * RECORDS
-  const settings = { groupId: topic, rebalanceTimeout: 10000, heartbeatInterval: 300 }
+  const settings = { groupId: topic, rebalanceTimeout: 60000, heartbeatInterval: 300 }
   const start = async (found, owned) => {
     const member = kafka.consumer(settings)
     member.on(member.events.GROUP_JOIN, ({ payload }) => {

@@ -6,8 +6,8 @@ const [bootstrap, topics] = process.argv.slice(2)
 const PARTITIONS = 3
 const RECORDS = 20
 const TIMESTAMP = 1700000000000n
-const READ_SECONDS = 30
-const base = { clientId: 'scenario', bootstrapBrokers: [bootstrap], retries: 20, retryDelay: 250 }
+const READ_SECONDS = 120
+const base = { clientId: 'scenario', bootstrapBrokers: [bootstrap], retries: 20, retryDelay: 250, connectTimeout: 60000 }
 let kafka, admin
 
 async function waitFor (condition, what) {
@@ -99,7 +99,7 @@ async function listsOffsets () {
 async function consumesInAGroup (protocol) {
   const name = `group-${protocol}`
   const topic = await create(name)
-  const own = protocol === 'consumer' ? { rebalanceTimeout: 60000 } : { sessionTimeout: 10000, heartbeatInterval: 200 }
+  const own = protocol === 'consumer' ? { rebalanceTimeout: 60000 } : { sessionTimeout: 45000, heartbeatInterval: 200 }
   const producer = newProducer()
   const members = []
   for (let i = 0; i < 2; i++) {

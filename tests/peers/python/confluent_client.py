@@ -14,7 +14,7 @@ ADMIN = AdminClient({"bootstrap.servers": BOOTSTRAP})
 
 
 def create(topic):
-    ADMIN.create_topics([NewTopic(topic, scenario.PARTITIONS, 1)])[topic].result(20)
+    ADMIN.create_topics([NewTopic(topic, scenario.PARTITIONS, 1)])[topic].result(scenario.SECONDS)
     return topic
 
 
@@ -30,14 +30,14 @@ def produce(topic, **settings):
         for key, value, headers, timestamp in scenario.records(partition):
             producer.produce(topic, value, key, partition, timestamp=timestamp, headers=headers,
                              on_delivery=lambda error, _: error and errors.append(error))
-    check(producer.flush(20), 0, "records that were not delivered")
+    check(producer.flush(scenario.SECONDS), 0, "records that were not delivered")
     check(errors, [], "errors")
 
 
 def read(reader, count):
     found = []
     while len(found) < count:
-        message = reader.poll(8)
+        message = reader.poll(scenario.SECONDS)
         if message is None or message.error():
             raise AssertionError(f"after {len(found)} records: {message and message.error()}")
         found.append(message)
@@ -69,7 +69,7 @@ def seeks():
 
 def list_offsets(topic, spec):
     where = TopicPartition(topic, 0)
-    return ADMIN.list_offsets({where: spec})[where].result(20).offset
+    return ADMIN.list_offsets({where: spec})[where].result(scenario.SECONDS).offset
 
 
 def lists_offsets():
@@ -85,7 +85,7 @@ def deletes_records():
     topic = create(f"{TOPICS}-delete")
     produce(topic)
     where = TopicPartition(topic, 0, 7)
-    check(ADMIN.delete_records([where])[where].result(20).low_watermark, 7, "low watermark")
+    check(ADMIN.delete_records([where])[where].result(scenario.SECONDS).low_watermark, 7, "low watermark")
     check(list_offsets(topic, OffsetSpec.earliest()), 7, "earliest")
 
 
@@ -94,24 +94,24 @@ def alters_configs():
     entry = ConfigEntry("retention.ms", "123456",
                         incremental_operation=AlterConfigOpType.SET)
     changed = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
-    ADMIN.incremental_alter_configs([changed])[changed].result(20)
+    ADMIN.incremental_alter_configs([changed])[changed].result(scenario.SECONDS)
     asked = ConfigResource(ResourceType.TOPIC, topic)
 
     def seen():
-        return ADMIN.describe_configs([asked])[asked].result(20)["retention.ms"].value == "123456"
+        return ADMIN.describe_configs([asked])[asked].result(scenario.SECONDS)["retention.ms"].value == "123456"
     wait_for(seen, what="retention.ms")
 
 
 def describes_cluster():
-    cluster = ADMIN.describe_cluster().result(20)
+    cluster = ADMIN.describe_cluster().result(scenario.SECONDS)
     check([f"{n.host}:{n.port}" for n in cluster.nodes], [BOOTSTRAP], "nodes")
     check(bool(cluster.cluster_id), True, "cluster id")
 
 
 def deletes_topics():
     topic = create(f"{TOPICS}-gone")
-    ADMIN.delete_topics([topic])[topic].result(20)
-    wait_for(lambda: topic not in ADMIN.list_topics(timeout=20).topics, what="deletion")
+    ADMIN.delete_topics([topic])[topic].result(scenario.SECONDS)
+    wait_for(lambda: topic not in ADMIN.list_topics(timeout=scenario.SECONDS).topics, what="deletion")
 
 
 def consumes_in_a_group():
@@ -138,6 +138,7 @@ def consumes_in_a_group():
              what="all records")
     for member in members:
         member.commit(asynchronous=False)
+    for member in members:
         member.close()
     produce(topic)
     last = Consumer(settings)

@@ -9,13 +9,13 @@ import scenario
 from scenario import check
 
 BOOTSTRAP, TOPICS = sys.argv[1:3]
-SECONDS = 40
+SECONDS = scenario.SECONDS
 
 
 def create(name):
     topic = f"{TOPICS}-{name}"
     admin = AdminClient({"bootstrap.servers": BOOTSTRAP})
-    admin.create_topics([NewTopic(topic, scenario.PARTITIONS, 1)])[topic].result(20)
+    admin.create_topics([NewTopic(topic, scenario.PARTITIONS, 1)])[topic].result(SECONDS)
     return topic
 
 
@@ -28,7 +28,7 @@ def produce(topic, words):
 
 def consumer(group, **settings):
     return Consumer({"bootstrap.servers": BOOTSTRAP, "group.id": group, "auto.offset.reset": "earliest",
-                     "enable.auto.commit": False, "session.timeout.ms": 6000, "heartbeat.interval.ms": 500,
+                     "enable.auto.commit": False, "session.timeout.ms": 45000, "heartbeat.interval.ms": 500,
                      "topic.metadata.refresh.interval.ms": 1000, **settings})
 
 
@@ -44,7 +44,7 @@ def read(reader, count, into):
 def forgets_to_poll():
     """Its partitions go to the other one; when it polls again it is told, and gets its share again."""
     topic = create("polls")
-    first = consumer("polls", **{"max.poll.interval.ms": 6000})
+    first = consumer("polls", **{"max.poll.interval.ms": 6000, "session.timeout.ms": 6000})
     first.subscribe([topic])
     words = [str(i) for i in range(9)]
     produce(topic, words)

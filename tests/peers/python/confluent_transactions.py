@@ -4,13 +4,13 @@ import os
 import sys
 import time
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 import scenario
 from scenario import check
 
-SECONDS = 30
+SECONDS = scenario.SECONDS
 MODE, BOOTSTRAP = sys.argv[1:3]
 STOPS_AT = os.environ.get("COPIER_STOPS_AT")
 
@@ -23,19 +23,34 @@ def producer(name, **settings):
 
 
 def consumer(group, **settings):
+    # Whoever comes after a copier that was killed waits for its session.
+    session_ms = 6000 if MODE == "copy" else 45000
     return Consumer({"bootstrap.servers": BOOTSTRAP, "group.id": group, "enable.auto.commit": False,
                      "auto.offset.reset": "earliest", "isolation.level": "read_committed",
-                     "enable.partition.eof": True, "session.timeout.ms": 6000, **settings})
+                     "enable.partition.eof": True, "session.timeout.ms": session_ms, **settings})
 
 
 def create(name):
     topic = f"{sys.argv[3]}-{name}"
     admin = AdminClient({"bootstrap.servers": BOOTSTRAP})
-    admin.create_topics([NewTopic(topic, scenario.PARTITIONS, 1)])[topic].result(20)
+    admin.create_topics([NewTopic(topic, scenario.PARTITIONS, 1)])[topic].result(SECONDS)
     return topic
 
 
+def await_nothing_open(topic):
+    """A commit is answered before what it ends is."""
+    admin = AdminClient({"bootstrap.servers": BOOTSTRAP})
+
+    def ends(isolation):
+        asked = {TopicPartition(topic, i): OffsetSpec.latest() for i in range(scenario.PARTITIONS)}
+        told = admin.list_offsets(asked, isolation_level=isolation)
+        return {where.partition: found.result(SECONDS).offset for where, found in told.items()}
+    scenario.wait_for(lambda: ends(IsolationLevel.READ_COMMITTED) == ends(IsolationLevel.READ_UNCOMMITTED),
+                      what="nothing to be open any more")
+
+
 def read_all(topic, isolation="read_committed"):
+    await_nothing_open(topic)
     reader = consumer("unused", **{"isolation.level": isolation})
     reader.assign([TopicPartition(topic, i, 0) for i in range(scenario.PARTITIONS)])
     values, ended = [], set()

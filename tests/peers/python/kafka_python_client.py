@@ -9,27 +9,29 @@ import scenario
 from scenario import check, wait_for
 
 BOOTSTRAP, TOPICS = sys.argv[1:]
-ADMIN = KafkaAdminClient(bootstrap_servers=BOOTSTRAP)
+PATIENCE_MS = scenario.SECONDS * 1000
+BROKER = {"bootstrap_servers": BOOTSTRAP, "api_version_auto_timeout_ms": PATIENCE_MS}
+ADMIN = KafkaAdminClient(**BROKER)
 
 
 def create(topic):
-    ADMIN.create_topics([NewTopic(topic, scenario.PARTITIONS, 1)], timeout_ms=20000)
+    ADMIN.create_topics([NewTopic(topic, scenario.PARTITIONS, 1)], timeout_ms=PATIENCE_MS)
     return topic
 
 
 def consumer():
-    return KafkaConsumer(bootstrap_servers=BOOTSTRAP, enable_auto_commit=False, group_id=None,
+    return KafkaConsumer(**BROKER, enable_auto_commit=False, group_id=None,
                          auto_offset_reset="earliest")
 
 
 def produce(topic, codec=None):
-    producer = KafkaProducer(bootstrap_servers=BOOTSTRAP, compression_type=codec, linger_ms=50)
+    producer = KafkaProducer(**BROKER, compression_type=codec, linger_ms=50)
     sent = [producer.send(topic, value, key, headers, partition, timestamp)
             for partition in range(scenario.PARTITIONS)
             for key, value, headers, timestamp in scenario.records(partition)]
-    producer.flush(20)
+    producer.flush(scenario.SECONDS)
     for future in sent:
-        future.get(20)
+        future.get(scenario.SECONDS)
     producer.close()
 
 
@@ -84,7 +86,7 @@ def deletes_records():
     topic = create(f"{TOPICS}-delete")
     produce(topic)
     where = TopicPartition(topic, 0)
-    ADMIN.delete_records({where: 7}, timeout_ms=20000)
+    ADMIN.delete_records({where: 7}, timeout_ms=PATIENCE_MS)
     reader = consumer()
     check(reader.beginning_offsets([where])[where], 7, "earliest")
     reader.close()
@@ -110,7 +112,7 @@ def describes_cluster():
 
 def deletes_topics():
     topic = create(f"{TOPICS}-gone")
-    ADMIN.delete_topics([topic], timeout_ms=20000)
+    ADMIN.delete_topics([topic], timeout_ms=PATIENCE_MS)
     wait_for(lambda: topic not in ADMIN.list_topics(), what="deletion")
 
 
@@ -119,7 +121,7 @@ def consumes_in_a_group():
     topic, group = create(f"{TOPICS}-group"), f"{TOPICS}-group"
 
     def member():
-        return KafkaConsumer(topic, bootstrap_servers=BOOTSTRAP, group_id=group,
+        return KafkaConsumer(topic, **BROKER, group_id=group, session_timeout_ms=45000,
                              enable_auto_commit=False, auto_offset_reset="earliest")
     members, found = [member(), member()], []
 
@@ -136,6 +138,7 @@ def consumes_in_a_group():
              what="all records")
     for one in members:
         one.commit()
+    for one in members:
         one.close()
     produce(topic)
     last = member()

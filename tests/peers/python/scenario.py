@@ -8,6 +8,7 @@ CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 PARTITIONS = 3
 RECORDS = 20
 TIMESTAMP = 1700000000000
+SECONDS = 120  # after which something never comes
 
 
 def check(got, wanted, what):
@@ -15,7 +16,7 @@ def check(got, wanted, what):
         raise AssertionError(f"{what}: got {str(got)[:200]!r}, expected {str(wanted)[:200]!r}")
 
 
-def wait_for(condition, seconds=20, what="a condition"):
+def wait_for(condition, seconds=SECONDS, what="a condition"):
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
