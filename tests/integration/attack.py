@@ -20,7 +20,7 @@ from wirecodec import Connection, array, batch, blob, string
 MIB = 1 << 20
 PROCESS_BYTES = 32 * MIB
 CODECS = {"gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
-FETCH_SECONDS = 20
+FETCH_SECONDS = 60
 DESCRIBE_GROUPS, UNREGISTER_BROKER = 15, 64
 
 
@@ -60,8 +60,10 @@ def new_topic(connection, partitions=1, configs=()):
 
 def answers_now(port, seconds=5):
     """Another client is served within the time."""
-    with Connection(port, seconds) as other:
-        check(other.ask(wire.API_VERSIONS).take("h"), 0, "the answer to another client")
+    def ask():
+        with Connection(port) as other:
+            check(other.ask(wire.API_VERSIONS).take("h"), 0, "the answer to another client")
+    harness.soon(seconds, ask, "the answer to another client")
 
 
 # ---- one frame (rows 20, 26) ----
@@ -220,7 +222,7 @@ def a_storm_of_returning_clients_is_served():
 
             def come():
                 try:
-                    with Connection(broker.port, 20) as client:
+                    with Connection(broker.port) as client:
                         for _ in range(5):
                             client.ask(wire.API_VERSIONS)
                             client.ask(wire.METADATA, struct.pack(">i", 0), version=1)
@@ -255,7 +257,7 @@ def ten_thousand_idle_connections(count=10000):
             for i in range(count):
                 source = f"127.0.0.{2 + i // 5000}"
                 opened.append(stack.enter_context(socket.create_connection(
-                    ("127.0.0.1", broker.port), 20, source_address=(source, 0))))
+                    ("127.0.0.1", broker.port), wire.SECONDS, source_address=(source, 0))))
                 if i % 10 == 0:
                     opened[-1].sendall(blob(struct.pack(">hhi", wire.API_VERSIONS, 0, i) +
                                             string("idle")))
@@ -280,7 +282,7 @@ def an_unregistered_broker_comes_back():
         answer = client.ask(UNREGISTER_BROKER, b"\0" + struct.pack(">i", 1) + b"\0")
         check(answer.take("bih"), (0, 0, 0), "unregistering it")
         check(client.producer_id()[1], 0, "the epoch of a new producer")
-        harness.wait_for(lambda: client.produce(topic, batch([b"x"]))[0] == 0, 10, "a produce")
+        harness.wait_for(lambda: client.produce(topic, batch([b"x"]))[0] == 0, what="a produce")
 
 
 def few_descriptors_are_said_and_do_not_stop_the_broker():
@@ -442,7 +444,7 @@ def honest(port, topic, rounds, failed):
 
 def under_attack(broker, rounds):
     """Attacks a broker in every way while honest clients work: what those met."""
-    with Connection(broker.port, 10) as client:
+    with Connection(broker.port) as client:
         # The timestamps are years old: retention would be right to take the records.
         keep = ("retention.ms", "-1")
         ours = [new_topic(client, configs=[keep]) for _ in range(2)]
@@ -540,7 +542,7 @@ def a_start_without_memory_ends_with_a_line():
             served += 1
         except RuntimeError:
             lines = [line for line in broker.log().splitlines() if line.startswith("barnabas: ")]
-            check((broker.process.wait(10), len(lines), "memory" in lines[0]), (1, 1, True),
+            check((broker.process.wait(harness.PATIENCE_SECONDS), len(lines), "memory" in lines[0]), (1, 1, True),
                   f"the end of a start with {limit} bytes: {broker.log()}")
             refused += 1
         finally:

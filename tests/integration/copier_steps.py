@@ -14,7 +14,7 @@ from transactions import check
 STEPS = ("init", "begin", "produce", "offsets", "commit")
 # franz-go sends offsets within the call that ends the transaction.
 STEPS_OF = {"franz_go": ("init", "begin", "produce", "commit")}
-SECONDS = 60
+SECONDS = transactions.COPY_SECONDS
 
 
 class Stopping:

@@ -57,7 +57,7 @@ def cordoned(client):
 
 
 def await_cordoned(client, names):
-    harness.wait_for(lambda: cordoned(client) == names, 10, f"{names} to be cordoned")
+    harness.wait_for(lambda: cordoned(client) == names, what=f"{names} to be cordoned")
 
 
 def places(client, topic):
@@ -75,7 +75,7 @@ def new_topic(client, name, partitions, assignment=()):
     (found,) = reader.array(lambda: (reader.string(), reader.take("h"), reader.string()))
     if found[1] == 0:
         client.await_leaders(name, partitions)
-        harness.wait_for(lambda: len(places(client, name)) == partitions, 10, "the partitions")
+        harness.wait_for(lambda: len(places(client, name)) == partitions, what="the partitions")
     return found[1]
 
 
@@ -97,14 +97,14 @@ def new_logs_stay_out(shards):
         await_cordoned(client, ["a", "b", "m"])
         # The controller may hear of it later, and make a topic until then: each has its own name.
         names = (f"none-{i}" for i in itertools.count())
-        harness.wait_for(lambda: new_topic(client, next(names), 1) == INVALID_REPLICATION_FACTOR, 10,
-                         "a refusal")
+        harness.wait_for(lambda: new_topic(client, next(names), 1) == INVALID_REPLICATION_FACTOR,
+                         what="a refusal")
         check(new_topic(client, "by-hand", 1, (1,)), 0, "by hand")
         check(places(client, "by-hand"), {0: "m"}, "the first directory")
         check(client.produce("before", wire.batch([b"x"]), 0)[0], 0, "what is there is written to")
         check(alter(client, None, operation=1), 0, "the setting goes")
         await_cordoned(client, [])
-        harness.wait_for(lambda: new_topic(client, "after", 4) in (0, 36), 10, "a topic again")
+        harness.wait_for(lambda: new_topic(client, "after", 4) in (0, 36), what="a topic again")
         check(set(places(client, "after").values()) <= {"a", "b"}, True, "the emptier ones")
 
 
@@ -171,9 +171,12 @@ def moves_keep_to_the_rate():
         check(seconds > 2, True, f"six megabytes at two a second took {seconds:.1f} s")
         check(alter(client, "0", RATE, broker=""), 0, "no rate at all")
         check(ask_move(client, node.path(home)), 0, "the move back")
+
+        def folders():
+            return sorted(folder for folder, topic, _ in describe(client) if topic == "t")
+        harness.wait_for(lambda: folders() == sorted([home, away]), what="a copy")
         time.sleep(1)  # nothing is to happen, so there is nothing to wait for
-        check(sorted(folder for folder, topic, _ in describe(client) if topic == "t"), sorted([home, away]),
-              "a copy is under way")
+        check(folders(), sorted([home, away]), "a copy is under way")
         check(alter(client, None, RATE, operation=1, broker=""), 0, "the rate goes")
         await_place(node, home)
 

@@ -16,13 +16,14 @@ VERSIONS = {FIND_COORDINATOR: 2, JOIN_GROUP: 5, HEARTBEAT: 3, LEAVE_GROUP: 3, SY
 COORDINATOR_LOADING, COORDINATOR_UNAVAILABLE, NOT_COORDINATOR = 14, 15, 16
 ILLEGAL_GENERATION, UNKNOWN_MEMBER, REBALANCING = 22, 25, 27
 MEMBER_ID_REQUIRED, FENCED_INSTANCE = 79, 82
+SECONDS = 120  # after which something never comes
 SOON = {COORDINATOR_LOADING, COORDINATOR_UNAVAILABLE, NOT_COORDINATOR}
 
 
 class Member:
     """States: out, joining, syncing, stable, asking (a heartbeat), leaving."""
 
-    def __init__(self, crowd, group, instance=None, session_ms=30000):
+    def __init__(self, crowd, group, instance=None, session_ms=300000):
         self.crowd, self.group, self.instance, self.session_ms = crowd, group, instance, session_ms
         self.id, self.generation, self.state = "", -1, "out"
         self.assigned = self.error = self.socket = None
@@ -30,7 +31,7 @@ class Member:
         self.waiting = b""
 
     def connect(self):
-        self.socket = socket.create_connection(("127.0.0.1", self.crowd.port), 30)
+        self.socket = socket.create_connection(("127.0.0.1", self.crowd.port), SECONDS)
         self.socket.setblocking(False)
         self.crowd.selector.register(self.socket, selectors.EVENT_READ, self)
 
@@ -51,7 +52,7 @@ class Member:
         if self.socket is None:
             self.connect()
         self.joins += 1
-        self._send(JOIN_GROUP, string(self.group) + struct.pack(">ii", self.session_ms, 60000) + string(self.id)
+        self._send(JOIN_GROUP, string(self.group) + struct.pack(">ii", self.session_ms, 300000) + string(self.id)
                    + string(self.instance) + string("consumer") + array([string("turns") + blob(b"topic")]), "joining")
 
     def _sync(self, assignments):
@@ -148,7 +149,7 @@ class Crowd:
         for _, call in due:
             call()
 
-    def settle(self, members, after=-1, seconds=60):
+    def settle(self, members, after=-1, seconds=SECONDS):
         """Until all of them are stable in one generation after that one, which it gives; who is stable asks
         meanwhile, as clients do."""
         deadline, asked = time.monotonic() + seconds, time.monotonic()
@@ -165,7 +166,7 @@ class Crowd:
                     if member.state == "stable":
                         member.heartbeat()
 
-    def until(self, members, state, seconds=30):
+    def until(self, members, state, seconds=SECONDS):
         deadline = time.monotonic() + seconds
         while any(member.state != state for member in members):
             self.turn()

@@ -26,7 +26,7 @@ DESCRIBE_LOG_DIRS = 35
 CLUSTER = "4L6g3nShT-eMCtK--X86sw"
 EIO, ENOSPC = 5, 28
 HERE = pathlib.Path(__file__).resolve().parent
-SECONDS = 20
+SECONDS = harness.PATIENCE_SECONDS
 DAMAGES_A_FILE = 4
 # Whose damage may stop the node, with one line: who we are, and what the cluster is.
 MAY_REFUSE = re.compile(r"m/(meta\.properties|__cluster_metadata-0/(quorum-state|\d+\.log))|"

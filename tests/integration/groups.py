@@ -13,7 +13,7 @@ LOADING = {14, 15, 16}
 
 
 def expect(running, words, out, err="", status=0):
-    found = running.tool(*words.split(), seconds=60)
+    found = running.tool(*words.split())
     found = (found[0], found[1].replace(str(running.port), "PORT"), found[2])
     if found != (status, out, err):
         raise AssertionError(f"{words}:\n{found[0]}\n{found[1]}\n{found[2]}\nexpected:\n{status}\n{out}\n{err}")
@@ -23,7 +23,7 @@ def patiently(ask, code):
     def tried():
         answer = ask()
         return None if code(answer) in LOADING else (answer,)
-    return harness.wait_for(tried, 20, "the coordinator")[0]
+    return harness.wait_for(tried, what="the coordinator")[0]
 
 
 def make_topic(client):

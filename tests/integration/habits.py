@@ -107,7 +107,7 @@ def a_killed_broker_finds_a_crowd_again(broker, crowd):
             member.heartbeat()
         crowd.until(members, "stable")
         return not any(member.error in people.SOON for member in members)
-    harness.wait_for(all_known, 30, "the group to be loaded")
+    harness.wait_for(all_known, what="the group to be loaded")
     check({member.error for member in members}, {0}, "answers to heartbeats")
     check([member.joins for member in members], joins, "joins")
     check(crowd.settle(members), generation, "generation")
@@ -119,7 +119,7 @@ def many_groups_read_one_topic(broker, crowd):
     members = [Member(crowd, group) for group in groups]
     for member in members:
         member.join()
-    crowd.until(members, "stable", 60)
+    crowd.until(members, "stable")
     with wire.Connection(broker.port) as connection:
         for i, member in enumerate(members):
             body = people.commit_body(member.group, {0: i, 1: 2 * i}, member.generation, member.id)
@@ -162,13 +162,13 @@ def static_members_bounce_without_a_rebalance(broker, crowd):
 def a_silent_member_loses_its_partitions(broker, crowd):
     """No heartbeat within the session: the others take over, and the late one is unknown."""
     silent = Member(crowd, "session", session_ms=6000)
-    members = [Member(crowd, "session", session_ms=6000) for _ in range(3)]
+    members = [Member(crowd, "session") for _ in range(3)]
     for member in [silent, *members]:
         member.join()
     generation = crowd.settle([silent, *members])
     late_id, late_generation = silent.id, silent.generation
     silent.disconnect()
-    crowd.settle(members, generation, 20)
+    crowd.settle(members, generation)
     crowd.check_assignments(members)
     body = people.commit_body("session", {0: 1}, late_generation, late_id)
     check(people.commit_errors(ask(broker.port, people.OFFSET_COMMIT, body)), [people.UNKNOWN_MEMBER],
@@ -197,7 +197,8 @@ def client_habits():
     python = harness.peer("python") / "bin" / "python"
     with harness.broker(overrides=SETTINGS) as broker:
         done = subprocess.run([str(python), str(harness.TESTS / "peers" / "python" / "confluent_habits.py"),
-                               broker.bootstrap, "habits"], capture_output=True, text=True, timeout=120)
+                               broker.bootstrap, "habits"], capture_output=True, text=True,
+                              timeout=harness.CLIENT_SECONDS)
         lines = [line for line in done.stdout.splitlines() if line.startswith(("PASS", "FAIL"))]
         if done.returncode != 0 or "done" not in done.stdout.split() or any(line.startswith("FAIL") for line in lines):
             raise AssertionError(f"status {done.returncode}: {lines} {done.stderr[-1000:]}")

@@ -16,7 +16,7 @@ def kcat(broker, *arguments, text=None):
     if shutil.which("kcat") is None:
         raise harness.Skip("kcat is not installed")
     done = subprocess.run(["kcat", "-b", broker.bootstrap, *arguments], input=text,
-                          capture_output=True, text=True, timeout=60)
+                          capture_output=True, text=True, timeout=harness.PATIENCE_SECONDS)
     if done.returncode != 0:
         raise AssertionError(f"kcat {arguments} exited {done.returncode}: {done.stderr[-300:]}")
     return done.stdout

@@ -20,7 +20,7 @@ COMPILERS = {"c": ["gcc", "-std=c11", "-pedantic", "-x", "c"],
 
 def run(*command, **environment):
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True,
-                          timeout=60, env=dict(os.environ, **environment))
+                          timeout=harness.CLIENT_SECONDS, env=dict(os.environ, **environment))
     assert done.returncode == 0, f"{command[0]}: {(done.stdout + done.stderr)[-600:]}"
     return done.stdout
 
@@ -113,7 +113,8 @@ def kafka_names_are_the_commands():
             tool = script.removeprefix("kafka-").removesuffix(".sh")
             outputs = []
             for command in ([prefix / "bin" / script], [prefix / "bin" / "barnabas", tool]):
-                done = subprocess.run([*command, "--help"], capture_output=True, timeout=30)
+                done = subprocess.run([*command, "--help"], capture_output=True,
+                                      timeout=harness.PATIENCE_SECONDS)
                 outputs.append((done.returncode, done.stdout, done.stderr))
             assert outputs[0] == outputs[1] and any(outputs[0][1:]), (script, outputs)
 

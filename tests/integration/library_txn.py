@@ -20,9 +20,10 @@ HERE = harness.TESTS / "integration" / "library"
 INCLUDE = harness.TESTS.parent / "include"
 VERSIONS = (2, 1, 0)
 PROTOCOLS = ("classic", "consumer")
-SETTINGS = [*transactions.SETTINGS, "transaction.abort.timed.out.transaction.cleanup.interval.ms=50",
-            "group.consumer.min.session.timeout.ms=1000", "group.consumer.session.timeout.ms=1500",
-            "group.consumer.min.heartbeat.interval.ms=100", "group.consumer.heartbeat.interval.ms=300"]
+SETTINGS = [*transactions.SETTINGS, "transaction.abort.timed.out.transaction.cleanup.interval.ms=50"]
+# Who comes after a copier that was killed waits for its session, where that is no static member.
+KILLED = ["group.consumer.min.session.timeout.ms=1000", "group.consumer.session.timeout.ms=1500",
+          "group.consumer.min.heartbeat.interval.ms=100", "group.consumer.heartbeat.interval.ms=300"]
 
 
 @functools.lru_cache(maxsize=None)
@@ -37,14 +38,14 @@ def program():
     path = pathlib.Path(folder) / "transact"
     done = subprocess.run(["gcc", "-std=gnu11", "-g", "-Wall", "-Wextra", "-Werror", *flags, f"-I{INCLUDE}",
                            HERE / "transact.c", "-o", path, archive, "-lz", "-lsnappy", "-llz4", "-lzstd",
-                           "-pthread"], capture_output=True, text=True, timeout=60)
+                           "-pthread"], capture_output=True, text=True, timeout=harness.PATIENCE_SECONDS)
     assert done.returncode == 0, done.stderr[-1000:]
     return str(path)
 
 
-def started(version, shards=1):
+def started(version, shards=1, settings=()):
     """A broker of a cluster with that transaction.version, which outlives its ends."""
-    broker = harness.own_broker(shards=shards, overrides=SETTINGS)
+    broker = harness.own_broker(shards=shards, overrides=[*SETTINGS, *settings])
     try:
         broker.start()
         if version < 2:
@@ -61,7 +62,7 @@ def scenario(version, protocol, shards):
     broker = started(version, shards)
     try:
         done = subprocess.run([program(), "scenario", broker.bootstrap, "t"], capture_output=True, text=True,
-                              timeout=120, env=dict(os.environ, TRANSACTION_VERSION=str(version),
+                              timeout=harness.CLIENT_SECONDS, env=dict(os.environ, TRANSACTION_VERSION=str(version),
                                                     COPIER_PROTOCOL=protocol))
         for line in re.findall(r"^(?:PASS|FAIL) .*$", done.stdout, re.M):
             print(f"     {line}", flush=True)
@@ -77,7 +78,7 @@ def scenario(version, protocol, shards):
 def copies(version, protocol, killed):
     """killed(broker): a copier at work, and kills. What was copied is there once, in order."""
     os.environ["COPIER_PROTOCOL"] = protocol
-    broker = started(version)
+    broker = started(version, settings=KILLED)
     try:
         connection = transactions.reconnect(broker)
         for topic in ("in", "out"):
@@ -120,7 +121,7 @@ def while_it_copies(broker):
             else:
                 copier.kill()
                 copier.start()
-        status = copier.process.wait(100)
+        status = copier.process.wait(transactions.COPY_SECONDS)
         error = copier.process.stderr.read().decode(errors="replace")
         assert status == 0 and not harness.SANITIZER.search(error), f"{status}: {error[-1500:]}"
     finally:

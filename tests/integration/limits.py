@@ -41,13 +41,21 @@ class Clients:
         opened = Connection.__new__(Connection)
         opened.correlation = 0
         opened.socket = socket.create_connection(
-            ("127.0.0.1", port or self.port), 10, source_address=source and (source, 0))
+            ("127.0.0.1", port or self.port), wire.SECONDS, source_address=source and (source, 0))
+        opened.seconds = wire.SECONDS
         return self.stack.enter_context(opened)
 
     def served(self, **options):
         opened = self.open(**options)
         check(answers(opened), True, "the first answer")
         return opened
+
+    def may_come(self, **options):
+        """Whether one more is served, or else closed; it stays."""
+        try:
+            return answers(self.open(**options))
+        except (EOFError, ConnectionError):
+            return False
 
 
 def alter(connection, name, value, resource=""):
@@ -73,7 +81,6 @@ def waits(client):
 
 def comes(client):
     """The answer to what waits() sent."""
-    client.socket.settimeout(10)
     check(client.receive()[1].take("h"), 0, "the answer once there is room")
 
 
@@ -143,16 +150,14 @@ def one_address_has_its_own_limit():
         clients.served(source="127.0.0.3")
         check(clients.open(source="127.0.0.3").closed(), True, "a second from the third")
         alter_ok(kept[0], "max.connections.per.ip", "4")
-        harness.wait_for(lambda: not clients.open(source="127.0.0.2").closed(0.3), 10,
-                         "the new limit of every address")
+        harness.wait_for(lambda: clients.may_come(source="127.0.0.2"), what="the new limit of every address")
         kept.append(clients.served())
         alter_ok(kept[0], "max.connections.per.ip.overrides", "127.0.0.3:2, localhost:6")
-        harness.wait_for(lambda: not clients.open(source="127.0.0.3").closed(0.3), 10,
-                         "the new limit of the third address")
+        harness.wait_for(lambda: clients.may_come(source="127.0.0.3"), what="the new limit of the third address")
         kept += [clients.served(), clients.served()]
         check(clients.open().closed(), True, "a seventh from localhost")
         kept[0].socket.close()
-        harness.wait_for(lambda: not clients.open().closed(0.3), 10, "the place of who left")
+        harness.wait_for(clients.may_come, what="the place of who left")
 
 
 def a_malformed_override_is_refused():
@@ -169,18 +174,16 @@ def new_connections_come_at_their_rate():
     with running("max.connection.creation.rate=6", "quota.window.num=3",
                  "quota.window.size.seconds=1") as broker, Clients(broker.port) as clients:
         time.sleep(3.1 if harness.PEER == "apache" else 0)  # the harness itself has connected
-        began = time.monotonic()
-        for _ in range(24):
-            clients.served()
-        took = time.monotonic() - began
-        if not 1.0 < took < 6:
-            raise AssertionError(f"24 connections took {took:.1f} s")
+
+        def come():
+            began = time.monotonic()
+            for _ in range(24):
+                clients.served()
+            took = time.monotonic() - began
+            check(took > 1.0, True, f"whether 24 connections, within {took:.1f} s, came at their rate")
+        harness.soon(6, come, "24 connections")
         alter_ok(clients.served(), "max.connection.creation.rate", "100000")
-        began = time.monotonic()
-        for _ in range(50):
-            clients.served()
-        if time.monotonic() - began > 2:
-            raise AssertionError("the raised rate does not hold")
+        harness.soon(2, lambda: [clients.served() for _ in range(50)], "50 connections at the raised rate")
 
 
 def a_listener_has_its_own_limits():
@@ -211,22 +214,29 @@ def the_brokers_listener_is_never_kept_waiting():
             check(answers(client), True, "the others are served")
 
 
-def a_resting_connection_is_closed_and_a_slow_one_is_not(idle_ms=900):
+def a_resting_connection_is_closed_and_a_slow_one_is_not():
+    harness.unhurried(resting_and_slow, 900, 20000)
+
+
+def resting_and_slow(idle_ms):
     """A byte now and then is activity, as it is to Apache Kafka; a half-open peer sends none."""
     with running(f"connections.max.idle.ms={idle_ms}") as broker, Clients(broker.port) as clients:
         resting, slow, half = clients.served(), clients.open(), clients.open()
         frame = slow.frame(wire.API_VERSIONS)
         half.socket.sendall(frame[:7])
         began = time.monotonic()
-        for byte in frame[:10]:
-            slow.socket.sendall(bytes([byte]))
-            time.sleep(idle_ms / 4000)
-        slow.socket.sendall(frame[10:])
-        check(slow.receive()[1].take("h"), 0, "the slow request's answer")
+        try:
+            for byte in frame[:10]:
+                slow.socket.sendall(bytes([byte]))
+                time.sleep(idle_ms / 4000)
+            slow.socket.sendall(frame[10:])
+            check(slow.receive()[1].take("h"), 0, "the slow request's answer")
+        except (OSError, EOFError) as error:
+            raise AssertionError(f"the slow request is not answered: {error}") from error
         if time.monotonic() - began < idle_ms / 1000:
             raise AssertionError("the slow request was not slow")
-        check(resting.closed(5), True, "the resting one is closed")
-        check(half.closed(5), True, "the half request is closed")
+        check(resting.closed(), True, "the resting one is closed")
+        check(half.closed(), True, "the half request is closed")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from faults import Node, check
 
 ALTER_REPLICA_LOG_DIRS, DESCRIBE_LOG_DIRS = 34, 35
 UNKNOWN_TOPIC, LOG_DIR_NOT_FOUND, STORAGE_ERROR = 3, 57, 56
-SECONDS = 30
+SECONDS = harness.PATIENCE_SECONDS
 # The records of the codec are years old.
 KEPT = [("segment.bytes", "1048576"), ("retention.ms", "-1")]
 
@@ -173,7 +173,8 @@ def moves_while_written_and_read(shards):
 
 
 def a_start_goes_on_with_a_move():
-    """Killed while a large partition is copied: the copy is made anew, and the move ends."""
+    """Killed while a large partition is copied, which goes slowly until then: the copy is made anew, and the move ends."""
+    import cordon  # which is made of this one
     with moving_node() as node, node.connect() as client:
         client.create_topic("t", configs=KEPT)
         (name,) = node.place(partitions=1)
@@ -181,15 +182,16 @@ def a_start_goes_on_with_a_move():
         body = wire.batch([b"x" * 100000] * 9)
         for _ in range(120):
             client.produce("t", body)
+        check(cordon.alter(client, "1000000", cordon.RATE, broker=""), 0, "a low rate")
         check(ask_move(client, node.path(other)), 0, "the error of a move")
         harness.wait_for(lambda: any(node.path(other).glob("t-0.*-future")), SECONDS, "a copy")
-        seen = describe(client).get((other, "t", 0))
-        if seen is not None:
-            check(seen[2], True, "whether the copy is described as one")
+        check(harness.wait_for(lambda: describe(client).get((other, "t", 0)), SECONDS, "the copy to be described")[2],
+              True, "whether the copy is described as one")
         node.stop(kill=True)
         node.start()
-        await_place(node, other)
         with node.connect() as again:
+            check(cordon.alter(again, None, cordon.RATE, 1, ""), 0, "no rate any more")
+            await_place(node, other)
             again.await_leaders("t", 1)
             check(values_from(again), list(range(1080)), "the records")
 
@@ -352,7 +354,7 @@ def apache_kafka_finds_it_where_it_went():
                     return again.fetch([("t", 0, 0)])[2]["t", 0][0] == 0 and values_from(again)
             except (OSError, EOFError):
                 return None
-        check(harness.wait_for(served, 60, "Apache Kafka to serve it"), [0, 1], "the records")
+        check(harness.wait_for(served, harness.START_SECONDS["apache"], "Apache Kafka to serve it"), [0, 1], "the records")
         check(node.place(partitions=1), {other: 0}, "its place")
         node.process.terminate()
         node.process.wait(SECONDS)

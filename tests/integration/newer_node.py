@@ -66,7 +66,7 @@ def broker_api_versions__of_a_newer_and_an_older_node():
         try:
             broker.start()
             told = subprocess.run([*tool, "--bootstrap-server", f"127.0.0.1:{port}"], capture_output=True, text=True,
-                                  timeout=60)
+                                  timeout=harness.PATIENCE_SECONDS)
         finally:
             broker.remove()
     assert "\tDescribeLogDirs(35): 100 to 101 [unusable: node too new],\n" in told.stdout, told.stdout + told.stderr

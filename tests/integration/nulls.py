@@ -23,7 +23,7 @@ import wirecodec as wire
 
 ROOT = harness.TESTS.parent
 API_VERSIONS, FIND_COORDINATOR = 18, 10
-RUN_SECONDS, SETUP_SECONDS = 1, 30
+RUN_SECONDS, SETUP_SECONDS = 1, harness.PATIENCE_SECONDS
 RUNS_AT_ONCE = 4
 PLACES_MIN = 20  # fewer: the tools did not get far
 SIZES = {"bool": 1, "int8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "int64": 8, "float64": 8, "uuid": 16}
@@ -299,7 +299,7 @@ def run(responses, port, line, text, place):
     """What is wrong with it, or None; and the places that it has met."""
     proxy = Proxy(responses, port, place)
     try:
-        status, told = tool(proxy.port, line, text)
+        status, told = tool(proxy.port, line, text, SETUP_SECONDS if place[0] is None else RUN_SECONDS)
     finally:
         proxy.close()
     wrong = proxy.faults[0] if proxy.faults else None

@@ -23,7 +23,7 @@ def scrub(made, *more, names="mab"):
     """(exit status, lines of standard output, standard error)."""
     directories = ",".join(str(made.path(name)) for name in names)
     done = subprocess.run([harness.BINARY, "scrub", "--log-dirs", directories, *more],
-                          capture_output=True, text=True, timeout=60)
+                          capture_output=True, text=True, timeout=harness.PATIENCE_SECONDS)
     return done.returncode, done.stdout.splitlines(), done.stderr
 
 

@@ -94,17 +94,18 @@ def a_request_is_as_large_as_was_set(most=2000):
                     check(client.receive()[0], client.correlation, "the answer to the largest")
 
 
-def third_of_three(*settings, size=900000):
-    """Whether a large request is answered while two others of its size have come half; these end after it."""
+def third_of_three(at_once, *settings, size=900000):
+    """A large request is answered, or not, while two others of its size have come half; these end after it."""
     with running(f"socket.request.max.bytes={size}", "socket.receive.buffer.bytes=20000", *settings) as broker, \
             contextlib.ExitStack() as stack:
         clients = [stack.enter_context(Connection(broker.port)) for _ in range(3)]
         frames = [padded(client, size) for client in clients]
-        go_on = threading.Event()
+        begun, go_on = threading.Event(), threading.Event()
 
         def come_half(client, frame):
             client.socket.sendall(frame[:size // 2])
-            go_on.wait(30)
+            begun.set()  # most of it is with the broker: so much does not lie between
+            go_on.wait(harness.PATIENCE_SECONDS)
             client.socket.sendall(frame[size // 2:])
         threads = [threading.Thread(target=come_half, args=pair) for pair in zip(clients[:2], frames)]
         threads.append(threading.Thread(target=clients[2].socket.sendall, args=(frames[2],)))
@@ -113,18 +114,19 @@ def third_of_three(*settings, size=900000):
         for thread in threads:
             thread.start()
             thread.join(0.3)
-        answered = not clients[2].silent(1)
+            check(begun.wait(harness.PATIENCE_SECONDS), True, "the half of a request to come")
+        answered = not clients[2].silent(harness.PATIENCE_SECONDS if at_once else 1)
         go_on.set()
         for client in clients:
             check(client.receive()[0], client.correlation, "the answer to each in the end")
         for thread in threads:
             thread.join()
-        return answered
+        check(answered, at_once, f"whether it is answered beside them, {settings}")
 
 
 def requests_wait_for_the_memory_that_was_set():
-    check(third_of_three(), True, "answered with the memory there is")
-    check(third_of_three("queued.max.request.bytes=1000000"), False, "answered beyond the memory that was set")
+    third_of_three(True)
+    third_of_three(False, "queued.max.request.bytes=1000000")
 
 
 def described_partitions(client, topic, limit):
@@ -194,10 +196,10 @@ def snapshots_after(wanted, *settings, count=6):
         last = ""
         for i in range(count):
             client.create_topic(f"t{i}")
-            harness.wait_for(lambda last=last: (snapshots(broker) or [""])[-1] > last, 10, "a snapshot")
+            harness.wait_for(lambda last=last: (snapshots(broker) or [""])[-1] > last, what="a snapshot")
             last = snapshots(broker)[-1]
         start = pathlib.Path(broker.directory, "data/__cluster_metadata-0", "0" * 20 + ".log")
-        harness.wait_for(lambda: wanted(len(snapshots(broker)), start.exists()), 10, f"snapshots {settings}")
+        harness.wait_for(lambda: wanted(len(snapshots(broker)), start.exists()), what=f"snapshots {settings}")
 
 
 def old_snapshots_stay_for_their_time_and_bytes():
@@ -249,8 +251,8 @@ def a_large_write_buffer_is_kept_as_far_as_was_set(large=8 << 20):
         before = resident_bytes(broker)
         check(cordon.alter(client, str(524288), name, broker=""), 0, "the setting is lowered")
         check(give_assignment(client, "another", 10), 0, "a small assignment after that")
-        harness.wait_for(lambda: before - resident_bytes(broker) > large * 3 // 4, 10,
-                         f"{before} bytes to become fewer")
+        harness.wait_for(lambda: before - resident_bytes(broker) > large * 3 // 4,
+                         what=f"{before} bytes to become fewer")
 
 
 def reads_of(broker):

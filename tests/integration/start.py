@@ -13,7 +13,7 @@ import traceback
 
 import harness
 
-LINE_SECONDS = 20
+LINE_SECONDS = harness.PATIENCE_SECONDS
 STARTS_AT_ONCE = 6
 
 
@@ -55,12 +55,12 @@ def begins_and_finds_its_data_again(root):
         assert "ready on" in first.line and str(root / "data") in first.line, first.line
         address = first.line.split("ready on ")[1].split(",")[0]
         made = subprocess.run([harness.BINARY, "topics", "--bootstrap-server", address, "--create",
-                               "--topic", "kept"], capture_output=True, text=True, timeout=20)
+                               "--topic", "kept"], capture_output=True, text=True, timeout=LINE_SECONDS)
         assert made.returncode == 0, made.stderr
     with Started(root / "data") as second:
         address = second.line.split("ready on ")[1].split(",")[0]
         listed = subprocess.run([harness.BINARY, "topics", "--bootstrap-server", address, "--list"],
-                                capture_output=True, text=True, timeout=20)
+                                capture_output=True, text=True, timeout=LINE_SECONDS)
         assert listed.stdout == "kept\n", listed.stdout
 
 
@@ -117,8 +117,10 @@ def a_reader_that_has_seen_enough_ends_the_consumer_in_order(root):
         assert "Unable to write to standard out, closing consumer." in told, told
         described = tool("consumer-groups", "--describe", "--group", "readers", "--members")
         assert "has no active members" in described.stdout + described.stderr, described
-        rest = tool(*words, "--timeout-ms", "3000", "--from-beginning").stdout.splitlines()
-        assert rest[-1] == f"{19999:0>99}" and len(rest) > 1000, (len(rest), rest[:1])
+        rest = []
+        harness.wait_for(lambda: rest.extend(tool(*words, "--timeout-ms", "3000", "--from-beginning").stdout.splitlines())
+                         or rest[-1:] == [f"{19999:0>99}"], what=f"the last record, behind {rest[-1:]}")
+        assert len(rest) > 1000, (len(rest), rest[:1])
 
 
 def many_partitions_are_synced_at_the_end(root):
@@ -129,7 +131,7 @@ def many_partitions_are_synced_at_the_end(root):
         lines = "".join(f"key-{number}\tvalue\n" for number in range(records))
         sent = subprocess.run([harness.BINARY, "console-producer", "--bootstrap-server", address,
                                "--topic", "many", "--reader-property", "parse.key=true"],
-                              input=lines, capture_output=True, text=True, timeout=20)
+                              input=lines, capture_output=True, text=True, timeout=LINE_SECONDS)
         assert sent.returncode == 0, sent.stderr
     data = root / "data"
     points = dict(line.rsplit(" ", 1) for line in
@@ -148,7 +150,7 @@ def many_partitions_are_synced_at_the_end(root):
         address = second.line.split("ready on ")[1].split(",")[0]
         read = subprocess.run([harness.BINARY, "console-consumer", "--bootstrap-server", address,
                                "--topic", "many", "--from-beginning", "--max-messages",
-                               str(records)], capture_output=True, text=True, timeout=20)
+                               str(records)], capture_output=True, text=True, timeout=LINE_SECONDS)
         assert read.stdout == "value\n" * records, read.stderr
 
 
@@ -168,7 +170,7 @@ def keeps_its_metadata_apart(root):
         with started:
             assert "ready on" in started.line, started.line
             subprocess.run([harness.BINARY, "topics", "--bootstrap-server", f"127.0.0.1:{port}", "--create",
-                            "--if-not-exists", "--topic", "kept"], check=True, capture_output=True, timeout=20)
+                            "--if-not-exists", "--topic", "kept"], check=True, capture_output=True, timeout=LINE_SECONDS)
     assert "__cluster_metadata-0" in os.listdir(root / "metadata")
     assert "kept-0" in os.listdir(root / "records") and "kept-0" not in os.listdir(root / "metadata")
 
@@ -185,7 +187,7 @@ def a_stray_directory_is_nothing_to_a_new_topic(root):
         for name, words in (("topics", ["--create", "--topic", "ghost"]),
                             ("get-offsets", ["--topic", "ghost", "--time", "earliest"])):
             tool[1] = name
-            told = subprocess.run([*tool, *words], capture_output=True, text=True, timeout=20)
+            told = subprocess.run([*tool, *words], capture_output=True, text=True, timeout=LINE_SECONDS)
     assert told.stdout == "ghost:0:0\n", told.stdout + told.stderr
 
 
@@ -369,13 +371,18 @@ def names_a_copy_of_a_log_directory(root):
 
 def ends_when_it_may_not_register(root):
     """With a metadata.version that only an unstable release has, as Apache Kafka ends then."""
+    harness.unhurried(lambda timeout_ms: may_not_register(root / str(timeout_ms), timeout_ms), 500, 20000)
+
+
+def may_not_register(root, timeout_ms):
+    root.mkdir()
     properties = root / "server.properties"
     port, controller_port = harness.free_port(), harness.free_port()
     text = (f"process.roles=broker,controller\nnode.id=1\nlog.dirs={root}/data\n"
             f"controller.listener.names=CONTROLLER\n"
             f"controller.quorum.bootstrap.servers=127.0.0.1:{controller_port}\n"
             f"listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}\n"
-            f"initial.broker.registration.timeout.ms=500\n")
+            f"initial.broker.registration.timeout.ms={timeout_ms}\n")
     properties.write_text(text + "unstable.feature.versions.enable=true\n")
     subprocess.run([harness.BINARY, "storage", "format", "--standalone", "-t", "4L6g3nShT-eMCtK--X86sw",
                     "-c", str(properties), "--feature", "metadata.version=31"], check=True,

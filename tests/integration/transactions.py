@@ -24,6 +24,7 @@ PARTITIONS = 3
 STEPS = ("init", "add", "produce", "add offsets", "offsets", "end")
 COPY_RECORDS = 1500
 KILLS = 4
+COPY_SECONDS = 300
 
 
 def check(got, wanted, what):
@@ -54,7 +55,7 @@ class Wire:
         size = struct.unpack(">i", self.connection._exactly(4))[0]
         return apis().response(api, version, self.connection._exactly(size))[1]
 
-    def patiently(self, api, version, values, errors, seconds=20):
+    def patiently(self, api, version, values, errors, seconds=harness.PATIENCE_SECONDS):
         """errors(answer): the codes in it."""
         deadline = time.monotonic() + seconds
         while True:
@@ -290,23 +291,26 @@ def times_out(shards):
     """A transaction that takes too long is aborted, and its producer fenced."""
     broker = harness.own_broker(shards=shards, overrides=[
         *SETTINGS, "transaction.abort.timed.out.transaction.cleanup.interval.ms=50"])
+    def is_late(timeout_ms, newer):
+        transaction = Transaction(f"late-{newer}-{timeout_ms}", "late", newer, True)
+        answer = connection.patiently("InitProducerId", 5, {
+            "transactionalId": transaction.name, "transactionTimeoutMs": timeout_ms, "producerId": -1,
+            "producerEpoch": -1}, single)
+        transaction.producer_id, transaction.epoch = answer["producerId"], answer["producerEpoch"]
+        for step in STEPS[1:-1]:
+            transaction.run(connection, step)
+        for partition in range(PARTITIONS):
+            check(read_committed(connection, "late", partition), [], "records")
+        check(transaction.offset(connection), -1, "offset")
+        answer = connection.patiently("EndTxn", 3, {**transaction.who(), "committed": True}, single)
+        check(answer["errorCode"], PRODUCER_FENCED, "EndTxn of the late one")
+
     try:
         broker.start()
         connection = reconnect(broker)
         make_topic(connection, "late")
         for newer in (False, True):
-            transaction = Transaction(f"late-{newer}", "late", newer, True)
-            answer = connection.patiently("InitProducerId", 5, {
-                "transactionalId": transaction.name, "transactionTimeoutMs": 300, "producerId": -1,
-                "producerEpoch": -1}, single)
-            transaction.producer_id, transaction.epoch = answer["producerId"], answer["producerEpoch"]
-            for step in STEPS[1:-1]:
-                transaction.run(connection, step)
-            for partition in range(PARTITIONS):
-                check(read_committed(connection, "late", partition), [], "records")
-            check(transaction.offset(connection), -1, "offset")
-            answer = connection.patiently("EndTxn", 3, {**transaction.who(), "committed": True}, single)
-            check(answer["errorCode"], PRODUCER_FENCED, "EndTxn of the late one")
+            harness.unhurried(functools.partial(is_late, newer=newer), 300, 20000)
         connection.close()
         broker.end_in_order()
     finally:
@@ -341,7 +345,8 @@ def client_speaks(name, shards):
     """Commits, aborts, reads what is committed, sends offsets, and is fenced."""
     with harness.broker(shards=shards) as running:
         done = subprocess.run([*CLIENTS[name](), "scenario", running.bootstrap,
-                               f"t{uuid.uuid4().hex[:8]}"], capture_output=True, text=True, timeout=120)
+                               f"t{uuid.uuid4().hex[:8]}"], capture_output=True, text=True,
+                              timeout=harness.CLIENT_SECONDS)
         for line in re.findall(r"^(?:PASS|FAIL) .*$", done.stdout, re.M):
             print(f"     {line}", flush=True)
         if done.returncode != 0 or "\ndone" not in done.stdout:
@@ -389,7 +394,7 @@ def copies_through_kills(name, shards):
             else:
                 copier.kill()
                 copier.start()
-        status = copier.process.wait(100)
+        status = copier.process.wait(COPY_SECONDS)
         error = copier.process.stderr.read().decode(errors="replace")[-1500:]
         check(status, 0, f"status of the copier ({error})")
         connection = reconnect(broker)
@@ -425,7 +430,7 @@ def await_progress(broker, count, topic="out"):
                                             "currentLeaderEpoch": -1} for i in range(PARTITIONS)]}]})
         return sum(max(item["offset"], 0) for item in answer["topics"][0]["partitions"]) >= count
 
-    harness.wait_for(ends, 60, "the copier to get on")
+    harness.wait_for(ends, COPY_SECONDS, "the copier to get on")
     connection.close()
 
 

@@ -164,6 +164,10 @@ def refuses_a_gap_in_the_sequence(broker):
 
 
 def wakes_a_fetch_at_the_exact_byte(broker):
+    harness.soon(2, lambda: is_woken(broker), "what wakes a fetch")
+
+
+def is_woken(broker):
     data = batch([b"y" * 100])
     with Connection(broker.port) as waiting, Connection(broker.port) as connection:
         topic = topic_for(connection)
@@ -172,21 +176,22 @@ def wakes_a_fetch_at_the_exact_byte(broker):
         check(connection.produce(topic, data), (0, 0), "first")
         check(waiting.silent(0.3), True, "waits after half of the bytes")
         check(connection.produce(topic, data), (0, 1), "second")
-        start = time.monotonic()
         _, reader = waiting.receive()
         _, _, found = wire.fetch_result(reader)
         check(len(found[topic, 0][2]), 2 * len(data), "bytes")
-        check(time.monotonic() - start < 2, True, "within 2 s")
 
 
 def honours_max_wait(broker):
     with Connection(broker.port) as connection:
         topic = topic_for(connection)
-        start = time.monotonic()
-        _, _, found = connection.fetch([(topic, 0, 0)], max_wait=400)
-        waited = time.monotonic() - start
-        check(found[topic, 0], (0, 0, b""), "partition")
-        check(0.39 <= waited < 3, True, f"waited {waited:.3f} s")
+
+        def wait():
+            start = time.monotonic()
+            _, _, found = connection.fetch([(topic, 0, 0)], max_wait=400)
+            waited = time.monotonic() - start
+            check(found[topic, 0], (0, 0, b""), "partition")
+            check(waited >= 0.39, True, f"waited {waited:.3f} s")
+        harness.soon(3, wait, "a wait of 400 ms")
 
 
 def sends_the_first_batch_whole(broker):

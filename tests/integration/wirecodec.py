@@ -7,6 +7,7 @@ PRODUCE, FETCH, LIST_OFFSETS, METADATA, API_VERSIONS = 0, 1, 2, 3, 18
 CREATE_TOPICS, DELETE_TOPICS, DELETE_RECORDS, INIT_PRODUCER_ID = 19, 20, 21, 22
 VERSIONS = {PRODUCE: 7, FETCH: 11, LIST_OFFSETS: 5, METADATA: 7, API_VERSIONS: 2,
             CREATE_TOPICS: 4, DELETE_RECORDS: 1, INIT_PRODUCER_ID: 1}
+SECONDS = 120  # after which an answer never comes
 
 
 def _crc_table():
@@ -104,7 +105,8 @@ class Reader:
 
 
 class Connection:
-    def __init__(self, port, seconds=30):
+    def __init__(self, port, seconds=SECONDS):
+        self.seconds = seconds
         self.socket = socket.create_connection(("127.0.0.1", port), seconds)
         self.correlation = 0
 
@@ -145,7 +147,7 @@ class Connection:
             raise AssertionError(f"answer {correlation} to request {sent}")
         return reader
 
-    def closed(self, seconds=10):
+    def closed(self, seconds=SECONDS):
         """Whether the broker closes within the time."""
         self.socket.settimeout(seconds)
         try:
@@ -163,7 +165,7 @@ class Connection:
         except TimeoutError:
             return True
         finally:
-            self.socket.settimeout(30)
+            self.socket.settimeout(self.seconds)
 
     def create_topic(self, topic, partitions=1, configs=(), patient=True):
         settings = array([string(name) + string(value) for name, value in configs])
@@ -179,7 +181,7 @@ class Connection:
     def await_leaders(self, topic, partitions):
         """Until every partition serves: the metadata may know a leader before the leader does."""
         wanted = [(topic, partition, 0) for partition in range(partitions)]
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + SECONDS
         while any(code for code, _, _ in self.fetch(wanted)[2].values()):
             if time.monotonic() > deadline:
                 raise AssertionError(f"{topic} has no leaders")
@@ -203,7 +205,7 @@ class Connection:
 
     def producer_id(self):
         """(id, epoch); asked for until the coordinator is there."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + SECONDS
         while True:
             reader = self.ask(INIT_PRODUCER_ID, string(None) + struct.pack(">i", 60000))
             _, error, producer_id, epoch = reader.take("ihqh")
