@@ -15,7 +15,9 @@ struct beat {
     struct group *group;           /* NULL: it is made with the first record */
     struct consumer_member *member; /* NULL: a new one */
     struct partition_set assigned_before;
+    bool instance_is_new; /* the group knew no such instance */
     bool names_changed;
+    bool assigned_anew;
     enum consumer_regex_change regex_change;
 };
 
@@ -253,6 +255,7 @@ static bool find_static(struct beat *beat)
         return error == 0 || refuse(beat, error, message);
     }
     if (known == NULL) {
+        beat->instance_is_new = true;
         beat->member = beat->group == NULL
                            ? NULL
                            : consumer_member_find(beat->group->consumer, beat->member_id);
@@ -471,7 +474,7 @@ int16_t consumer_step(struct group *group, struct consumer_member *member,
     struct reconcile_input input = {
         .holding = consumer_holding_of(member),
         .target_epoch = consumer->assignment_epoch,
-        .target = consumer_target_of(member),
+        .target = how->untargeted ? (struct partition_set){NULL, 0} : consumer_target_of(member),
         .subscription_changed = how->subscription_changed,
         .owned_known = how->owned_known,
         .owned = how->owned,
@@ -507,6 +510,8 @@ static bool step_member(struct beat *beat)
         .subscription_changed = beat->names_changed || beat->regex_change != CONSUMER_REGEX_SAME,
         .owned_known = asked->topic_partitions.count >= 0,
         .owned = consumer_owned_set(asked, beat->call->arena),
+        /* Kafka looks an older target up by the instance, which had none so far. */
+        .untargeted = beat->instance_is_new && !beat->assigned_anew,
     };
     int16_t error = consumer_step(beat->group, beat->member, &how, beat->call->arena);
     if (error == KAFKA_FENCED_MEMBER_EPOCH) {
@@ -527,11 +532,11 @@ static bool follow_group(struct beat *beat)
     if (!consumer_refresh_epoch(group, bump, why, beat->member_id, beat->call->arena)) {
         return give_up(beat);
     }
-    if (consumer_assignment_is_due(group->consumer) &&
-        !consumer_assign(group, beat->call->arena)) {
-        return give_up(beat);
+    if (!consumer_assignment_is_due(group->consumer)) {
+        return true;
     }
-    return true;
+    beat->assigned_anew = true;
+    return consumer_assign(group, beat->call->arena) || give_up(beat);
 }
 
 static struct string_view own_member_id(const struct beat *beat)

@@ -122,6 +122,7 @@ struct consumer_stepping {
     bool subscription_changed;
     bool owned_known;
     struct partition_set owned;
+    bool untargeted; /* nothing is meant for it until the next assignment */
 };
 /* Brings a member one step nearer to its target: 0, FENCED_MEMBER_EPOCH, or UNKNOWN_SERVER_ERROR
  * when the operation fails. */
