@@ -454,14 +454,14 @@ static struct fetch_response_fetchable_topic_response *fetch_response_topic(
     return topic;
 }
 
-/* Remembers what the client is told now; a partition that gave records goes to the end, though not
- * with the first answer of the session. */
+/* Remembers what the client is told now. The first answer of a session gives its partitions their
+ * order; after that, one that gave records goes to the end. */
 static void fetch_remember(struct fetch_session *session, struct fetch_partition *told,
                            const struct fetch_item *item, bool incremental)
 {
     told->told_high_watermark = item->error == 0 ? item->high_watermark : -1;
     told->told_log_start_offset = item->log_start_offset;
-    if (incremental && item->read.has_range) {
+    if (!incremental || item->read.has_range) {
         list_remove(&told->node);
         list_push_back(&session->partitions, &told->node);
     }
