@@ -185,7 +185,8 @@ int producer_state_check(const struct producer_state *state, const struct batch 
                          bool from_client)
 {
     const struct producer_entry *entry = producer_state_find(state, batch->producer_id);
-    if (entry != NULL && batch->producer_epoch < entry->producer_epoch) {
+    int16_t known_epoch = entry != NULL ? entry->producer_epoch : -1;
+    if (batch->producer_epoch < known_epoch && (entry != NULL || from_client)) {
         return err_from_wire(KAFKA_INVALID_PRODUCER_EPOCH);
     }
     if (!from_client) {

@@ -82,6 +82,7 @@ struct validate_walk {
     int64_t latest_ms;
     int64_t max_timestamp_ms;
     bool sequential; /* offsets are base, base + 1, ... */
+    bool before_time; /* some timestamp is below that of none */
     bool timestamp_error;
     struct log_append_result *result;
 };
@@ -110,6 +111,7 @@ static void walk_record(struct validate_walk *walk, const struct batch *batch,
         return;
     }
     int64_t timestamp_ms = record->timestamp_ms;
+    walk->before_time |= timestamp_ms < -1;
     bool append_time = (batch->attributes & BATCH_LOG_APPEND_TIME) != 0;
     if (!config->log_append_time && timestamp_ms != -1) {
         if (timestamp_ms < walk->earliest_ms || timestamp_ms > walk->latest_ms) {
@@ -140,6 +142,7 @@ static bool walk_run(struct validate_walk *walk, const struct record_run *run)
         return false;
     }
     walk->sequential &= run->sequential;
+    walk->before_time |= run->earliest_ms < -1;
     if (run->latest_ms > walk->max_timestamp_ms) {
         walk->max_timestamp_ms = run->latest_ms;
     }
@@ -295,6 +298,13 @@ static int rebuild_records(const struct batch *source, struct bytes_view records
     return more;
 }
 
+/* Whether Kafka can make such a batch anew: what it cannot, it takes only as it came. */
+static bool can_be_rebuilt(const struct batch *batch)
+{
+    bool transactional = (batch->attributes & BATCH_TRANSACTIONAL) != 0;
+    return batch->producer_id == -1 ? !transactional : batch->producer_epoch != -1;
+}
+
 /* Makes the batch anew with another codec, its records numbered without gaps. */
 static int rebuild_batch(const struct batch *source, struct bytes_view records,
                          enum batch_codec codec, int32_t codec_level, struct writer *rebuilt)
@@ -397,6 +407,9 @@ static int validate_walked(const struct log_config *config,
         int32_t level = config->codec == LOG_CODEC_PRODUCER ? COMPRESS_LEVEL_DEFAULT
                                                             : config->codec_level;
         struct bytes_view records;
+        if (walk.before_time || !can_be_rebuilt(batch)) {
+            return err_from_wire(KAFKA_UNKNOWN_SERVER_ERROR);
+        }
         error = unpack_whole(source, codec, &records);
         if (error != 0) {
             return error;
