@@ -10,6 +10,7 @@ CLASSIC, CONSUMER = GROUPS[:3], GROUPS[3:]
 MEMBERS = ("a", "b", "c")        # the last one has an instance
 CONNECTIONS = ("one", "two")
 SESSIONS = ("s0", "s1")
+TOO_LARGE = "m" * 4097           # metadata of a commit
 
 
 class Choices:
@@ -53,7 +54,7 @@ class Choices:
     def leader_epoch(self):
         return self.mostly(-1, 0, 0, 1, probability=0.6)
 
-    def who(self, *names):
+    def who(self, *names, ahead=True):
         who = self.one(*names)
-        epoch = self.mostly(f"$epoch:{who}", f"$epoch:{who}+1", f"$epoch:{who}-1", 0, probability=0.9)
+        epoch = self.mostly(f"$epoch:{who}", f"$epoch:{who}+1" if ahead else 0, f"$epoch:{who}-1", 0, probability=0.9)
         return who, {"producerId": self.mostly(f"$pid:{who}", STRANGER, probability=0.97), "producerEpoch": epoch}

@@ -1,4 +1,5 @@
 """Sequences that differed once: what the random ones found, cut down. Steps as in sequences.py."""
+from batches import TIME
 from data import EARLIEST, LATEST, MAX_TIMESTAMP
 
 LIMIT = 1 << 20
@@ -85,6 +86,15 @@ def join(version, key, instance=None):
         "protocols": [{"name": "range", "metadata": {"$subscription": ["~t0"]}}]}, key
 
 
+def beat(key, topic, kind="next", version=1, **more):
+    return "one", "ConsumerGroupHeartbeat", version, {"$beat": {
+        "key": key, "kind": kind, "names": [topic], "changes": False, "instance": None, "assignor": None, **more}}, key
+
+
+def groups_described(*groups):
+    return "one", "ConsumerGroupDescribe", 1, {"groupIds": [f"~{group}" for group in groups]}, None
+
+
 SESSION = {"sessionId": "$session:s", "sessionEpoch": "$turn:s"}
 CASES = {
     "a fetch session of nothing": (
@@ -159,6 +169,20 @@ CASES = {
         described("t0", 0, "t1")),
     "a member without instance comes with one": (
         join(4, "g0/a"), join(8, "g0/a", "instance")),
+    "a member comes back as an instance that is new": (
+        create("t1"), beat("c1/b", "t1"), beat("c1/a", "t0"), beat("c1/b", "t1", "join", instance="another"),
+        groups_described("c1"), beat("c1/b", "t1", "join"), beat("c1/b", "t1")),
+    "a session has the order of its first answer": (
+        create("t1", "t2"), fetch(8, {"t2": {-1: 0, 1: 5}, "t1": {1: 2}}, keep="s", sessionId=0, sessionEpoch=0),
+        delete("t1"), fetch(12, {}, keep="s", **SESSION)),
+    "batches that cannot be packed anew": (
+        create("t0", "t1"), configure("t0", "compression.type", "gzip"), init("x0"),
+        *(produce(7, {name: {0: batch(codec=codec, **more)}}) for codec in (0, 2) for name in ("t0", "t1") for more in (
+            {"producer": "$pid:x0", "epoch": -1, "sequence": 0}, {"after_ms": -5 - TIME}, {"after_ms": -1 - TIME})),
+        fetch(12, {"t0": {0: 0}, "t1": {0: 0}})),
+    "an epoch below that of nobody": (
+        create("t0"), init("x0"), produce(7, {"t0": {0: of("x0", "-9", transactional=False)}}),
+        produce(7, {"t0": {1: batch(producer="$pid:x0", epoch=-2, sequence=0)}})),
     "a session that ends with what it is asked for": (
         create("t1"), fetch(12, {}, keep="s", sessionId=0, sessionEpoch=0),
         fetch(12, {"t1": {0: 0}}, keep="s", forgottenTopicsData=[{"topic": "~t1", "topicId": "$id:t1", "partitions": [0]}],

@@ -1,5 +1,5 @@
 """Random requests of groups of both protocols, and of their offsets."""
-from choices import CLASSIC, CONSUMER, MEMBERS, Choices
+from choices import CLASSIC, CONSUMER, MEMBERS, TOO_LARGE, Choices
 from universe import GROUPS, TOPICS
 
 SESSION_MS, REBALANCE_MS = 600000, 600000  # longer than a sequence
@@ -78,7 +78,7 @@ class Groups(Choices):
         return {"groupId": f"~{group}", "generationIdOrMemberEpoch": generation, "memberId": member, "topics": [
             {**self.named(topic), "partitions": [
                 {"partitionIndex": index, "committedOffset": self.one(0, 1, 5), "committedLeaderEpoch": self.one(-1, 0),
-                 "committedMetadata": self.mostly("", None, "m" * 4097)} for index in self.partitions()]}
+                 "committedMetadata": self.mostly("", None, TOO_LARGE)} for index in self.partitions()]}
             for topic in self.topics()]}
 
     def make_OffsetFetch(self, version):

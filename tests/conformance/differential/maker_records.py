@@ -18,11 +18,13 @@ class Records(Choices):
                            for _ in range(self.one(1, 2, 3))],
                 "codec": self.one(0, 0, 0, 1, 2, 3, 4), "after_ms": self.mostly(0, 1000, -5000, 7)}
         if who is not None:
-            _, asked = self.who(who)
+            transactional = self.mostly(transactional, not transactional, probability=0.95)
+            # Behind records of a later epoch, Apache Kafka gives the markers of its own up, and the transaction stays.
+            _, asked = self.who(who, ahead=transactional)
             key = f"$next:{who}/{topic}/{max(partition, 0)}"
             made.update({"producer": asked["producerId"], "epoch": asked["producerEpoch"],
                          "sequence": self.mostly(key, f"{key}-1", f"{key}-2", f"{key}+1", f"{key}+7", 0),
-                         "transactional": self.mostly(transactional, not transactional, probability=0.95)})
+                         "transactional": transactional})
         return {"$records": made}
 
     def make_Produce(self, version):

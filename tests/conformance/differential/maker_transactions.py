@@ -57,9 +57,9 @@ class Transactions(Choices):
 
     def make_WriteTxnMarkers(self, version):
         """One marker: Apache Kafka never answers when there is nothing to be written for one of several. Of no later
-        coordinator: behind that one's, Apache Kafka gives the markers of its own up, and the transaction stays."""
+        coordinator or epoch: behind that one's, Apache Kafka gives the markers of its own up, and the transaction stays."""
         return {"markers": [{
-            **self.who(*PRODUCERS)[1], "transactionResult": self.chance(0.5), "coordinatorEpoch": self.one(0, 0, -1),
+            **self.who(*PRODUCERS, ahead=False)[1], "transactionResult": self.chance(0.5), "coordinatorEpoch": self.one(0, 0, -1),
             "transactionVersion": self.one(0, 1, 2), "topics": [
                 {"name": f"~{topic}", "partitionIndexes": self.partitions()} for topic in self.topics()]}]}
 

@@ -8,6 +8,7 @@ import itertools
 import re
 import time
 
+import choices
 import found
 import groups
 import sides
@@ -69,7 +70,7 @@ class Play:
 
     def step(self, step):
         name, api, version, values, keep = step
-        if self.makes_forget(name, api, values):
+        if self.makes_forget(name, api, values) or self.leaves_empty_group(api, values):
             return None
         while name in self.waiting:
             name += "'"
@@ -91,6 +92,14 @@ class Play:
         syncing = {step[3]["groupId"] for step in self.waiting.values() if step[1] == "SyncGroup"}
         return (name in self.waiting and api in ("JoinGroup", "SyncGroup")) or \
             (api == "LeaveGroup" and values["groupId"] in syncing)
+
+    def leaves_empty_group(self, api, values):
+        """A commit of which nothing is accepted leaves a group in the memory of Apache Kafka, which is seen once something
+        else is written to the partition of that group, and until a restart."""
+        if api != "OffsetCommit" or choices.TOO_LARGE not in str(values):
+            return False
+        known = self.worlds[0].ask("ListGroups", 5, {})["groups"]
+        return self.worlds[0].resolve(values["groupId"]) not in [group["groupId"] for group in known]
 
     def receive(self, connection, quiet):
         if not quiet:
@@ -147,6 +156,9 @@ def prepare(pair):
         side.await_topics(["sequences"])
         groups.find(side)
         transactions.coordinators(side)
+        # The first producer id that there is is 0, which says "none" in other answers.
+        universe.Connection(side.apis, side.broker, side.port).ask_patiently("InitProducerId", 4, {
+            "transactionalId": None, "transactionTimeoutMs": 60000})
 
 
 def differs(steps, pair, listed):

@@ -56,6 +56,12 @@ class Connection(sides.Side):
             return f"an answer that cannot be read: {error}"
         return answer if correlation_id == self.correlation_id else "an answer to something else"
 
+    def ask_patiently(self, api, version, values):
+        self.send(api, version, values)
+        answer = self.receive_patiently()
+        self.close()
+        return answer
+
     def receive_patiently(self):
         """Apache Kafka fetches blocks of producer ids, and says so meanwhile."""
         answer = self.answer()
