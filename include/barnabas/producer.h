@@ -55,6 +55,12 @@ BNB_EXPORT int bnb_producer_send(struct bnb_producer *producer,
                                  const struct bnb_producer_record *record,
                                  bnb_delivery_callback *callback, void *context,
                                  struct bnb_error *error);
+/* Sends records as bnb_producer_send would one after the other, for less work. contexts: one for
+ * each. Gives how many it has taken: all, or those before the record that error tells of. */
+BNB_EXPORT size_t bnb_producer_send_many(struct bnb_producer *producer,
+                                         const struct bnb_producer_record *records, size_t count,
+                                         bnb_delivery_callback *callback, void *const *contexts,
+                                         struct bnb_error *error);
 /* Sends what has gathered and waits until every record sent before has been delivered or failed.
  * -1: no limit. */
 BNB_EXPORT int bnb_producer_flush(struct bnb_producer *producer, int64_t timeout_ms);
@@ -91,6 +97,12 @@ BNB_EXPORT int bnb_producer_begin_transaction(struct bnb_producer *producer,
 BNB_EXPORT int bnb_producer_send_offsets(struct bnb_producer *producer,
                                          const struct bnb_consumer_offset *offsets, size_t count,
                                          const struct bnb_group_metadata *group,
+                                         struct bnb_error *error);
+/* Sends records as bnb_producer_send would one after the other, for less work. contexts: one for
+ * each. Gives how many it has taken: all, or those before the record that error tells of. */
+BNB_EXPORT size_t bnb_producer_send_many(struct bnb_producer *producer,
+                                         const struct bnb_producer_record *records, size_t count,
+                                         bnb_delivery_callback *callback, void *const *contexts,
                                          struct bnb_error *error);
 /* Sends what has gathered, and commits. 0: it is committed, for good. An error while the state is
  * ABORTABLE: it is not, and is to be aborted. After BNB_ERROR_TIMEOUT, or when the state is FATAL,

@@ -154,16 +154,6 @@ size_t accumulator_record_bound(const struct bnb_producer_record *record)
     return bytes;
 }
 
-static size_t append_bound(const struct record *record)
-{
-    size_t bytes = RECORD_OVERHEAD_BYTES + record->key.size + record->value.size;
-    for (int32_t i = 0; i < record->header_count; i++) {
-        bytes += HEADER_OVERHEAD_BYTES + record->headers[i].key.size +
-                 record->headers[i].value.size;
-    }
-    return bytes;
-}
-
 /* What the batch would be on the wire with bytes more. */
 static size_t accumulator_estimate(const struct accumulator *accumulator,
                                    const struct pending_batch *batch, size_t bytes)
@@ -238,7 +228,7 @@ int accumulator_append(struct accumulator *accumulator, struct accumulator_parti
                        struct accumulator_append *append)
 {
     size_t batch_bytes = (size_t)accumulator->config->batch_bytes;
-    size_t bound = append_bound(append->record);
+    size_t bound = append->bound_bytes;
     struct pending_batch *batch = partition_open_batch(partition);
     if (batch != NULL && accumulator_estimate(accumulator, batch, bound) > batch_bytes) {
         pending_batch_close(batch);
@@ -259,10 +249,9 @@ int accumulator_append(struct accumulator *accumulator, struct accumulator_parti
                  sizeof *batch->slots) != 0) {
         return ERR_NOMEM;
     }
-    struct record record = *append->record;
-    record.offset = (int64_t)index;
+    append->record.offset = (int64_t)index;
     size_t before = batch->plain.size;
-    batch_builder_add(&batch->builder, &record);
+    batch_builder_add(&batch->builder, &append->record);
     if (batch->plain.failed) {
         return ERR_NOMEM;
     }
@@ -270,7 +259,7 @@ int accumulator_append(struct accumulator *accumulator, struct accumulator_parti
         batch_builder_check(&batch->builder);
     }
     batch->slots[index] =
-        (struct delivery_slot){append->callback, append->context, record.timestamp_ms};
+        (struct delivery_slot){append->callback, append->context, append->record.timestamp_ms};
     bool full = accumulator_estimate(accumulator, batch, 0) >= batch_bytes;
     if (full) {
         pending_batch_close(batch);

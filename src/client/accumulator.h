@@ -107,7 +107,8 @@ enum accumulator_news {
     BATCH_FULL = 2,
 };
 struct accumulator_append {
-    const struct record *record;
+    struct record record; /* its offset is the batch's to give */
+    size_t bound_bytes;   /* of accumulator_record_bound */
     bnb_delivery_callback *callback;
     void *context;
     bool keyless;  /* the sticky partition's state follows */

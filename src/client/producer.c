@@ -9,6 +9,8 @@
 #include "protocol/error.h"
 
 #define PRODUCER_HEADERS_MAX 1024
+/* The network thread waits for the lock while so many records are taken. */
+#define PRODUCER_HOLD_RECORDS 64
 
 /* Runs on the network thread before the connections go: nothing is tried again. */
 static void producer_quit(struct loop_mail *mail)
@@ -169,15 +171,18 @@ static int producer_append(struct bnb_producer *producer, struct accumulator_top
     }
 }
 
-int bnb_producer_send(struct bnb_producer *producer, const struct bnb_producer_record *record,
-                      bnb_delivery_callback *callback, void *context, struct bnb_error *error)
+/* One record; *topic is that of the record before, whose name is at last_name. The lock is held. */
+static int producer_send(struct bnb_producer *producer, const struct bnb_producer_record *record,
+                         struct accumulator_append *append, struct accumulator_topic **topic,
+                         const char *last_name, struct bnb_error *error)
 {
     struct record_header headers[PRODUCER_HEADERS_MAX];
     if (record->header_count > PRODUCER_HEADERS_MAX) {
         return client_error_set(error, BNB_ERROR_INVALID, "more than %d headers",
                                 PRODUCER_HEADERS_MAX);
     }
-    size_t bytes = BATCH_HEADER_BYTES + accumulator_record_bound(record);
+    append->bound_bytes = accumulator_record_bound(record);
+    size_t bytes = BATCH_HEADER_BYTES + append->bound_bytes;
     if (bytes > (size_t)producer->config->max_request_bytes) {
         return client_error_set(error, KAFKA_MESSAGE_TOO_LARGE,
                                 "The message is %zu bytes when serialized which is larger than "
@@ -189,29 +194,54 @@ int bnb_producer_send(struct bnb_producer *producer, const struct bnb_producer_r
         headers[i].value = (struct bytes_view){record->headers[i].value,
                                                record->headers[i].value_size};
     }
-    struct record plain = {
+    append->record = (struct record){
         .timestamp_ms = record->timestamp_ms >= 0 ? record->timestamp_ms : io_wall_ms(),
         .key = {record->key, record->key_size},
         .value = {record->value, record->value_size},
         .headers = headers,
         .header_count = record->header_count,
     };
-    struct accumulator_append append = {
-        .record = &plain,
-        .callback = callback,
-        .context = context,
-        .keyless = record->partition < 0 &&
-                   (record->key == NULL || producer->config->partitioner_ignore_keys),
-    };
+    append->keyless = record->partition < 0 &&
+                      (record->key == NULL || producer->config->partitioner_ignore_keys);
     int64_t deadline_ms = DEADLINE_UNSET;
+    int result = record->topic == last_name
+                     ? 0 : producer_topic(producer, record->topic, &deadline_ms, topic, error);
+    return result != 0 ? result
+                       : producer_append(producer, *topic, record, append, &deadline_ms, error);
+}
+
+int bnb_producer_send(struct bnb_producer *producer, const struct bnb_producer_record *record,
+                      bnb_delivery_callback *callback, void *context, struct bnb_error *error)
+{
+    struct accumulator_append append = {.callback = callback, .context = context};
     struct accumulator_topic *topic;
     pthread_mutex_lock(&producer->lock);
-    int result = producer_topic(producer, record->topic, &deadline_ms, &topic, error);
-    if (result == 0) {
-        result = producer_append(producer, topic, record, &append, &deadline_ms, error);
-    }
+    int result = producer_send(producer, record, &append, &topic, NULL, error);
     pthread_mutex_unlock(&producer->lock);
     return result;
+}
+
+size_t bnb_producer_send_many(struct bnb_producer *producer,
+                              const struct bnb_producer_record *records, size_t count,
+                              bnb_delivery_callback *callback, void *const *contexts,
+                              struct bnb_error *error)
+{
+    struct accumulator_append append = {.callback = callback};
+    struct accumulator_topic *topic;
+    const char *last_name = NULL;
+    size_t sent = 0;
+    int result = 0;
+    while (sent < count && result == 0) {
+        size_t until = count - sent > PRODUCER_HOLD_RECORDS ? sent + PRODUCER_HOLD_RECORDS : count;
+        pthread_mutex_lock(&producer->lock);
+        for (; sent < until && result == 0; sent += result == 0) {
+            append.context = contexts[sent];
+            result = producer_send(producer, &records[sent], &append, &topic, last_name, error);
+            last_name = records[sent].topic;
+        }
+        pthread_mutex_unlock(&producer->lock);
+    }
+    return sent;
 }
 
 int bnb_producer_flush(struct bnb_producer *producer, int64_t timeout_ms)

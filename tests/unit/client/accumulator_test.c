@@ -44,9 +44,11 @@ static int append_to(int32_t partition, size_t value_size, struct accumulator_ap
 {
     static char value[10000];
     memset(value, 'v', sizeof value);
-    struct record record = {.timestamp_ms = 5,
-                            .value = {(const uint8_t *)value, value_size}};
-    *append = (struct accumulator_append){.record = &record};
+    struct bnb_producer_record sent = {.value = value, .value_size = value_size};
+    *append = (struct accumulator_append){
+        .record = {.timestamp_ms = 5, .value = {(const uint8_t *)value, value_size}},
+        .bound_bytes = accumulator_record_bound(&sent),
+    };
     return accumulator_append(&accumulator, topic->partitions[partition], append);
 }
 

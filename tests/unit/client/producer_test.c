@@ -339,6 +339,47 @@ static void producer__refuses_what_is_larger_than_a_request(void **state)
     stop();
 }
 
+static void remember(void *context, const struct bnb_delivery *delivery)
+{
+    int64_t *offset = context;
+    *offset = delivery->code == 0 ? delivery->offset : -2;
+}
+
+static void producer__sends_many_until_one_is_refused(void **state)
+{
+    (void)state;
+    enum { MANY = 200, REFUSED = 150 };
+    static const char *const pairs[] = {"max.request.size", "1000", NULL};
+    static char large[2000];
+    struct bnb_producer_record records[MANY];
+    char texts[MANY][16];
+    int64_t offsets[MANY];
+    void *contexts[MANY];
+    struct bnb_error error;
+    start(pairs);
+    for (int32_t i = 0; i < MANY; i++) {
+        snprintf(texts[i], sizeof texts[i], "%d", i);
+        records[i] = (struct bnb_producer_record){.topic = "t",
+                                                  .partition = i % FAKE_PARTITIONS,
+                                                  .timestamp_ms = BNB_TIMESTAMP_NOW,
+                                                  .value = texts[i],
+                                                  .value_size = strlen(texts[i])};
+        offsets[i] = -1;
+        contexts[i] = &offsets[i];
+    }
+    records[REFUSED].value = large;
+    records[REFUSED].value_size = sizeof large;
+    assert_int_equal(bnb_producer_send_many(producer, records, MANY, remember, contexts, &error),
+                     REFUSED);
+    assert_int_equal(error.code, KAFKA_MESSAGE_TOO_LARGE);
+    assert_int_equal(bnb_producer_flush(producer, 5000), 0);
+    for (int32_t i = 0; i < MANY; i++) {
+        assert_int_equal(offsets[i], i < REFUSED ? i / FAKE_PARTITIONS : -1);
+    }
+    assert_once_from(0, REFUSED);
+    stop();
+}
+
 /* Reads count records with a fresh consumer from offset on; the values must go up by step. */
 static void read_back(int32_t partition, int64_t offset, int32_t first, int32_t count)
 {
@@ -494,6 +535,7 @@ int main(void)
         cmocka_unit_test_setup(producer__waits_for_room_in_its_buffer, setup),
         cmocka_unit_test_setup(producer__calls_back_for_what_close_leaves_behind, setup),
         cmocka_unit_test_setup(producer__refuses_what_is_larger_than_a_request, setup),
+        cmocka_unit_test_setup(producer__sends_many_until_one_is_refused, setup),
         cmocka_unit_test_setup(consumer__reads_what_the_producer_sent, setup),
         cmocka_unit_test_setup(consumer__follows_a_broker_that_moves, setup),
         cmocka_unit_test_setup(consumer__resets_an_offset_that_is_out_of_range, setup),
