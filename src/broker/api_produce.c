@@ -1,56 +1,13 @@
+/* api_produce.c: Produce: each batch goes to its partition and waits there for the others. */
 #include "base/assert.h"
 #include "base/mem.h"
-#include "broker/fanout.h"
 #include "broker/handlers_data.h"
+#include "broker/produce_internal.h"
 #include "broker/topic_config.h"
-#include "broker/transaction_enrol.h"
-#include "log/validate.h"
 
 #define PRODUCE_TELLS_LEADER 10
-#define PRODUCE_BY_ID_VERSION 13
 #define ABORTABLE_VERSION 11
 #define ADDS_VERSION 12
-#define SHOWN_RECORD_ERRORS 3
-
-/* One partition of a request. */
-struct produce_item {
-    struct fanout_item base;
-    struct partition_wait wait;
-    uint8_t *data;
-    size_t size;
-    int16_t api_version;
-    bool acks_all;
-    bool acks_known;
-    bool verify;   /* it is transactional, and its transaction is asked for */
-    bool asked;    /* the coordinator has agreed */
-    bool held;     /* it is to be asked, for what guard is of */
-    uint64_t guard;
-    int64_t producer_id;
-    int16_t producer_epoch;
-    int32_t base_sequence;
-    int16_t error;
-    const char *words; /* about error, or NULL */
-    int64_t base_offset;
-    int64_t log_append_time_ms;
-    int64_t log_start_offset;
-    int32_t leader;
-    int32_t leader_epoch;
-    struct log_append_result *refused; /* why, when there is more to say; mem_free */
-    struct produce_response_partition_produce_response *response;
-};
-struct produce_work {
-    struct fanout fanout;
-    struct produce_item *items;
-    size_t item_count;
-    struct produce_response response;
-    bool any_error;
-    int16_t refused; /* 0, or the error of the whole request, with words about it */
-    struct string_view refused_words;
-    bool transactional; /* there are batches of producer in it */
-    struct transaction_producer producer;
-    struct transaction_enrol enrol;
-    struct transaction_partition *enrolling; /* those that are held, in their order */
-};
 
 static void produce_waited(struct partition_wait *wait, int16_t error)
 {
@@ -143,92 +100,6 @@ static void produce_run(struct fanout_item *base, struct partition *partition)
         }
     }
     fanout_item_done(base);
-}
-
-static struct string_view produce_record_text(struct arena *arena, const struct produce_item *item,
-                                              struct string_view topic,
-                                              const struct log_record_error *error)
-{
-    switch (error->fault) {
-    case LOG_RECORD_WITHOUT_KEY:
-        return arena_format(arena,
-                            "Compacted topic cannot accept message without key in topic partition "
-                            "%.*s-%d",
-                            (int)topic.size, topic.data, item->base.partition);
-    case LOG_RECORD_TIMESTAMP:
-        return arena_format(arena,
-                            "Timestamp %lld of message with offset %d is out of range. The "
-                            "timestamp should be within [%lld, %lld]",
-                            (long long)error->timestamp_ms, error->batch_index,
-                            (long long)item->refused->timestamps_from_ms,
-                            (long long)item->refused->timestamps_to_ms);
-    case LOG_RECORD_APPEND_TIME:
-        return string_view_of("Invalid timestamp type: producers set CreateTime");
-    }
-    return (struct string_view){NULL, 0};
-}
-
-/* The errors of single records in one sentence, with the first three. */
-static struct string_view produce_summary(struct arena *arena, const struct produce_item *item,
-                                          const struct produce_response_partition_produce_response
-                                              *response)
-{
-    if (item->error == KAFKA_INVALID_TIMESTAMP) {
-        return string_view_of("One or more records have been rejected due to invalid timestamp");
-    }
-    struct string_view list = string_view_of("");
-    for (int32_t i = 0; i < response->record_errors.count && i < SHOWN_RECORD_ERRORS; i++) {
-        struct string_view text = response->record_errors.items[i].batch_index_error_message;
-        list = arena_format(arena, "%.*s%sRecordError(batchIndex=%d, message='%.*s')",
-                            (int)list.size, list.data, i == 0 ? "" : ", ",
-                            response->record_errors.items[i].batch_index, (int)text.size,
-                            text.data);
-    }
-    return arena_format(arena,
-                        "One or more records have been rejected due to %d record errors in total, "
-                        "and only showing the first three errors at most: [%.*s]",
-                        item->refused->record_error_count, (int)list.size, list.data);
-}
-
-static struct string_view produce_refusal_text(struct arena *arena,
-                                               const struct log_append_result *refused)
-{
-    switch (refused->refusal) {
-    case LOG_REFUSAL_WORDLESS:
-        break;
-    case LOG_REFUSAL_SIZE:
-        return arena_format(arena,
-                            "Record size %d is less than the minimum record overhead (14)",
-                            refused->refused_number);
-    case LOG_REFUSAL_MAGIC:
-        return arena_format(arena, "Invalid magic found in record: %d", refused->refused_number);
-    }
-    return (struct string_view){NULL, 0};
-}
-
-static void produce_fill_errors(struct broker_request *request, struct produce_item *item)
-{
-    struct produce_response_partition_produce_response *response = item->response;
-    const struct log_append_result *refused = item->refused;
-    struct arena *arena = &request->arena;
-    int32_t count = refused->record_error_count < LOG_RECORD_ERRORS_MAX
-                        ? refused->record_error_count
-                        : LOG_RECORD_ERRORS_MAX;
-    const struct image_topic *topic =
-        image_topic_by_id(broker_image(request), item->base.topic_id);
-    struct string_view name = topic == NULL ? string_view_of("") : topic->name;
-    response->record_errors.items =
-        arena_array(arena, (size_t)count, sizeof *response->record_errors.items);
-    for (int32_t i = 0; response->record_errors.items != NULL && i < count; i++) {
-        response->record_errors.items[i] = (struct produce_response_batch_index_and_error_message){
-            refused->record_errors[i].batch_index,
-            produce_record_text(arena, item, name, &refused->record_errors[i])};
-        response->record_errors.count = i + 1;
-    }
-    if (count > 0) {
-        response->error_message = produce_summary(arena, item, response);
-    }
-    mem_free(item->refused);
 }
 
 static void produce_respond(struct produce_work *work)
@@ -369,113 +240,6 @@ static void produce_done(struct fanout *fanout)
     }
 }
 
-static const struct image_topic *produce_topic(
-    const struct broker_request *request, const struct produce_request_topic_produce_data *data)
-{
-    const struct image *image = broker_image(request);
-    return request->header.request_api_version >= PRODUCE_BY_ID_VERSION
-               ? image_topic_by_id(image, data->topic_id)
-               : image_topic_by_name(image, data->name);
-}
-
-static bool produce_is_transactional(const struct produce_request_partition_produce_data *data,
-                                     struct batch *batch)
-{
-    return data->records.data != NULL &&
-           batch_decode(data->records.data, data->records.size, batch) == 0 &&
-           batch_is_transactional(batch);
-}
-
-/* Whether the request has transactional batches at all, of which the first one tells: nothing is
- * looked at behind it. A batch before it whose size or magic cannot be is the error of all. */
-static void produce_scan_kind(struct produce_work *work)
-{
-    struct broker_request *request = work->fanout.request;
-    const struct produce_request *asked = request->message;
-    for (int32_t i = 0; i < asked->topic_data.count; i++) {
-        const struct produce_request_topic_produce_data *topic = &asked->topic_data.items[i];
-        for (int32_t j = 0; j < topic->partition_data.count; j++) {
-            const struct produce_request_partition_produce_data *data =
-                &topic->partition_data.items[j];
-            struct batch batch;
-            if (produce_is_transactional(data, &batch)) {
-                work->refused = asked->transactional_id.data == NULL
-                                    ? KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED
-                                    : 0;
-                return;
-            }
-            struct log_append_result result;
-            size_t size = data->records.size;
-            if (data->records.data != NULL &&
-                validate_framing(data->records.data, &size,
-                                 request->header.request_api_version, &result) != 0 &&
-                result.refusal != LOG_REFUSAL_WORDLESS) {
-                work->refused = KAFKA_CORRUPT_MESSAGE;
-                work->refused_words = produce_refusal_text(&request->arena, &result);
-                return;
-            }
-        }
-    }
-}
-
-/* The producer of the transactional batches among those that may be looked at. */
-static void produce_scan_producer(struct produce_work *work,
-                                  const struct produce_request_partition_produce_data *data)
-{
-    struct log_append_result result;
-    struct batch batch;
-    size_t size = data->records.size;
-    int error = data->records.data == NULL
-                    ? 0
-                    : validate_framing(data->records.data, &size,
-                                       work->fanout.request->header.request_api_version, &result);
-    if (kafka_error_from(error) == KAFKA_UNKNOWN_SERVER_ERROR) {
-        work->refused = KAFKA_UNKNOWN_SERVER_ERROR;
-    }
-    if (error != 0 || !produce_is_transactional(data, &batch) || batch.producer_id < 0) {
-        return;
-    }
-    if (work->transactional && (batch.producer_id != work->producer.producer_id ||
-                                batch.producer_epoch != work->producer.producer_epoch)) {
-        work->refused = KAFKA_INVALID_PRODUCER_ID_MAPPING;
-        work->refused_words =
-            string_view_of("Transactional records contained more than one producer ID");
-    }
-    work->transactional = true;
-    work->producer.producer_id = batch.producer_id;
-    work->producer.producer_epoch = batch.producer_epoch;
-}
-
-/* What can be said of the whole request before any partition is looked at. */
-static void produce_scan(struct produce_work *work)
-{
-    const struct broker_request *request = work->fanout.request;
-    const struct produce_request *asked = request->message;
-    work->producer = (struct transaction_producer){asked->transactional_id, -1, -1};
-    produce_scan_kind(work);
-    for (int32_t i = 0; i < asked->topic_data.count && work->refused == 0; i++) {
-        const struct produce_request_topic_produce_data *data = &asked->topic_data.items[i];
-        const struct image_topic *topic = produce_topic(request, data);
-        for (int32_t j = 0; topic != NULL && j < data->partition_data.count && work->refused == 0;
-             j++) {
-            int32_t index = data->partition_data.items[j].index;
-            if (index >= 0 && index < topic->partition_count) {
-                produce_scan_producer(work, &data->partition_data.items[j]);
-            }
-        }
-    }
-}
-
-static size_t produce_partition_count(const struct produce_request *asked)
-{
-    size_t count = 0;
-    for (int32_t i = 0; i < asked->topic_data.count; i++) {
-        int32_t partitions = asked->topic_data.items[i].partition_data.count;
-        count += partitions > 0 ? (size_t)partitions : 0;
-    }
-    return count;
-}
-
 /* What can be said of a topic without looking at its partitions. */
 static int16_t produce_check_topic(const struct broker_request *request,
                                    const struct image_topic *topic)
@@ -493,7 +257,7 @@ static int16_t produce_check_topic(const struct broker_request *request,
 }
 
 static void produce_add_partition(struct produce_work *work, const struct image_topic *topic,
-                                  int16_t topic_error,
+                                  int16_t topic_error, const struct produce_look *look,
                                   const struct produce_request_partition_produce_data *data,
                                   struct produce_response_partition_produce_response *response)
 {
@@ -514,19 +278,8 @@ static void produce_add_partition(struct produce_work *work, const struct image_
         error = work->refused;
         response->error_message = work->refused_words;
     }
-    struct log_append_result result;
-    size_t size = data->records.size;
-    if (error == 0) {
-        error = data->records.data == NULL
-                    ? KAFKA_INVALID_RECORD
-                    : kafka_error_from(validate_framing(data->records.data, &size,
-                                                        request->header.request_api_version,
-                                                        &result));
-    }
-    struct batch batch = {.producer_id = -1};
-    bool transactional = error == 0 && work->transactional &&
-                         batch_decode(data->records.data, data->records.size, &batch) == 0 &&
-                         batch_is_transactional(&batch) && batch.producer_id >= 0;
+    error = error != 0 ? error : look->error;
+    bool transactional = work->transactional && look->transactional && look->producer_id >= 0;
     metrics_add(request->shard->metrics, METRIC_TOTAL_PRODUCE, 1);
     if (error != 0) {
         metrics_add(request->shard->metrics, METRIC_FAILED_PRODUCE, 1);
@@ -543,9 +296,9 @@ static void produce_add_partition(struct produce_work *work, const struct image_
         .acks_all = asked->acks == -1,
         .acks_known = asked->acks >= -1 && asked->acks <= 1,
         .verify = transactional && transaction_is_verified(request, produce_support(request)),
-        .producer_id = batch.producer_id,
-        .producer_epoch = batch.producer_epoch,
-        .base_sequence = batch.base_sequence,
+        .producer_id = look->producer_id,
+        .producer_epoch = look->producer_epoch,
+        .base_sequence = look->base_sequence,
         .base_offset = -1,
         .log_start_offset = -1,
         .response = response,
@@ -557,6 +310,7 @@ static bool produce_add_topics(struct produce_work *work)
 {
     struct broker_request *request = work->fanout.request;
     const struct produce_request *asked = request->message;
+    const struct produce_look *look = work->looks;
     size_t count = asked->topic_data.count > 0 ? (size_t)asked->topic_data.count : 0;
     work->response.responses.items = arena_array(&request->arena, count,
                                                  sizeof *work->response.responses.items);
@@ -576,7 +330,7 @@ static bool produce_add_topics(struct produce_work *work)
         }
         out->partition_responses.count = (int32_t)partitions;
         for (size_t j = 0; j < partitions; j++) {
-            produce_add_partition(work, topic, error, &data->partition_data.items[j],
+            produce_add_partition(work, topic, error, look++, &data->partition_data.items[j],
                                   &out->partition_responses.items[j]);
         }
         work->response.responses.count = (int32_t)i + 1;
@@ -586,7 +340,6 @@ static bool produce_add_topics(struct produce_work *work)
 
 void api_produce(struct broker_request *request)
 {
-    const struct produce_request *asked = request->message;
     struct produce_work *work = arena_alloc(&request->arena, sizeof *work);
     if (work == NULL || fanout_init(&work->fanout, request) != 0) {
         broker_respond_close(request);
@@ -595,13 +348,13 @@ void api_produce(struct broker_request *request)
     produce_response_default(&work->response);
     work->fanout.run = produce_run;
     work->fanout.done = produce_done;
-    size_t count = produce_partition_count(asked);
-    produce_scan(work);
-    work->items = arena_array(&request->arena, count, sizeof *work->items);
+    bool scanned = produce_scan(work);
+    work->items = arena_array(&request->arena, work->look_count, sizeof *work->items);
     if (work->transactional) {
-        work->enrolling = arena_array(&request->arena, count, sizeof *work->enrolling);
+        work->enrolling = arena_array(&request->arena, work->look_count,
+                                      sizeof *work->enrolling);
     }
-    if (request->arena.failed || !produce_add_topics(work)) {
+    if (!scanned || request->arena.failed || !produce_add_topics(work)) {
         broker_respond_close(request);
         return;
     }
