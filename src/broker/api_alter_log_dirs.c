@@ -79,7 +79,9 @@ static void alter_begin(struct alter_work *work, struct alter_item *item)
     struct broker_request *request = work->fanout.request;
     const struct image_topic *topic = image_topic_by_name(broker_image(request), item->topic);
     int32_t partition = item->base.partition;
-    if (item->to == NULL) {
+    if (!partition_move_has_name(item->topic, partition)) {
+        item->error = KAFKA_INVALID_TOPIC_EXCEPTION;
+    } else if (item->to == NULL) {
         item->error = KAFKA_LOG_DIR_NOT_FOUND;
     } else if (atomic_load(&item->to->offline)) {
         item->error = KAFKA_KAFKA_STORAGE_ERROR;

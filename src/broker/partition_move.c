@@ -423,6 +423,14 @@ static void move_done(struct loop_job *job)
     }
 }
 
+bool partition_move_has_name(struct string_view topic, int32_t partition)
+{
+    char tail[64];
+    int size = snprintf(tail, sizeof tail, "-%" PRId32 ".%032x-future", partition, 0u);
+    ASSERT(size > 0 && size < (int)sizeof tail);
+    return topic.size + (size_t)size <= LOG_DIR_NAME_BYTES_MAX;
+}
+
 static int16_t move_begin(struct partition *partition, struct broker_dir *to)
 {
     struct broker_shard *shard = partition->shard;

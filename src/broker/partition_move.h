@@ -21,6 +21,8 @@
 #define MOVED_MARK ".barnabas_moved"
 
 struct partition_move;
+/* Whether a file name has room for that of a copy: not for the longest topic names. */
+bool partition_move_has_name(struct string_view topic, int32_t partition);
 /* A move to another directory ends first; one to where the partition is already just ends it. 0, or
  * a wire error. */
 int16_t partition_move_to(struct partition *partition, struct broker_dir *to);

@@ -345,8 +345,6 @@ int log_dir_sync_topic_id(struct io_fs *fs, const char *partition_directory)
     return error;
 }
 
-#define NAME_BYTES_MAX 255
-
 int log_dir_rename_deleted(struct log_dir *dir, const char *partition_directory,
                            struct uuid random_id, char **renamed)
 {
@@ -367,8 +365,8 @@ int log_dir_rename_deleted(struct log_dir *dir, const char *partition_directory,
     }
     tail_size += snprintf(tail + tail_size, sizeof tail - (size_t)tail_size, "-delete");
     ASSERT(tail_size > 0 && (size_t)tail_size < sizeof tail);
-    size_t topic_size = topic.size + (size_t)tail_size > NAME_BYTES_MAX
-                            ? NAME_BYTES_MAX - (size_t)tail_size
+    size_t topic_size = topic.size + (size_t)tail_size > LOG_DIR_NAME_BYTES_MAX
+                            ? LOG_DIR_NAME_BYTES_MAX - (size_t)tail_size
                             : topic.size;
     char path[DIR_PATH_BYTES];
     int size = snprintf(path, sizeof path, "%s/%.*s%s", dir->path, (int)topic_size, topic.data,

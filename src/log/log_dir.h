@@ -112,6 +112,9 @@ void log_dir_mark_recovered(struct log_dir *dir);
 int log_dir_close_clean(struct log_dir **dir, int64_t broker_epoch);
 void log_dir_release(struct log_dir **dir);
 
+/* Of file systems. */
+#define LOG_DIR_NAME_BYTES_MAX 255
+
 enum log_dir_kind {
     LOG_DIR_CURRENT,
     LOG_DIR_FUTURE,

@@ -18,7 +18,7 @@ import wirecodec as wire
 from faults import Node, check
 
 ALTER_REPLICA_LOG_DIRS, DESCRIBE_LOG_DIRS = 34, 35
-UNKNOWN_TOPIC, LOG_DIR_NOT_FOUND, STORAGE_ERROR = 3, 57, 56
+UNKNOWN_TOPIC, INVALID_TOPIC, LOG_DIR_NOT_FOUND, STORAGE_ERROR = 3, 17, 57, 56
 SECONDS = harness.PATIENCE_SECONDS
 # The records of the codec are years old.
 KEPT = [("segment.bytes", "1048576"), ("retention.ms", "-1")]
@@ -271,6 +271,21 @@ def refuses_what_cannot_be_moved():
         check(node.place(partitions=1), {name: 0}, "its place")
 
 
+def a_name_too_long_for_a_copy_is_refused():
+    """The copy of a partition has a longer name than it. The last that fits moves, and no directory suffers."""
+    with moving_node() as node, node.connect() as client:
+        for size, error in ((213, 0), (214, INVALID_TOPIC), (249, INVALID_TOPIC)):
+            topic = "n" * size
+            client.create_topic(topic, configs=KEPT)
+            places = {name for name in "mab" if node.path(f"{name}/{topic}-0").is_dir()}
+            other = min(set("mab") - places)
+            check(ask_move(client, node.path(other), topic), error, f"the error of a move of {size} bytes")
+            if error == 0:
+                await_place(node, other, topic)
+        check(ask_move(client, "/nowhere", "n" * 249), INVALID_TOPIC, "an unknown directory, too")
+        check({name for name, *_ in describe(client)}, set("mab"), "directories that serve")
+
+
 def a_topic_that_goes_takes_its_copy_along():
     with moving_node() as node, node.connect() as client:
         client.create_topic("t", configs=KEPT)
@@ -366,7 +381,7 @@ def apache_kafka_finds_it_where_it_went():
 
 if __name__ == "__main__":
     cases = [(f"move__{function.__name__}", function) for function in (
-        refuses_what_cannot_be_moved, a_start_goes_on_with_a_move,
+        refuses_what_cannot_be_moved, a_name_too_long_for_a_copy_is_refused, a_start_goes_on_with_a_move,
         a_move_that_nearly_ended_is_ended, a_topic_that_goes_takes_its_copy_along,
         compaction_goes_on_after_a_move, retention_takes_everything_on_the_way,
         apache_kafka_finds_it_where_it_went)]

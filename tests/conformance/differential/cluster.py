@@ -44,6 +44,8 @@ def directories():
             ("known and unknown", moves(("other", {"moved": [0, 9], "nowhere": [1]}),
                                         ("/no/such/place", {"moved": [1]}))),
             ("unknown topic, unknown directory", moves(("/no/such/place", {"nowhere": [0]}))),
+            ("a name too long for a copy", moves(("other", {"n" * 213: [0], "n" * 214: [0], "n" * 249: [0]}))),
+            ("a name too long, no partition", moves(("/no/such/place", {"n" * 214: [7], "n" * 213: [-1]}))),
             ("both to one", moves(("other", {"moved": [0, 1]}))), ("where they are", moves(("other", {"moved": [0, 1]}))),
             ("back", moves(("data", {"moved": [0, 1]}))), ("one each", moves(("data", {"moved": [0]}), ("other", {"moved": [1]}))),
             ("partition twice", moves(("other", {"moved": [0, 0]}))),
