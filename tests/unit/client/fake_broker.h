@@ -20,6 +20,8 @@
 #define FAKE_PARTITIONS 2
 #define FAKE_FRAME_BYTES (4 << 20)
 #define FAKE_PEERS 8
+/* After which something hangs, on a machine that stands still for a while, too. */
+#define PATIENCE_MS 120000
 
 struct fake_partition {
     struct writer log;

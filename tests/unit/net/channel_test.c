@@ -16,6 +16,7 @@
 
 #define CALLS_MAX 64
 #define LARGE_BYTES 3000000
+#define PATIENCE_MS 120000
 
 enum script {
     SCRIPT_ECHO,       /* each request comes back */
@@ -135,14 +136,13 @@ static void *serve(void *unused)
     return NULL;
 }
 
-static int listen_on_any_port(uint16_t *port)
+static int bind_any_port(uint16_t *port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t size = sizeof address;
     int listener = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
-    assert_int_equal(listen(listener, 4), 0);
     assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
     *port = ntohs(address.sin_port);
     return listener;
@@ -187,7 +187,8 @@ static void begin(enum script script, const char *host)
     memset(&test, 0, sizeof test);
     test.script = script;
     test.state_error = 1;
-    test.listener = listen_on_any_port(&test.port);
+    test.listener = bind_any_port(&test.port);
+    assert_int_equal(listen(test.listener, 4), 0);
     assert_int_equal(pthread_create(&test.thread, NULL, serve, NULL), 0);
     assert_int_equal(loop_create(1, &test.loop), 0);
     test.resolver.loop = test.loop;
@@ -195,7 +196,7 @@ static void begin(enum script script, const char *host)
         .resolver = &test.resolver,
         .host = host,
         .port = test.port,
-        .connect_timeout_ms = 5000,
+        .connect_timeout_ms = PATIENCE_MS,
         .buffers = {-1, -1},
         .response_bytes_max = LARGE_BYTES + 1000,
         .on_state = on_state,
@@ -245,7 +246,7 @@ static void channel__pipelines_and_completes_in_order(void **state)
     begin(SCRIPT_LATE, "127.0.0.1");
     test.expected = 10;
     for (int32_t i = 0; i < 10; i++) {
-        assert_int_equal(send_call(i, 5000, true), 0);
+        assert_int_equal(send_call(i, PATIENCE_MS, true), 0);
     }
     assert_int_equal(net_channel_call_count(test.channel), 10);
     run_until(10);
@@ -263,7 +264,7 @@ static void channel__finds_hosts_by_name(void **state)
     (void)state;
     begin(SCRIPT_ECHO, "localhost");
     assert_int_equal(net_channel_state(test.channel), NET_CHANNEL_RESOLVING);
-    assert_int_equal(send_call(0, 5000, true), 0);
+    assert_int_equal(send_call(0, PATIENCE_MS, true), 0);
     run_until(1);
     assert_int_equal(test.calls[0].error, 0);
     assert_int_equal(test.resolver.pending, 0);
@@ -274,8 +275,8 @@ static void channel__receives_large_responses(void **state)
 {
     (void)state;
     begin(SCRIPT_LARGE, "127.0.0.1");
-    assert_int_equal(send_call(0, 5000, true), 0);
-    assert_int_equal(send_call(1, 5000, true), 0);
+    assert_int_equal(send_call(0, PATIENCE_MS, true), 0);
+    assert_int_equal(send_call(1, PATIENCE_MS, true), 0);
     run_until(2);
     assert_int_equal(test.calls[0].size, LARGE_BYTES);
     assert_int_equal(test.calls[1].size, LARGE_BYTES);
@@ -305,7 +306,7 @@ static void channel__sends_splices_in_their_places(void **state)
         writer_splice(&frame, pieces[2], PIECE_BYTES);
         test.calls[i].call.expects_response = true;
         test.calls[i].call.done = on_done;
-        assert_int_equal(net_channel_send(test.channel, &test.calls[i].call, &frame, 5000), 0);
+        assert_int_equal(net_channel_send(test.channel, &test.calls[i].call, &frame, PATIENCE_MS), 0);
     }
     run_until(3);
     for (int32_t i = 0; i < 3; i++) {
@@ -319,7 +320,7 @@ static void channel__completes_sends_without_response_once_sent(void **state)
 {
     (void)state;
     begin(SCRIPT_SILENT, "127.0.0.1");
-    assert_int_equal(send_call(0, 5000, false), 0);
+    assert_int_equal(send_call(0, PATIENCE_MS, false), 0);
     run_until(1);
     assert_int_equal(test.calls[0].error, 0);
     end();
@@ -328,14 +329,14 @@ static void channel__completes_sends_without_response_once_sent(void **state)
 static void ends_with(enum script script, int error)
 {
     begin(script, "127.0.0.1");
-    assert_int_equal(send_call(0, 5000, true), 0);
-    assert_int_equal(send_call(1, 5000, true), 0);
+    assert_int_equal(send_call(0, PATIENCE_MS, true), 0);
+    assert_int_equal(send_call(1, PATIENCE_MS, true), 0);
     test.stop_on_state = true;
     run_until(-1);
     assert_int_equal(test.state_error, error);
     assert_int_equal(test.calls[0].error, error);
     assert_int_equal(test.calls[1].error, error);
-    assert_int_equal(send_call(2, 5000, true), ERR_CLOSED);
+    assert_int_equal(send_call(2, PATIENCE_MS, true), ERR_CLOSED);
     assert_false(test.calls[2].done);
     end();
 }
@@ -362,7 +363,7 @@ static void channel__ends_when_a_call_times_out(void **state)
 {
     (void)state;
     begin(SCRIPT_SILENT, "127.0.0.1");
-    assert_int_equal(send_call(0, 5000, true), 0);
+    assert_int_equal(send_call(0, PATIENCE_MS, true), 0);
     assert_int_equal(send_call(1, 20, true), 0);
     test.stop_on_state = true;
     run_until(-1);
@@ -379,7 +380,7 @@ static void channel__may_be_destroyed_in_a_callback(void **state)
     test.expected = 3;
     test.destroy_in_callback = true;
     for (int32_t i = 0; i < 3; i++) {
-        assert_int_equal(send_call(i, 5000, true), 0);
+        assert_int_equal(send_call(i, PATIENCE_MS, true), 0);
     }
     run_until(3);
     assert_int_equal(test.calls[0].error, 0);
@@ -395,13 +396,12 @@ static void channel__tells_of_a_refused_connection(void **state)
     begin(SCRIPT_SILENT, "127.0.0.1");
     /* A second channel, to a port that nobody listens on. */
     uint16_t port;
-    int closed = listen_on_any_port(&port);
-    close(closed);
+    int deaf = bind_any_port(&port);
     struct net_channel *other;
     struct net_channel_options options = {.resolver = &test.resolver,
                                           .host = "127.0.0.1",
                                           .port = port,
-                                          .connect_timeout_ms = 5000,
+                                          .connect_timeout_ms = PATIENCE_MS,
                                           .response_bytes_max = 1000,
                                           .buffers = {-1, -1},
                                           .on_state = on_state};
@@ -411,6 +411,7 @@ static void channel__tells_of_a_refused_connection(void **state)
     assert_int_equal(test.state_error, ERR_CLOSED);
     assert_int_equal(net_channel_state(other), NET_CHANNEL_CLOSED);
     net_channel_destroy(&other);
+    close(deaf);
     end();
 }
 
