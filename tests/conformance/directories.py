@@ -95,8 +95,8 @@ class Journey:
 
     def change_settings(self):
         self.driver.do("settings", self.node.bootstrap)
-        harness.wait_for(lambda: state.dynamic(self.side, 4, "").get("log.cleaner.threads"), 15,
-                         "the settings to be in force")
+        harness.wait_for(lambda: state.dynamic(self.side, 4, "").get("log.cleaner.threads"),
+                         what="the settings to be in force")
 
     def compact(self):
         self.driver.do("compaction", self.node.bootstrap, "on")
@@ -105,7 +105,7 @@ class Journey:
             return any("compact 0 " in (path / "cleaner-offset-checkpoint").read_text()
                        for path in self.node.directories
                        if (path / "cleaner-offset-checkpoint").exists())
-        harness.wait_for(cleaned, 30, "the compaction of a topic")
+        harness.wait_for(cleaned, what="the compaction of a topic")
         self.driver.do("compaction", self.node.bootstrap, "off")
 
     def add_records(self):
@@ -153,8 +153,8 @@ class Journey:
         (self.open.commit if self.clean else self.open.abort)(self.side)
         harness.wait_for(lambda: all(
             found["last stable"] == found["high watermark"] for found in
-            (state.read(self.side, "transactions", p, 0) for p in (0, 1))), 30,
-            "the end of the open transaction")
+            (state.read(self.side, "transactions", p, 0) for p in (0, 1))),
+            what="the end of the open transaction")
 
     # ---- the course of a leg ----
 
@@ -162,7 +162,7 @@ class Journey:
         if self.state is None:
             self.node.format(peer)
         self.node.start(peer)
-        harness.wait_for(lambda: state.is_led(self.side), 30, "leaders of all partitions")
+        harness.wait_for(lambda: state.is_led(self.side), what="leaders of all partitions")
 
     def holds_what_was_left(self):
         if not self.clean:
@@ -181,8 +181,8 @@ class Journey:
 
     def read_groups(self):
         """Every group with its type and its offsets."""
-        harness.wait_for(lambda: groups.ask(self.side, "ListGroups", {})["errorCode"] == 0, 30,
-                         "the groups to be loaded")
+        harness.wait_for(lambda: groups.ask(self.side, "ListGroups", {})["errorCode"] == 0,
+                         what="the groups to be loaded")
         found = {}
         for group in groups.ask(self.side, "ListGroups", {})["groups"]:
             told = groups.ask(self.side, "OffsetFetch", groups.fetch(
@@ -241,7 +241,7 @@ class Journey:
         harness.wait_for(lambda: any(
             wanted in (path / "log-start-offset-checkpoint").read_text()
             for path in self.node.directories
-            if (path / "log-start-offset-checkpoint").exists()), 20, "the start of a log on disk")
+            if (path / "log-start-offset-checkpoint").exists()), what="the start of a log on disk")
 
     def is_dumped_alike(self):
         found, counts, lines = dumps.compare(self.node)

@@ -43,14 +43,15 @@ end() {
 }
 trap end EXIT
 
-free_port() {
-  python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])'
+# So many, which no client of another test is given by the kernel.
+free_ports() {
+  PYTHONPATH=$root/tests/integration python3 -c "import harness; print(*(harness.free_port() for _ in range($1)))"
 }
 
 # One node by the profile of the suites, on ports of its own.
 start_broker() {
   local client sasl controller line
-  client=$(free_port) sasl=$(free_port) controller=$(free_port)
+  read -r client sasl controller < <(free_ports 3)
   sed "s/:9092/:$client/g; s/:9093/:$sasl/g; s/:36001/:$controller/g" \
     "$scripts/profiles/one-node.properties" >"$work/server.properties"
   export BOOTSTRAP=127.0.0.1:$client
@@ -59,7 +60,7 @@ start_broker() {
     --add-scram 'SCRAM-SHA-512=[name=admin,password=admin-secret]' >format.log 2>&1) || return 1
   exec 3< <(cd "$work" && exec "$binary" server-start server.properties 2>broker.log)
   broker=$!
-  read -r -t 30 line <&3 && [[ $line == *ready* ]]
+  read -r -t 120 line <&3 && [[ $line == *ready* ]]
 }
 
 # The classes of a list, ours or the suite's, or one class, against clusters of one node; the arguments after it

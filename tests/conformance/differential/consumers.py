@@ -66,7 +66,7 @@ def two(side, group):
 def resolved(side, group):
     """A member with an expression, once it is resolved."""
     epoch = told(side, beat(group, names=None, subscribedTopicRegex="shar.*"))["memberEpoch"]
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 120
     while epoch < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
         epoch = told(side, partial(group, epoch=epoch, owned=[]))["memberEpoch"]

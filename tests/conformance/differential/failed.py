@@ -10,7 +10,7 @@ from data import GOOD, LATEST, fetch, offsets, produce
 from topics import topic
 
 NAME, OTHER = "failing", "failing-too"  # what is written to the second makes the broker look at the directory
-SECONDS = 30
+SECONDS = 120
 STORAGE_ERROR = 56
 
 

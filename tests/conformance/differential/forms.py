@@ -4,6 +4,7 @@ ones together, fetch sessions from their begin to their end."""
 import struct
 
 import groups
+import sides
 from codec import holds, uvarint
 from data import GOOD, LATEST
 from topics import UNKNOWN_ID, topic
@@ -34,6 +35,8 @@ def changed(api, change):
     """The request without anything in it, its bytes changed."""
     def work(side, version):
         side.correlation_id += 1
+        if api in UNANSWERED:
+            side.patience = sides.SILENCE_SECONDS
         data = side.ask_bytes(change(side.apis.request(api, version, side.correlation_id, {})))
         return data if isinstance(data, str) else side.apis.response(api, version, data)[1]
     return Asked(work)

@@ -39,7 +39,7 @@ def find(side, version=None):
                 {"groupId": "g", "topics": None}]})["groups"][0]["errorCode"] == 0:
             return {"coordinatorKeys": ["g"]}
         time.sleep(0.1)
-    raise AssertionError(f"no coordinator of groups after ten seconds: {found}")
+    raise AssertionError(f"no coordinator of groups: {found}")
 
 
 def join(group, member="", instance=None, protocols=None, **more):

@@ -488,6 +488,8 @@ def stable_pending_member(stage):
     """An id that was handed out counts as nobody's until it joins."""
     a, b = stage.member("a"), stage.member("b")
     stage.assigned(a)
+    if stage.version < 4:  # which hand out none: it waits for the other to join
+        b.patience = sides.SILENCE_SECONDS
     b.ask("JoinGroup", join(stage.group))
     stage.state()
     b.beat()

@@ -119,7 +119,7 @@ RESOURCES = {
     "group, streams": altered(GROUP, "other-group", change("streams.num.standby.replicas", "1")),
     "group, too many standbys": altered(GROUP, "other-group", change("streams.num.standby.replicas", "3")),
     "group, session below": altered(GROUP, "set-group", change("consumer.session.timeout.ms", "44999")),
-    "group, session above": altered(GROUP, "set-group", change("consumer.session.timeout.ms", "60001")),
+    "group, session above": altered(GROUP, "set-group", change("consumer.session.timeout.ms", "600001")),
     "group, heartbeat below": altered(GROUP, "set-group", change("consumer.heartbeat.interval.ms", "4999")),
     "group, heartbeat above": altered(GROUP, "set-group", change("consumer.heartbeat.interval.ms", "15001")),
     "group, assignment above": altered(GROUP, "set-group", change("consumer.assignment.interval.ms", "15001")),

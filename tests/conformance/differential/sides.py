@@ -6,7 +6,8 @@ import time
 
 from codec import ZERO_ID
 
-ANSWER_SECONDS = 3
+ANSWER_SECONDS = 30
+SILENCE_SECONDS = 3  # where no answer is what is expected
 CLOSED = "the connection was closed"
 SILENT = "no answer"
 
@@ -33,6 +34,7 @@ class Side:
     def __init__(self, apis, broker, port=None):
         self.apis, self.broker, self.port = apis, broker, port or broker.port
         self.socket = None
+        self.patience = ANSWER_SECONDS
         self.correlation_id = 0
         self.ids = {ZERO_ID: ZERO_ID}      # id -> the topic's name
         self.kept = {}                     # what a step asked to keep: {"pid": 7}
@@ -77,6 +79,7 @@ class Side:
         """The answer to a frame that was sent, CLOSED or SILENT."""
         if self.socket is None:
             return CLOSED
+        self.socket.settimeout(self.patience)
         try:
             size = struct.unpack(">i", self.receive(4))[0]
             return self.receive(size)

@@ -42,7 +42,7 @@ def open_id(name):
     """A transactional id with a new epoch, kept under its name."""
     def work(side):
         answer = patiently(side, "InitProducerId", 5, {
-            "transactionalId": name, "transactionTimeoutMs": 60000, "producerId": -1,
+            "transactionalId": name, "transactionTimeoutMs": 600000, "producerId": -1,
             "producerEpoch": -1}, single)
         assert answer["errorCode"] == 0, answer
         side.kept[name] = (answer["producerId"], answer["producerEpoch"])

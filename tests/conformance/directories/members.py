@@ -49,7 +49,7 @@ class Members:
     def go_on(self, side, newcomer):
         """One more joins, and all settle; whoever was too slow joins anew."""
         self.known.setdefault(newcomer, [0, set()])
-        deadline = time.monotonic() + 40
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             for name, (epoch, _) in sorted(self.known.items()):
                 error = self._beat(side, name, epoch, everything=epoch == 0)

@@ -7,8 +7,7 @@ import tempfile
 
 import harness
 
-STOP_SECONDS = 30
-COMMAND_SECONDS = 90
+STOP_SECONDS = harness.PATIENCE_SECONDS
 APACHE, OURS = "apache", "barnabas"
 
 
@@ -81,6 +80,8 @@ class Node:
                 "share.coordinator.state.topic.min.isr=1",
                 "share.coordinator.state.topic.num.partitions=2",
                 "group.initial.rebalance.delay.ms=0",
+                # Members outlive the brokers, however long a leg takes.
+                "group.consumer.session.timeout.ms=1800000", "group.consumer.max.session.timeout.ms=1800000",
                 "log.cleaner.backoff.ms=200", "log.initial.task.delay.ms=100",
                 "log.flush.start.offset.checkpoint.interval.ms=200",
                 "log.flush.offset.checkpoint.interval.ms=200",

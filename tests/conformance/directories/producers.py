@@ -28,7 +28,7 @@ def until_ready(side, api, version, values):
     def once():
         answer = side.ask(api, version, values)
         return None if isinstance(answer, str) or answer.get("errorCode") in BUSY else answer
-    return harness.wait_for(once, 30, f"{api} to be served")
+    return harness.wait_for(once, what=f"{api} to be served")
 
 
 def expect(what, got, wanted):

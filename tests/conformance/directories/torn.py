@@ -51,8 +51,8 @@ class Torn:
         before = len(self.batches)
         writer = threading.Thread(target=self.write, args=(side,))
         writer.start()
-        harness.wait_for(lambda: len(self.batches) > before + ACKNOWLEDGED_MIN, 30,
-                         "acknowledged batches")
+        harness.wait_for(lambda: len(self.batches) > before + ACKNOWLEDGED_MIN,
+                         what="acknowledged batches")
         node.end(clean=False)
         writer.join()
 

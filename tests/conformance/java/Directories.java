@@ -52,13 +52,13 @@ import org.apache.kafka.common.utils.Exit;
  */
 public final class Directories {
     private static final String[] CODECS = {"none", "gzip", "snappy", "lz4", "zstd"};
-    private static final int WAIT_SECONDS = 30;
+    private static final int WAIT_SECONDS = 120;
 
     private static Properties client(String bootstrap) {
         Properties settings = new Properties();
         settings.put("bootstrap.servers", bootstrap);
-        settings.put("request.timeout.ms", "20000");
-        settings.put("default.api.timeout.ms", "30000");
+        settings.put("request.timeout.ms", "60000");
+        settings.put("default.api.timeout.ms", "120000");
         // Batches end where the program says, not with the time: Apache Kafka does not come back from every
         // death of logs whose indexes have room for four entries.
         settings.put("linger.ms", "1000");

@@ -29,7 +29,7 @@ FILES = {
     "reader.properties": "parse.key=true\nkey.separator=:\n",
     "group.properties": "group.id=of-file\n",
     "formatter.properties": "print.key=true\nkey.separator=-\n",
-    "deadline.properties": "default.api.timeout.ms=1500\nrequest.timeout.ms=1000\n",
+    "deadline.properties": "default.api.timeout.ms=6000\nrequest.timeout.ms=5000\n",
 }
 S = "--bootstrap-server {server} "
 P = S + "--topic rec "
@@ -84,8 +84,8 @@ PRODUCER = [
 ] + [(P + f"--{name} 4294967297", "wide\n") for name in (
     "batch-size", "message-send-max-retries", "request-timeout-ms", "socket-buffer-size",
     "retry-backoff-ms", "timeout", "metadata-expiry-ms", "max-memory-bytes")]
-C = P + "--from-beginning --timeout-ms 4000 "
-G = P + "--timeout-ms 4000 "
+C = P + "--from-beginning --timeout-ms 60000 "
+G = P + "--timeout-ms 60000 "
 CONSUMER = [
     "", "--help", "--version", "--bogus", S, "--topic rec", P + "--include rec",
     C + "--max-messages 3", C + "--max-messages 0",
@@ -135,7 +135,7 @@ CONSUMER = [
     C + "--command-property group.protocol=consumer --max-messages 2",
     C + "--command-property group.protocol=consumer --group g2 --max-messages 3",
     # (Within a second of the last assignment a member gets its partitions with its second heartbeat.)
-    P + "--timeout-ms 9000 --command-property group.protocol=Consumer --group g2 --max-messages 2 "
+    P + "--timeout-ms 60000 --command-property group.protocol=Consumer --group g2 --max-messages 2 "
         "--formatter-property print.offset=true",
     C + "--command-property group.protocol=bogus --max-messages 1",
     C + "--command-property group.protocol=consumer --command-property session.timeout.ms=10000",
@@ -145,22 +145,22 @@ CONSUMER = [
     C + "--command-property enable.auto.commit=true --max-messages 1",
     C + "--command-property enable.auto.commit=true --group g3 --max-messages 1",
     P + "--command-property group.id= --max-messages 1",
-    P + "--command-property group.instance.id=i --from-beginning --max-messages 1 --timeout-ms 4000",
+    P + "--command-property group.instance.id=i --from-beginning --max-messages 1 --timeout-ms 60000",
     P + "--from-beginning --command-property auto.offset.reset=none",
-    P + "--group g4 --command-property auto.offset.reset=none --timeout-ms 4000",
+    P + "--group g4 --command-property auto.offset.reset=none --timeout-ms 60000",
     G + "--command-property auto.offset.reset=by_duration:PT24H --max-messages 2",
     G + "--command-property auto.offset.reset=by_duration:bogus --max-messages 2",
     G + "--command-property auto.offset.reset=by_duration:-PT1H --max-messages 2",
-    S + "--include 'rec|nothing' --from-beginning --max-messages 3 --timeout-ms 4000",
-    S + "--include 'rec|nothing' --from-beginning --max-messages 3 --timeout-ms 8000 "
+    S + "--include 'rec|nothing' --from-beginning --max-messages 3 --timeout-ms 60000",
+    S + "--include 'rec|nothing' --from-beginning --max-messages 3 --timeout-ms 60000 "
         "--command-property group.protocol=consumer",
     S + "--include 'nothing.*' --from-beginning --timeout-ms 500",
     S + "--topic nothing --from-beginning --timeout-ms 500",
 ]
-V = S + "--topic typed --partition 0 --timeout-ms 4000 --value-deserializer "
+V = S + "--topic typed --partition 0 --timeout-ms 60000 --value-deserializer "
 T = V + "org.apache.kafka.common.serialization."
 # Behind the six lines that other cases of the producer leave there.
-CONSUMER += [S + "--topic typed --partition 0 --offset 0 --timeout-ms 4000 --max-messages 6 "
+CONSUMER += [S + "--topic typed --partition 0 --offset 0 --timeout-ms 60000 --max-messages 6 "
              "--formatter-property print.headers=true"]
 CONSUMER += [T + line for line in (
     "IntegerDeserializer --offset 6 --max-messages 2", "IntegerDeserializer --offset 6 --max-messages 2 "
@@ -179,7 +179,7 @@ CONSUMER += [T + line for line in (
     P + "--partition 4294967296 --offset 0 --timeout-ms 300", C + "--max-messages 4294967297",
     C + "--max-messages ' 1'", P + "--timeout-ms 4294967297000 --from-beginning --max-messages 1",
     P + "--timeout-ms 99999999999999999999", P + "--partition 0 --offset 99999999999999999999",
-] + [S + "--topic " + topic + " --from-beginning --timeout-ms 4000 --max-messages 3 --formatter "
+] + [S + "--topic " + topic + " --from-beginning --timeout-ms 60000 --max-messages 3 --formatter "
      "org.apache.kafka.tools.consumer." + name for topic, name in
      (("typed", "OffsetsMessageFormatter"), ("typed", "GroupMetadataMessageFormatter"),
       ("__consumer_offsets", "TransactionLogMessageFormatter"))]

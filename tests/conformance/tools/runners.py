@@ -6,7 +6,7 @@ import subprocess
 import harness
 
 JAVA_SOURCES = pathlib.Path(__file__).resolve().parents[1] / "java" / "tools"
-SECONDS = 40
+SECONDS = 150
 TOO_LATE = 124
 PACKAGE = "org.apache.kafka.tools."
 CLASSES = {
@@ -42,7 +42,7 @@ class Java:
         classes = pathlib.Path(folder) / "classes"
         sources = [str(path) for path in sorted(JAVA_SOURCES.rglob("*.java"))]
         subprocess.run(["javac", "-nowarn", "-proc:none", "-Xlint:-removal", "-cp", ":".join(jars),
-                        "-d", str(classes), *sources], check=True, timeout=120)
+                        "-d", str(classes), *sources], check=True, timeout=300)
         self.process = subprocess.Popen(
             ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
              "-Djava.security.manager=allow", "-Dfile.encoding=UTF-8",

@@ -23,8 +23,8 @@ import org.apache.kafka.common.utils.Exit;
  * of the tool, each as length and bytes.
  */
 public class RunTools {
-    private static final int SECONDS = 30;
-    private static final int HOOK_SECONDS = 5;
+    private static final int SECONDS = 120;
+    private static final int HOOK_SECONDS = 60;
     static final int TOO_LATE = 124;
 
     /** Thrown where the tool asked for the end of the process. */
