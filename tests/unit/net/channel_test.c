@@ -306,7 +306,8 @@ static void channel__sends_splices_in_their_places(void **state)
         writer_splice(&frame, pieces[2], PIECE_BYTES);
         test.calls[i].call.expects_response = true;
         test.calls[i].call.done = on_done;
-        assert_int_equal(net_channel_send(test.channel, &test.calls[i].call, &frame, PATIENCE_MS), 0);
+        struct net_call *call = &test.calls[i].call;
+        assert_int_equal(net_channel_send(test.channel, call, &frame, PATIENCE_MS), 0);
     }
     run_until(3);
     for (int32_t i = 0; i < 3; i++) {
