@@ -387,8 +387,28 @@ static int partition_open_log(struct partition *partition, const struct log_conf
     return error == 0 ? io_sync_directory(broker->options.fs, path) : error;
 }
 
+/* Whether the image has it in a directory that is none of ours. */
+static bool partition_is_assigned_elsewhere(const struct partition *partition,
+                                            const struct image_partition *state)
+{
+    const struct broker_options *options = &partition->shard->broker->options;
+    struct uuid ids[BROKER_DIRS_MAX];
+    struct image_broker own = {.directories = ids, .directory_count = options->dir_count};
+    ASSERT(options->dir_count > 0 && options->dir_count <= BROKER_DIRS_MAX);
+    for (int32_t i = 0; i < options->dir_count; i++) {
+        ids[i] = options->dirs[i]->properties.directory_id;
+    }
+    for (int32_t i = 0; state->directories != NULL && i < state->replicas.count; i++) {
+        if (state->replicas.ids[i] == options->node_id) {
+            return !image_broker_has_directory(&own, state->directories[i]);
+        }
+    }
+    return false;
+}
+
 /* Chooses the directory, unless that was done before: 0, or ERR_NOMEM. */
-static int partition_choose_dir(struct partition *partition, const char *name)
+static int partition_choose_dir(struct partition *partition, const struct image_partition *state,
+                                const char *name)
 {
     struct broker *broker = partition->shard->broker;
     struct broker_dir *dir;
@@ -400,11 +420,14 @@ static int partition_choose_dir(struct partition *partition, const char *name)
     }
     partition->was_there = dir != NULL;
     if (dir == NULL && !partition->shard->settled) {
-        /* It is older than this start, and nowhere: it lies in a directory that cannot be read. An
-         * empty log in another one would pass for it (Apache Kafka's LogManager.getOrCreateLog). */
+        /* It is older than this start, and nowhere: it lies in a directory that cannot be read, or
+         * that log.dirs does not name any more. An empty log in another one would pass for it
+         * (Apache Kafka's LogManager.getOrCreateLog). */
         dir = partition_offline_dir(broker);
+        partition->lies_elsewhere =
+            dir == NULL && partition_is_assigned_elsewhere(partition, state);
     }
-    if (dir == NULL) {
+    if (dir == NULL && !partition->lies_elsewhere) {
         dir = preferred_dirs_take(&broker->preferred_dirs, partition_topic(partition),
                                   partition->key.partition);
         dir = dir != NULL && !atomic_load(&dir->offline) ? dir : partition_emptiest_dir(broker);
@@ -415,13 +438,17 @@ static int partition_choose_dir(struct partition *partition, const char *name)
 }
 
 /* Opens the log; on failure the partition is there, but offline. */
-static void partition_open(struct partition *partition, const struct log_config *config)
+static void partition_open(struct partition *partition, const struct image_partition *state,
+                           const struct log_config *config)
 {
     struct err_message message = {{0}};
     char name[PARTITION_PATH_BYTES];
     snprintf(name, sizeof name, "%s-%d", partition->topic, partition->key.partition);
-    int error = partition_choose_dir(partition, name);
-    if (error == 0 && atomic_load(&partition->dir->offline)) {
+    int error = partition_choose_dir(partition, state, name);
+    if (error == 0 && partition->lies_elsewhere) {
+        fprintf(stderr, "%s lies in a directory that log.dirs does not name\n", name);
+    }
+    if (error == 0 && (partition->lies_elsewhere || atomic_load(&partition->dir->offline))) {
         partition->open_again = false;
         return;
     }
@@ -502,14 +529,14 @@ int partition_apply(struct broker_shard *shard, const struct partition_settings 
         partition = partition_create(shard, topic, index);
     }
     if (partition != NULL && partition->open_again) {
-        partition_open(partition, settings->log);
+        partition_open(partition, state, settings->log);
     }
     if (partition == NULL || partition->open_again) {
         return ERR_NOMEM;
     }
     if (partition->log == NULL) {
-        partition->led_elsewhere =
-            partition->dir->missing && state->leader != shard->broker->options.node_id;
+        partition->led_elsewhere = (partition->dir->missing || partition->lies_elsewhere) &&
+                                   state->leader != shard->broker->options.node_id;
         partition->leader_epoch = state->leader_epoch;
         return 0;
     }

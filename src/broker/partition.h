@@ -25,6 +25,7 @@ struct partition {
     int32_t min_insync_replicas;
     uint16_t topic_size;
     bool led_elsewhere; /* or by nobody: its directory was missing from the start */
+    bool lies_elsewhere; /* in a directory that log.dirs does not name any more */
     bool flush_running;
     bool flush_again;
     atomic_bool left; /* its directory gets another name: for helper threads */

@@ -537,6 +537,29 @@ def a_directory_of_another_cluster_or_node_refuses_the_start():
             check((len(lines), "belongs to" in lines[0]), (1, True), f"one line: {lines}")
 
 
+def a_directory_that_is_not_named_any_more_keeps_its_partitions():
+    """No empty log in another directory passes for what lies there: nobody leads it until the directory is named
+    again, and then all of it is there."""
+    with node() as made:
+        named = made.properties.read_text()
+        with serving(made) as (connection, places):
+            kept = {partition: fill(connection, partition, 3) for partition in range(3)}
+        check(made.stop(), 0, "exit status")
+        b = made.path("b")
+        for _ in range(2):
+            made.properties.write_text(named.replace(f",{b}\n", "\n"))
+            made.start()
+            with made.connect() as connection:
+                harness.wait_for(lambda: leader_of(connection, places["b"])[1] == -1, SECONDS, "no leader of what b has")
+                check(connection.produce("t", batch([b"x"]), places["b"])[0], NOT_LEADER, "a record for it")
+                for name in "ma":
+                    check(read_partition(connection, places[name])[0], kept[places[name]], f"the records in {name}")
+            check(made.stop(), 0, "exit status")
+            check([path.name for name in "ma" for path in made.path(name).glob(f"t-{places['b']}*")], [], "empty logs")
+        made.properties.write_text(named)
+        starts_with(made, kept)
+
+
 def two_brokers_on_one_directory():
     with node() as made:
         made.start()
@@ -715,7 +738,7 @@ CASES = (any_damaged_file_is_made_good_or_told,
          a_directory_that_is_gone_or_not_formatted_refuses_the_start,
          a_directory_of_another_cluster_or_node_refuses_the_start,
          what_cannot_be_set_aside_is_never_written_to,
-         two_brokers_on_one_directory)
+         a_directory_that_is_not_named_any_more_keeps_its_partitions, two_brokers_on_one_directory)
 
 if __name__ == "__main__":
     words = sys.argv[1:]
