@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/view.h"
+#include "metadata/image.h"
 
 struct broker_request;
 
@@ -35,10 +36,11 @@ void api_describe_configs(struct broker_request *request);
 void api_list_config_resources(struct broker_request *request);
 void api_alter_configs(struct broker_request *request);
 void api_incremental_alter_configs(struct broker_request *request);
-/* Fits struct quorum_options.check_setting (node/quorum.h): 0, or a wire error with its text.
+/* Fits struct quorum_options.check_settings (node/quorum.h): 0, or a wire error with its text.
  * context is the struct config of the node, or NULL. */
-int16_t config_check_setting(void *context, int8_t resource_type, struct string_view name,
-                             struct string_view value, struct err_message *message);
+int16_t config_check_settings(void *context, int8_t resource_type,
+                              const struct image_setting *items, size_t count,
+                              struct err_message *message);
 /* Whether a setting is a list, and its value on this node where the resource has none. */
 bool config_list_setting(void *context, int8_t resource_type, struct string_view name,
                          struct string_view *value);

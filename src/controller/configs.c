@@ -1,5 +1,6 @@
 /* IncrementalAlterConfigs and AlterConfigs. */
 #include "base/assert.h"
+#include "base/java_map.h"
 #include "controller/controller_internal.h"
 #include "metadata/topic_name.h"
 
@@ -18,6 +19,9 @@ struct alteration {
     struct string_view resource;
     int16_t error;
     struct string_view error_message;
+    /* All that it is to have, of a broker what changes: what is checked together. */
+    struct image_setting *settings;
+    size_t setting_count;
 };
 
 static bool alteration_fail(struct alteration *alteration, int16_t error, const char *text)
@@ -95,18 +99,57 @@ static bool alteration_check_resource(struct alteration *alteration)
     }
 }
 
-static bool alteration_check_value(struct alteration *alteration, struct string_view name,
-                                   struct string_view value)
+/* Room for what it has and for more. */
+static bool alteration_begin(struct alteration *alteration, int32_t more, bool keeps)
 {
-    const struct controller_options *options = &alteration->controller->options;
-    struct err_message message = {{0}};
+    struct image_settings now = {0, NULL};
+    if (keeps && alteration->type != BROKER_RESOURCE) {
+        now = image_settings(alteration->controller->image, alteration->type,
+                             alteration->resource);
+    }
+    alteration->settings =
+        arena_array(alteration->call->arena, (size_t)now.count + (more > 0 ? (size_t)more : 0),
+                    sizeof *alteration->settings);
+    if (alteration->settings == NULL) {
+        return alteration_fail(alteration, KAFKA_UNKNOWN_SERVER_ERROR, "out of memory");
+    }
+    for (int32_t i = 0; i < now.count; i++) {
+        alteration->settings[alteration->setting_count++] = now.items[i];
+    }
+    return true;
+}
+
+/* Null: it is to have no such setting. */
+static bool alteration_put(struct alteration *alteration, struct string_view name,
+                           struct string_view value)
+{
+    size_t at = 0;
     if (value.size > INT16_MAX) { /* a list that has grown: no record could carry it */
         return alteration_fail(alteration, KAFKA_INVALID_CONFIG,
                                "The configuration value cannot be added because it exceeds the "
                                "maximum value size of 32767 bytes.");
     }
-    int16_t error =
-        options->check_setting(options->context, alteration->type, name, value, &message);
+    while (at < alteration->setting_count &&
+           !string_view_equal(alteration->settings[at].name, name)) {
+        at++;
+    }
+    if (value.data != NULL) {
+        alteration->setting_count += at == alteration->setting_count;
+        alteration->settings[at] = (struct image_setting){name, value};
+    } else if (at < alteration->setting_count) {
+        alteration->settings[at] = alteration->settings[--alteration->setting_count];
+    }
+    return true;
+}
+
+static bool alteration_check_settings(struct alteration *alteration)
+{
+    const struct controller_options *options = &alteration->controller->options;
+    struct err_message message = {{0}};
+    ASSERT(alteration->error == 0);
+    int16_t error = options->check_settings(options->context, alteration->type,
+                                            alteration->settings, alteration->setting_count,
+                                            &message);
     return error == 0 || alteration_fail(alteration, error, message.text);
 }
 
@@ -244,13 +287,11 @@ static bool alter_one(struct alteration *alteration,
         return alteration_fail(alteration, KAFKA_INVALID_REQUEST,
                                "Unknown alter configs operation.");
     }
-    if (config->config_operation != ALTER_DELETE) {
-        if (value.data == NULL) {
-            return alteration_fail(alteration, KAFKA_INVALID_REQUEST, "Null value not supported.");
-        }
-        if (!alteration_check_value(alteration, config->name, value)) {
-            return false;
-        }
+    if (config->config_operation != ALTER_DELETE && value.data == NULL) {
+        return alteration_fail(alteration, KAFKA_INVALID_REQUEST, "Null value not supported.");
+    }
+    if (!alteration_put(alteration, config->name, value)) {
+        return false;
     }
     ASSERT(alteration->error == 0);
     if (!string_view_equal(current, value)) {
@@ -296,15 +337,24 @@ static bool alter_lists(
     struct alteration *alteration,
     const struct incremental_alter_configs_request_alter_configs_resource *resource)
 {
-    bool fine = true;
-    for (int32_t i = 0; fine && i < resource->configs.count; i++) {
+    size_t count = resource->configs.count > 0 ? (size_t)resource->configs.count : 0;
+    uint32_t first_place = UINT32_MAX;
+    struct alteration found = *alteration;
+    for (size_t i = 0; i < count; i++) {
+        struct alteration tried = *alteration;
         struct string_view current = {NULL, 0};
         int8_t operation = resource->configs.items[i].config_operation;
-        fine = (operation != ALTER_APPEND && operation != ALTER_SUBTRACT) ||
-               alteration_list(alteration, &resource->configs.items[i], &current);
+        bool fine = (operation != ALTER_APPEND && operation != ALTER_SUBTRACT) ||
+                    alteration_list(&tried, &resource->configs.items[i], &current);
+        uint32_t place = java_map_place(resource->configs.items[i].name, count);
+        if (!fine && place < first_place) {
+            first_place = place;
+            found = tried;
+        }
     }
-    ASSERT(fine || alteration->error != 0);
-    return fine;
+    *alteration = found;
+    ASSERT((first_place == UINT32_MAX) == (alteration->error == 0));
+    return alteration->error == 0;
 }
 
 void controller_incremental_alter_configs(struct controller *controller,
@@ -323,7 +373,8 @@ void controller_incremental_alter_configs(struct controller *controller,
         arena_array(call->arena, count, sizeof *response->responses.items);
     for (size_t i = 0; i < count; i++) {
         all[i] = (struct alteration){controller, call, asked->resources.items[i].resource_type,
-                                     asked->resources.items[i].resource_name, 0, {NULL, 0}};
+                                     asked->resources.items[i].resource_name, 0, {NULL, 0},
+                                     NULL, 0};
     }
     for (size_t i = 0; response->responses.items != NULL && i < count; i++) {
         const struct incremental_alter_configs_request_alter_configs_resource *resource =
@@ -331,11 +382,12 @@ void controller_incremental_alter_configs(struct controller *controller,
         struct records_mark mark = controller_records_mark(call->records);
         bool fine = alteration_is_single(all, count, i) &&
                     alter_keys_differ(&all[i], resource) && alter_lists(&all[i], resource) &&
-                    alteration_check_resource(&all[i]);
+                    alteration_check_resource(&all[i]) &&
+                    alteration_begin(&all[i], resource->configs.count, true);
         for (int32_t j = 0; fine && j < resource->configs.count; j++) {
             fine = alter_one(&all[i], &resource->configs.items[j]);
         }
-        fine = fine && alteration_check_exists(&all[i]);
+        fine = fine && alteration_check_settings(&all[i]) && alteration_check_exists(&all[i]);
         if (!fine || asked->validate_only) {
             controller_records_return(call->records, mark);
         }
@@ -357,7 +409,7 @@ static bool alter_all(struct alteration *alteration,
         }
         if (!alteration_is_known(alteration, config->name) ||
             !alteration_agrees(alteration, config->name, false) ||
-            !alteration_check_value(alteration, config->name, config->value)) {
+            !alteration_put(alteration, config->name, config->value)) {
             return false;
         }
         if (!string_view_equal(alteration_current(alteration, config->name), config->value)) {
@@ -400,14 +452,17 @@ void controller_alter_configs(struct controller *controller, struct controller_c
         arena_array(call->arena, count, sizeof *response->responses.items);
     for (size_t i = 0; i < count; i++) {
         all[i] = (struct alteration){controller, call, asked->resources.items[i].resource_type,
-                                     asked->resources.items[i].resource_name, 0, {NULL, 0}};
+                                     asked->resources.items[i].resource_name, 0, {NULL, 0},
+                                     NULL, 0};
     }
     for (size_t i = 0; response->responses.items != NULL && i < count; i++) {
         const struct alter_configs_request_alter_configs_resource *resource =
             &asked->resources.items[i];
         struct records_mark mark = controller_records_mark(call->records);
         bool fine = alteration_is_single(all, count, i) && alteration_check_resource(&all[i]) &&
-                    alter_all(&all[i], resource) && alteration_check_exists(&all[i]);
+                    alteration_begin(&all[i], resource->configs.count, false) &&
+                    alter_all(&all[i], resource) && alteration_check_settings(&all[i]) &&
+                    alteration_check_exists(&all[i]);
         if (!fine || asked->validate_only) {
             controller_records_return(call->records, mark);
         }

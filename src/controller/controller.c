@@ -75,7 +75,7 @@ int controller_create(const struct controller_options *options, struct controlle
     if (controller == NULL) {
         return ERR_NOMEM;
     }
-    ASSERT(options->check_setting != NULL && options->list_setting != NULL);
+    ASSERT(options->check_settings != NULL && options->list_setting != NULL);
     ASSERT(options->node_id >= 0);
     ASSERT(options->default_partition_count > 0 && options->default_replication_factor > 0);
     controller->options = *options;

@@ -41,8 +41,11 @@ struct controller_options {
     int16_t min_insync_replicas; /* written at bootstrap where ELR is on */
     int64_t session_timeout_ms;
     bool unstable_features;
-    int16_t (*check_setting)(void *context, int8_t resource_type, struct string_view name,
-                             struct string_view value, struct err_message *message);
+    /* Whether all that a resource is to have is acceptable together: 0, or a wire error with its
+     * text. Of a broker: what changes. */
+    int16_t (*check_settings)(void *context, int8_t resource_type,
+                              const struct image_setting *items, size_t count,
+                              struct err_message *message);
     /* Whether a setting is a list, and what it is where the resource says nothing. */
     bool (*list_setting)(void *context, int8_t resource_type, struct string_view name,
                          struct string_view *value);

@@ -56,29 +56,57 @@ static int16_t check_name(struct creation *creation)
     return 0;
 }
 
+/* Of a key that is named twice the last value counts. */
+static size_t take_config(struct image_setting *settings, size_t count, struct string_view name,
+                          struct string_view value)
+{
+    size_t at = 0;
+    while (at < count && !string_view_equal(settings[at].name, name)) {
+        at++;
+    }
+    settings[at] = (struct image_setting){name, value};
+    return at < count ? count : count + 1;
+}
+
 static int16_t check_configs(struct creation *creation)
 {
     const struct controller_options *options = &creation->controller->options;
-    for (int32_t i = 0; i < creation->asked->configs.count; i++) {
+    struct arena *arena = creation->call->arena;
+    struct string_view nulls = {NULL, 0};
+    struct err_message message = {{0}};
+    size_t asked = creation->asked->configs.count > 0 ? (size_t)creation->asked->configs.count : 0;
+    struct image_setting *settings = arena_array(arena, asked, sizeof *settings);
+    size_t count = 0;
+    for (size_t i = 0; settings != NULL && i < asked; i++) {
         const struct create_topics_request_creatable_topic_config *config =
             &creation->asked->configs.items[i];
-        struct err_message message = {{0}};
-        int16_t error = KAFKA_INVALID_CONFIG;
         if (config->value.data == NULL) {
-            err_set(&message, 0, "Null value not supported for topic configs: %.*s",
-                    (int)config->name.size, config->name.data);
+            nulls = arena_format(arena, "%.*s%s%.*s", (int)nulls.size,
+                                 nulls.data == NULL ? "" : nulls.data,
+                                 nulls.data == NULL ? "" : ",", (int)config->name.size,
+                                 config->name.data);
         } else {
-            error = options->check_setting(options->context, TOPIC_RESOURCE, config->name,
-                                           config->value, &message);
-        }
-        if (error != 0) {
-            creation->result->error_code = error;
-            creation->result->error_message =
-                arena_string(creation->call->arena, string_view_of(message.text));
-            return error;
+            count = take_config(settings, count, config->name, config->value);
         }
     }
-    return 0;
+    if (settings == NULL) {
+        return creation_fail(creation, KAFKA_UNKNOWN_SERVER_ERROR, NULL);
+    }
+    if (nulls.data != NULL) {
+        creation->result->error_code = KAFKA_INVALID_CONFIG;
+        creation->result->error_message =
+            arena_format(arena, "Null value not supported for topic configs: %.*s",
+                         (int)nulls.size, nulls.data);
+        return KAFKA_INVALID_CONFIG;
+    }
+    int16_t error = count == 0 ? 0
+                               : options->check_settings(options->context, TOPIC_RESOURCE, settings,
+                                                         count, &message);
+    if (error != 0) {
+        creation->result->error_code = error;
+        creation->result->error_message = arena_string(arena, string_view_of(message.text));
+    }
+    return error;
 }
 
 int16_t controller_check_replicas(const struct controller *controller,

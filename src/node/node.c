@@ -484,7 +484,7 @@ static int node_open_quorum(struct node *node, struct err_message *message)
         .default_partition_count = config_int(config, "num.partitions"),
         .min_insync_replicas = (int16_t)config_int(config, "min.insync.replicas"),
         .unstable_features = config_boolean(config, "unstable.feature.versions.enable"),
-        .check_setting = config_check_setting,
+        .check_settings = config_check_settings,
         .list_setting = config_list_setting,
         .check_context = (void *)config,
         .on_image = node_on_image,

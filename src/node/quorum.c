@@ -220,7 +220,7 @@ int quorum_open(const struct quorum_options *options, struct quorum **opened,
         .min_insync_replicas = options->min_insync_replicas,
         .session_timeout_ms = options->session_timeout_ms,
         .unstable_features = options->unstable_features,
-        .check_setting = options->check_setting,
+        .check_settings = options->check_settings,
         .list_setting = options->list_setting,
         .context = options->check_context,
     };

@@ -40,9 +40,11 @@ struct quorum_options {
     int32_t default_partition_count;
     int16_t min_insync_replicas;
     bool unstable_features;
-    /* Whether a setting is known and its value acceptable: 0, or a wire error with its text. */
-    int16_t (*check_setting)(void *context, int8_t resource_type, struct string_view name,
-                             struct string_view value, struct err_message *message);
+    /* Whether all that a resource is to have is known, and acceptable together: 0, or a wire error
+     * with its text. Of a broker: what changes. */
+    int16_t (*check_settings)(void *context, int8_t resource_type,
+                              const struct image_setting *items, size_t count,
+                              struct err_message *message);
     /* After each commit, on the loop; older is NULL the first time. Both are borrowed. Answers wait
      * until quorum_applied is called. */
     void (*on_image)(void *context, const struct image *older, const struct image *newer);
@@ -51,7 +53,7 @@ struct quorum_options {
     void *context;
     bool (*list_setting)(void *context, int8_t resource_type, struct string_view name,
                          struct string_view *value);
-    void *check_context; /* of check_setting and list_setting */
+    void *check_context; /* of check_settings and list_setting */
     /* The kernel has not restarted since the directory was written to. */
     bool page_cache_intact;
 };

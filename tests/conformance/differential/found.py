@@ -1,6 +1,7 @@
 """Sequences that differed once: what the random ones found, cut down. Steps as in sequences.py."""
 from batches import TIME
 from data import EARLIEST, LATEST, MAX_TIMESTAMP
+from settings import GROUP, METRICS, TOPIC
 
 LIMIT = 1 << 20
 
@@ -66,6 +67,14 @@ def configure(name, key, value, operation=0):
     return "one", "IncrementalAlterConfigs", 1, {"resources": [{
         "resourceType": 2, "resourceName": f"~{name}" if name else "", "configs": [
             {"name": key, "configOperation": operation, "value": value}]}]}, None
+
+
+def configure_all(kind, name, operation=0, **settings):
+    """Double underscores are dots."""
+    return "one", "IncrementalAlterConfigs", 1, {"resources": [{
+        "resourceType": kind, "resourceName": name, "configs": [
+            {"name": key.replace("__", "."), "configOperation": operation, "value": value}
+            for key, value in settings.items()]}]}, None
 
 
 def marker(who, name, partition, version=2, **more):
@@ -164,6 +173,21 @@ CASES = {
     "a setting that cannot be, of a topic that there is not": (
         configure("t0", "message.timestamp.after.max.ms", "-1"), configure("t0", "max.message.bytes", "1", 3),
         configure("t0", "max.message.bytes", "100"), configure("", "min.insync.replicas", "2")),
+    "the first of several settings that are wrong": (
+        create("t0"), configure_all(TOPIC, "~t0", zzz="2", no__such="1", retention__ms="soon", aaa="3"),
+        configure_all(TOPIC, "~t0", cleanup__policy="shred", retention__ms="soon", segment__bytes="1"),
+        configure_all(TOPIC, "~t0", 2, segment__bytes="1", retention__ms="1", flush__ms="7"),
+        configure_all(TOPIC, "~t0", min__compaction__lag__ms="9"), configure("t0", "max.compaction.lag.ms", "8"),
+        configure_all(TOPIC, "~t0", max__compaction__lag__ms="8", flush__ms="x"),
+        configure_all(GROUP, "~g0", consumer__session__timeout__ms="1", consumer__heartbeat__interval__ms="1"),
+        configure_all(METRICS, "~m", match="foo", interval__ms="5"),
+        ("one", "AlterConfigs", 2, {"resources": [{"resourceType": TOPIC, "resourceName": "~t0", "configs": [
+            {"name": "flush.messages", "value": "0"}, {"name": "segment.ms", "value": "0"}]}]}, None),
+        *(("one", "CreateTopics", 7, {"timeoutMs": 30000, "topics": [
+            {"name": "~t2", "numPartitions": 1, "replicationFactor": 1, "assignments": [], "configs": [
+                {"name": name, "value": value} for name, value in pairs]}]}, None) for pairs in ((
+                    ("flush.ms", "-2"), ("segment.bytes", "1")), (("retention.ms", None), ("preallocate", None)),
+                    (("retention.ms", "x"), ("retention.ms", "12345"))))),
     "a cursor of another topic": (
         create("t0", "t1"), described("t1", 0, "t0"), described("t0", 0, "t0"), described("t1", 5, "t1"),
         described("t0", 0, "t1")),

@@ -9,7 +9,9 @@ SETTINGS = {
     "compression.type": ("producer", "gzip", "uncompressed", "none"),
     "message.timestamp.type": ("CreateTime", "LogAppendTime", "Never"), "min.insync.replicas": ("1", "2", "0"),
     "cleanup.policy": ("delete", "compact", "compact,delete", "", "shred"),
-    "message.timestamp.after.max.ms": ("3600000", "1", "-1"), "segment.bytes": ("1048576", "1"), "no.such": ("1",)}
+    "message.timestamp.after.max.ms": ("3600000", "1", "-1"), "segment.bytes": ("1048576", "1"), "no.such": ("1",),
+    "min.compaction.lag.ms": ("0", "9", "x"), "max.compaction.lag.ms": ("9223372036854775807", "8", "0"),
+    "segment.jitter.ms": ("0", "-1"), "not.known": ("1",)}
 GROUP_SETTINGS = (("consumer.heartbeat.interval.ms", "5000"), ("consumer.heartbeat.interval.ms", "1"),
                   ("consumer.session.timeout.ms", "45000"), ("consumer.session.timeout.ms", "60000"), ("no.such", "1"))
 
@@ -30,6 +32,8 @@ class Topics(Choices):
         for item in made:
             if item["name"] == "~nowhere":
                 item["name"] = self.one("", "bad name", "~" + "n" * 250)
+            if self.chance(0.15):
+                item["configs"] = [{"name": key, "value": value} for key, value in self.settings(TOPIC).items()]
             if self.chance(0.1):
                 item.update({"numPartitions": -1, "replicationFactor": -1, "assignments": [
                     {"partitionIndex": index, "brokerIds": [self.mostly(1, 7)]}
@@ -61,6 +65,11 @@ class Topics(Choices):
         name = self.one(*SETTINGS)
         return name, self.one(*SETTINGS[name])
 
+    def settings(self, kind, least=1):
+        """Some of a resource: of several that are wrong, the first one is told."""
+        count = self.one(least, 1, 1, 2, 4)
+        return dict(self.setting() if kind == TOPIC else self.one(*GROUP_SETTINGS) for _ in range(count))
+
     def resources(self):
         return [(TOPIC, f"~{topic}") for topic in self.topics()] if self.chance(0.85) else [
             self.one((GROUP, "~c0"), (GROUP, "~g0"), (TOPIC, ""), (TOPIC, "bad name"), (GROUP, ""))]
@@ -68,17 +77,16 @@ class Topics(Choices):
     def make_IncrementalAlterConfigs(self, version):
         found = []
         for kind, name in self.resources():
-            key, value = self.setting() if kind == TOPIC else self.one(*GROUP_SETTINGS)
-            operation = self.mostly(0, 1, 2, 3, probability=0.7)
+            changes = [(key, self.mostly(0, 1, 2, 3, probability=0.7), value)
+                       for key, value in self.settings(kind).items()]
             found.append({"resourceType": kind, "resourceName": name, "configs": [
-                {"name": key, "configOperation": operation, "value": None if operation == 1 else value}]})
+                {"name": key, "configOperation": operation, "value": None if operation == 1 else value}
+                for key, operation, value in changes]})
         return {"resources": found, "validateOnly": self.chance(0.15)}
 
     def make_AlterConfigs(self, version):
         return {"resources": [{"resourceType": kind, "resourceName": name, "configs": [
-            {"name": key, "value": value} for key, value in dict(
-                self.setting() if kind == TOPIC else self.one(*GROUP_SETTINGS) for _ in range(self.one(0, 1))).items()]}
-            for kind, name in self.resources()], "validateOnly": self.chance(0.15)}
+            {"name": key, "value": value} for key, value in self.settings(kind, least=0).items()]} for kind, name in self.resources()], "validateOnly": self.chance(0.15)}
 
     def make_DescribeConfigs(self, version):
         return {"resources": [{"resourceType": kind, "resourceName": name, "configurationKeys": self.mostly(

@@ -547,10 +547,48 @@ static void config__the_controller_is_told_what_is_wrong(void **state)
     for (size_t i = 0; i < sizeof(setting_cases) / sizeof(setting_cases[0]); i++) {
         const struct setting_case *wanted = &setting_cases[i];
         message = (struct err_message){""};
-        assert_int_equal(config_check_setting(config, wanted->type, string_view_of(wanted->name),
-                                              string_view_of(wanted->value), &message),
+        struct image_setting item = {string_view_of(wanted->name), string_view_of(wanted->value)};
+        assert_int_equal(config_check_settings(config, wanted->type, &item, 1, &message),
                          wanted->error);
         assert_string_equal(message.text, wanted->text);
+    }
+    config_close(&config);
+}
+
+/* Of several that are wrong Kafka names one: a name that it does not know, in the order of its map,
+ * else the first by its own order; what two must be to each other comes last. */
+static void config__the_first_of_several_faults_is_told(void **state)
+{
+    (void)state;
+    static const struct several {
+        int8_t type;
+        const char *pairs[3][2];
+        const char *text;
+    } cases[] = {
+        {2, {{"zzz", "1"}, {"retention.ms", "soon"}, {"aaa", "1"}},
+         "Unknown topic config name: aaa"},
+        {2, {{"retention.ms", "soon"}, {"no.such", "1"}}, "Unknown topic config name: no.such"},
+        {2, {{"cleanup.policy", "shred"}, {"retention.ms", "soon"}},
+         "Invalid value soon for configuration retention.ms: Not a number of type LONG"},
+        {2, {{"min.compaction.lag.ms", "9"}, {"max.compaction.lag.ms", "8"}},
+         "conflict topic config setting min.compaction.lag.ms (9) > max.compaction.lag.ms (8)"},
+        {32, {{"consumer.session.timeout.ms", "1"}, {"consumer.heartbeat.interval.ms", "1"}},
+         "consumer.heartbeat.interval.ms must be greater than or equal to "
+         "group.consumer.min.heartbeat.interval.ms"},
+    };
+    struct err_message message;
+    struct config *config = open_with((const char *const[]){NULL}, &message);
+    assert_non_null(config);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct image_setting items[3];
+        size_t count = 0;
+        for (; count < 3 && cases[i].pairs[count][0] != NULL; count++) {
+            items[count] = (struct image_setting){string_view_of(cases[i].pairs[count][0]),
+                                                  string_view_of(cases[i].pairs[count][1])};
+        }
+        message = (struct err_message){""};
+        assert_int_equal(config_check_settings(config, cases[i].type, items, count, &message), 40);
+        assert_string_equal(message.text, cases[i].text);
     }
     config_close(&config);
 }
@@ -572,6 +610,7 @@ int main(void)
         cmocka_unit_test(config__any_prefix_of_a_file_is_parsed_without_fault),
         cmocka_unit_test(config__open_survives_any_failed_allocation),
         cmocka_unit_test(config__the_controller_is_told_what_is_wrong),
+        cmocka_unit_test(config__the_first_of_several_faults_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

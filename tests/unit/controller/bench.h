@@ -40,13 +40,16 @@ static inline bool list_setting(void *context, int8_t type, struct string_view n
     return true;
 }
 
-static inline int16_t check_setting(void *context, int8_t type, struct string_view name,
-                                    struct string_view value, struct err_message *message)
+static inline int16_t check_settings(void *context, int8_t type,
+                                     const struct image_setting *items, size_t count,
+                                     struct err_message *message)
 {
     (void)context, (void)type;
-    if (string_view_is(value, "bad") || string_view_is(name, "unknown")) {
-        err_set(message, 0, "not a value");
-        return KAFKA_INVALID_CONFIG;
+    for (size_t i = 0; i < count; i++) {
+        if (string_view_is(items[i].value, "bad") || string_view_is(items[i].name, "unknown")) {
+            err_set(message, 0, "not a value");
+            return KAFKA_INVALID_CONFIG;
+        }
     }
     return 0;
 }
@@ -139,7 +142,7 @@ static inline void setup(struct bench *bench, int32_t brokers)
                                          .default_partition_count = 2,
                                          .min_insync_replicas = 1,
                                          .session_timeout_ms = 9000,
-                                         .check_setting = check_setting,
+                                         .check_settings = check_settings,
         .list_setting = list_setting};
     struct image_builder *builder;
     struct writer writer;

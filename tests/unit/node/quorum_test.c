@@ -45,10 +45,10 @@ static bool list_setting(void *context, int8_t type, struct string_view name,
     return true;
 }
 
-static int16_t any_setting(void *context, int8_t type, struct string_view name,
-                           struct string_view value, struct err_message *message)
+static int16_t any_setting(void *context, int8_t type, const struct image_setting *items,
+                           size_t count, struct err_message *message)
 {
-    (void)context, (void)type, (void)name, (void)value, (void)message;
+    (void)context, (void)type, (void)items, (void)count, (void)message;
     return 0;
 }
 
@@ -106,7 +106,7 @@ static int try_open(struct bench *bench, struct err_message *message)
         .default_replication_factor = 1,
         .default_partition_count = 1,
         .min_insync_replicas = 1,
-        .check_setting = any_setting,
+        .check_settings = any_setting,
         .list_setting = list_setting,
         .on_image = on_image,
         .on_fatal = on_fatal,
