@@ -178,27 +178,49 @@ static bool list_has(struct string_view list, struct string_view element)
     return false;
 }
 
-/* The elements of one list with those of another added or taken out. */
+/* The text up to the next comma from *at on, which goes behind it; false: there is none. */
+static bool list_next(struct string_view list, size_t *at, struct string_view *element)
+{
+    size_t end = *at;
+    if (list.data == NULL || *at > list.size) {
+        return false;
+    }
+    while (end < list.size && list.data[end] != ',') {
+        end++;
+    }
+    *element = (struct string_view){list.data + *at, end - *at};
+    *at = end + 1;
+    return true;
+}
+
+/* The elements of one list with those of another added or taken out. As in Java's split, empty ones
+ * at the end of what is added are none, unless there is nothing else. */
 static struct string_view list_change(struct arena *arena, struct string_view list,
                                       struct string_view change, bool add)
 {
-    struct string_view from[2] = {list, change};
+    size_t at = 0;
+    size_t count = 0;
+    struct string_view element;
     struct writer text;
     writer_init(&text, 1 << 20);
-    for (int which = 0; which < (add ? 2 : 1); which++) {
-        for (size_t at = 0; from[which].size > 0 && at <= from[which].size;) {
-            size_t end = at;
-            while (end < from[which].size && from[which].data[end] != ',') {
-                end++;
-            }
-            struct string_view element = {from[which].data + at, end - at};
-            bool skipped = which == 0 ? !add && list_has(change, element)
-                                      : list_has(list, element);
-            if (!skipped && element.size > 0) {
-                writer_bytes(&text, ",", text.size > 0 ? 1 : 0);
-                writer_bytes(&text, element.data, element.size);
-            }
-            at = end + 1;
+    while (list_next(list, &at, &element)) {
+        if (element.size > 0 && (add || !list_has(change, element))) {
+            writer_bytes(&text, ",", count++ > 0 ? 1 : 0);
+            writer_bytes(&text, element.data, element.size);
+        }
+    }
+    size_t end = change.size;
+    while (end > 0 && change.data[end - 1] == ',') {
+        end--;
+    }
+    at = end == 0 && change.size > 0 ? 1 : 0;
+    bool has_empty = false;
+    while (add && list_next((struct string_view){change.data, end}, &at, &element)) {
+        struct string_view so_far = {(const char *)text.data, text.size};
+        if (element.size == 0 ? !has_empty : !list_has(so_far, element)) {
+            has_empty |= element.size == 0;
+            writer_bytes(&text, ",", count++ > 0 ? 1 : 0);
+            writer_bytes(&text, element.data, element.size);
         }
     }
     struct string_view result = arena_string(

@@ -150,6 +150,10 @@ CASES = {
         produce(9, {"t0": {1: batch()}}), produce(9, {"t0": {1: batch()}}), produce(9, {"t0": {0: batch()}}),
         produce(9, {"t0": {0: batch()}}), fetch(11, {"t0": {0: 0, 1: (0, {"partitionMaxBytes": 1})}}, "wait",
                                                maxWaitMs=60000, minBytes=1 << 10)),
+    "nobody waits beyond what is stable": (
+        create("t0"), init("x0"), produce(12, {"t0": {0: of("x0")}}, "~x0"),
+        fetch(11, {"t0": {0: 1}}, "wait", maxWaitMs=60000, minBytes=1), fetch(11, {"t0": {0: 1}}),
+        fetch(11, {"t0": {0: 1, 1: 0}}, "wait", maxWaitMs=60000, minBytes=1), fetch(11, {"t0": {0: 0, 1: 0}})),
     "a wait counts what is stable": (
         create("t0"), init("x0"), init("x1"),
         fetch(11, {"t0": {0: 0}}, "wait", maxWaitMs=60000, minBytes=500),
@@ -188,6 +192,13 @@ CASES = {
                 {"name": name, "value": value} for name, value in pairs]}]}, None) for pairs in ((
                     ("flush.ms", "-2"), ("segment.bytes", "1")), (("retention.ms", None), ("preallocate", None)),
                     (("retention.ms", "x"), ("retention.ms", "12345"))))),
+    "nothing is added to a list": (
+        create("t0"), *(configure("t0", "cleanup.policy", value, 2) for value in ("", ",", "compact,", "delete,,x", "x,x")),
+        configure("t0", "follower.replication.throttled.replicas", "", 2),
+        configure("t0", "follower.replication.throttled.replicas", "0:1,0:1", 2),
+        configure("t0", "follower.replication.throttled.replicas", ",0:2", 2),
+        ("one", "DescribeConfigs", 4, {"resources": [{"resourceType": TOPIC, "resourceName": "~t0", "configurationKeys": [
+            "cleanup.policy", "follower.replication.throttled.replicas"]}]}, None)),
     "a cursor of another topic": (
         create("t0", "t1"), described("t1", 0, "t0"), described("t0", 0, "t0"), described("t1", 5, "t1"),
         described("t0", 0, "t1")),

@@ -68,7 +68,7 @@ class Records(Choices):
 
     def make_DeleteRecords(self, version):
         return {"timeoutMs": 10000, "topics": [{"name": f"~{topic}", "partitions": [
-            {"partitionIndex": index, "offset": self.mostly(self.offset(topic, index), -1)}
+            {"partitionIndex": index, "offset": self.mostly({"$cut": [topic, index, self.offset(topic, index)]}, -1)}
             for index in self.partitions()]} for topic in self.topics()]}
 
     def make_OffsetForLeaderEpoch(self, version):

@@ -176,6 +176,20 @@ class World(sides.Side):
     def make_time(self, after_ms):
         return batches.TIME + after_ms
 
+    def make_cut(self, told):
+        """Where to delete up to: with a transaction open to the start of a batch, since Apache Kafka takes that for what
+        is stable even when the log starts behind it."""
+        name, index, wanted = told
+        offset, name, index = self.resolve(wanted), self.prefix + name, max(index, 0)
+        found = self.ask("DescribeProducers", 0, {"topics": [{"name": name, "partitionIndexes": [index]}]})
+        producers = found["topics"][0]["partitions"][0]["activeProducers"]
+        if offset <= 0 or all(producer["currentTxnStartOffset"] < 0 for producer in producers):
+            return offset
+        found = self.ask("Fetch", 4, {"replicaId": -1, "maxWaitMs": 0, "maxBytes": 1 << 20, "topics": [
+            {"topic": name, "partitions": [{"partition": index, "fetchOffset": offset, "partitionMaxBytes": 1 << 20}]}]})
+        records = found["responses"][0]["partitions"][0]["records"]
+        return batches.told(records, str)[0]["baseOffset"] if records else offset
+
     def make_subscription(self, names):
         return subscription(*[self.resolve(name) for name in names])
 
