@@ -14,6 +14,7 @@ struct joining {
     struct consumer_member *member; /* NULL: a new one */
     struct string_view member_id;
     struct consumer_protocol_subscription subscription;
+    int32_t epoch_before; /* of the group */
     bool downgrades; /* it takes the place of the last one that spoke the consumer protocol */
     bool changed;    /* what it subscribes to */
 };
@@ -258,8 +259,9 @@ static void join_classic_group(struct joining *join)
         return;
     }
     generation = consumer_holding_of(join->member).epoch;
-    struct group *classic =
-        consumer_become_classic(join->group, NULL, 0, rebalance, join->call->arena);
+    /* As with Kafka, an epoch that came with this very request is not counted. */
+    struct group *classic = consumer_become_classic(join->group, NULL, 0, join->epoch_before,
+                                                    rebalance, join->call->arena);
     if (classic == NULL) {
         (void)give_up(join);
         return;
@@ -284,7 +286,8 @@ void consumer_classic_join(struct group *group, struct runtime_call *call)
     struct joining join = {.owner = group->owner,
                            .call = call,
                            .asked = call->request,
-                           .group = group};
+                           .group = group,
+                           .epoch_before = group->consumer->epoch};
     ASSERT(group->kind == GROUP_CONSUMER);
     join.member_id = join.asked->member_id;
     if (join.member_id.size == 0) {

@@ -162,7 +162,7 @@ bool consumer_downgrade(struct group *group, struct consumer_member *const *leav
  * the operation fails. */
 struct group *consumer_become_classic(struct group *group,
                                       struct consumer_member *const *leaving, size_t leaving_count,
-                                      bool rebalance, struct arena *arena);
+                                      int32_t generation, bool rebalance, struct arena *arena);
 
 /* ---- embedded.c: what classic members say and hear inside their protocol ---- */
 

@@ -254,8 +254,8 @@ static bool fill_classic(const struct group *group, const struct consumer_member
         .session_timeout = facts->classic_session_timeout_ms,
         .subscription = offer->metadata,
         .assignment = embedded_write_assignment(group->owner->options.cluster,
-                                                consumer_holding_of(member).assigned,
-                                                offer->metadata, arena),
+                                                consumer_target_of(member), offer->metadata,
+                                                arena),
     };
     return out->assignment.data != NULL;
 }
@@ -264,7 +264,7 @@ static bool fill_classic(const struct group *group, const struct consumer_member
  * stable: should the broker end before that, the next one finds it so and begins (Apache Kafka
  * forgets about it, and what the member had that left would be nobody's). */
 static bool write_classic(const struct group *group, struct consumer_member *const *members,
-                          size_t count, bool rebalance, struct arena *arena)
+                          size_t count, int32_t generation, bool rebalance, struct arena *arena)
 {
     struct runtime *runtime = group->owner->runtime;
     struct group_metadata_key key = {group->id};
@@ -272,7 +272,7 @@ static bool write_classic(const struct group *group, struct consumer_member *con
     struct string_view protocol = common_protocol(members, count);
     group_metadata_value_default(&value);
     value.protocol_type = string_view_of("consumer");
-    value.generation = group->consumer->epoch;
+    value.generation = generation;
     value.protocol = protocol;
     value.leader = members[0]->id;
     value.current_state_timestamp = rebalance ? -1 : runtime_now(runtime).wall_ms;
@@ -328,7 +328,7 @@ static struct consumer_facts **facts_before(struct consumer_member *const *membe
 
 struct group *consumer_become_classic(struct group *group,
                                       struct consumer_member *const *leaving, size_t leaving_count,
-                                      bool rebalance, struct arena *arena)
+                                      int32_t generation, bool rebalance, struct arena *arena)
 {
     struct group_coordinator *owner = group->owner;
     struct string_view id = arena_string(arena, group->id);
@@ -344,7 +344,8 @@ struct group *consumer_become_classic(struct group *group,
     struct consumer_facts **facts =
         members == NULL ? NULL : facts_before(members, count, arena);
     group_write_end(group);
-    bool written = facts != NULL && write_classic(group, members, count, rebalance, arena) &&
+    bool written = facts != NULL &&
+                   write_classic(group, members, count, generation, rebalance, arena) &&
                    runtime_apply(owner->runtime);
     struct group *classic = written ? group_find(owner, id) : NULL;
     ASSERT(!written || (classic != NULL && classic->kind == GROUP_CLASSIC));
@@ -369,7 +370,8 @@ bool consumer_downgrade(struct group *group, struct consumer_member *const *leav
 {
     struct string_view first = count > 0 ? arena_string(arena, leaving[0]->id)
                                          : string_view_of("");
-    struct group *classic = consumer_become_classic(group, leaving, count, true, arena);
+    struct group *classic = consumer_become_classic(group, leaving, count, group->consumer->epoch,
+                                                    true, arena);
     if (classic != NULL) {
         classic_prepare_rebalance(classic, why, first);
     }
