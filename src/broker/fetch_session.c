@@ -198,7 +198,7 @@ void fetch_partition_from(const struct fetch_request_fetch_topic *topic,
 {
     *partition = (struct fetch_partition){
         .key = {topic->topic_id, topic->topic, asked->partition},
-        .current_leader_epoch = asked->current_leader_epoch,
+        .current_leader_epoch = asked->current_leader_epoch < 0 ? -1 : asked->current_leader_epoch,
         .fetch_offset = asked->fetch_offset,
         .last_fetched_epoch = asked->last_fetched_epoch,
         .log_start_offset = asked->log_start_offset,

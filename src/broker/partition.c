@@ -91,7 +91,7 @@ int16_t partition_check_leader(const struct partition *partition, int32_t curren
     if (offline && !partition->led_elsewhere) {
         return KAFKA_KAFKA_STORAGE_ERROR;
     }
-    if (current_leader_epoch >= 0 && current_leader_epoch < partition->leader_epoch) {
+    if (current_leader_epoch != -1 && current_leader_epoch < partition->leader_epoch) {
         return KAFKA_FENCED_LEADER_EPOCH;
     }
     if (current_leader_epoch > partition->leader_epoch) {

@@ -259,7 +259,7 @@ void leader_epochs_end_offset(const struct leader_epochs *epochs, int32_t epoch,
 {
     *found_epoch = -1;
     *end_offset = -1;
-    if (epoch < 0) {
+    if (epoch == -1) {
         return;
     }
     if (epoch == leader_epochs_latest(epochs)) {
