@@ -6,8 +6,12 @@ from universe import GROUPS, STRANGER, TOPICS
 PARTITIONS = 3
 PRODUCERS = ("x0", "x1", "x2")   # transactional ids, too
 IDEMPOTENT = ("i0", "i1")
-CLASSIC, CONSUMER = GROUPS[:3], GROUPS[3:]
+CLASSIC, CONSUMER = GROUPS[:3], GROUPS[3:5]
+# Groups with one member of the classic protocol, which may come and go, besides those of the newer one.
+MIXED = {"m0": "a", "m1": "c"}
+EXPRESSIONS = GROUPS[-1]         # a group that subscribes by expressions
 MEMBERS = ("a", "b", "c")        # the last one has an instance
+NEXT = "d"                       # of the same instance, under another id
 CONNECTIONS = ("one", "two")
 SESSIONS = ("s0", "s1")
 TOO_LARGE = "m" * 4097           # metadata of a commit
@@ -52,7 +56,7 @@ class Choices:
                         f"$start:{key}-1", f"$stable:{key}", 0, 2)
 
     def leader_epoch(self):
-        return self.mostly(-1, 0, 0, 1, probability=0.6)
+        return self.mostly(-1, 0, 0, 0, 1, 5, -2, probability=0.6)
 
     def who(self, *names, ahead=True):
         who = self.one(*names)

@@ -49,9 +49,14 @@ def fetch(version, topics, connection="one", keep=None, **more):
                                           "topics": asked, **more}, keep
 
 
-def offsets(name, partition, timestamp, version=8):
+def offsets(name, partition, timestamp, version=8, **more):
     return "one", "ListOffsets", version, {"replicaId": -1, "topics": [{"name": f"~{name}", "partitions": [
-        {"partitionIndex": partition, "timestamp": timestamp}]}], "timeoutMs": 10000}, None
+        {"partitionIndex": partition, "timestamp": timestamp, **more}]}], "timeoutMs": 10000}, None
+
+
+def epoch_end(name, partition, epoch, **more):
+    return "one", "OffsetForLeaderEpoch", 4, {"replicaId": -1, "topics": [{"topic": f"~{name}", "partitions": [
+        {"partition": partition, "leaderEpoch": epoch, **more}]}]}, None
 
 
 def delete_records(name, partition, offset):
@@ -88,11 +93,11 @@ def described(name, partition, cursor):
         "topicName": f"~{cursor}", "partitionIndex": partition}}, None
 
 
-def join(version, key, instance=None):
+def join(version, key, instance=None, topic="t0"):
     return key, "JoinGroup", version, {
         "groupId": f"~{key.split('/')[0]}", "sessionTimeoutMs": 600000, "rebalanceTimeoutMs": 600000,
         "memberId": f"$member:{key}", "groupInstanceId": instance, "protocolType": "consumer",
-        "protocols": [{"name": "range", "metadata": {"$subscription": ["~t0"]}}]}, key
+        "protocols": [{"name": "range", "metadata": {"$subscription": [f"~{topic}"]}}]}, key
 
 
 def beat(key, topic, kind="next", version=1, **more):
@@ -199,11 +204,22 @@ CASES = {
         configure("t0", "follower.replication.throttled.replicas", ",0:2", 2),
         ("one", "DescribeConfigs", 4, {"resources": [{"resourceType": TOPIC, "resourceName": "~t0", "configurationKeys": [
             "cleanup.policy", "follower.replication.throttled.replicas"]}]}, None)),
+    "leader epochs below that of none": (
+        create("t0"), produce(9, {"t0": {0: batch()}}), *(step for epoch in (-3, -2, -1) for step in (
+            offsets("t0", 0, LATEST, currentLeaderEpoch=epoch), epoch_end("t0", 0, 0, currentLeaderEpoch=epoch),
+            epoch_end("t0", 0, epoch), fetch(12, {"t0": {0: (0, {"currentLeaderEpoch": epoch})}}),
+            fetch(12, {"t0": {0: (0, {"lastFetchedEpoch": epoch})}})))),
     "a cursor of another topic": (
         create("t0", "t1"), described("t1", 0, "t0"), described("t0", 0, "t0"), described("t1", 5, "t1"),
         described("t0", 0, "t1")),
     "a member without instance comes with one": (
         join(4, "g0/a"), join(8, "g0/a", "instance")),
+    "a group becomes a classic one as its topic goes": (
+        create("t2"), beat("m1/c", "t2", "join", instance="instance"), delete("t2"), join(8, "m1/c", "instance", "t2"),
+        beat("m1/b", "t1"), groups_described("m1")),
+    "a group changes its protocol back and forth": (
+        create("t0"), join(1, "m0/a"), beat("m0/b", "t1"), beat("m0/b", "t1", "leave"), beat("m0/b", "t1"),
+        groups_described("m0")),
     "a member comes back as an instance that is new": (
         create("t1"), beat("c1/b", "t1"), beat("c1/a", "t0"), beat("c1/b", "t1", "join", instance="another"),
         groups_described("c1"), beat("c1/b", "t1", "join"), beat("c1/b", "t1")),

@@ -9,14 +9,14 @@ from maker_transactions import Transactions
 KINDS = {
     "Produce": 30, "Fetch": 22, "ListOffsets": 8, "DeleteRecords": 3, "OffsetForLeaderEpoch": 2,
     "Metadata": 4, "DescribeTopicPartitions": 2, "CreateTopics": 4, "DeleteTopics": 2, "CreatePartitions": 1,
-    "IncrementalAlterConfigs": 3, "AlterConfigs": 1, "DescribeConfigs": 2, "ListConfigResources": 1,
+    "IncrementalAlterConfigs": 5, "AlterConfigs": 1, "DescribeConfigs": 2, "ListConfigResources": 1,
     "DescribeLogDirs": 1, "AlterReplicaLogDirs": 1, "DescribeCluster": 1, "UpdateFeatures": 1, "ElectLeaders": 1,
     "AlterPartitionReassignments": 1, "ListPartitionReassignments": 1,
     "InitProducerId": 8, "AddPartitionsToTxn": 6, "AddOffsetsToTxn": 4, "TxnOffsetCommit": 5, "EndTxn": 10,
     "WriteTxnMarkers": 2, "DescribeProducers": 4, "DescribeTransactions": 3, "ListTransactions": 2,
     "FindCoordinator": 1, "JoinGroup": 14, "SyncGroup": 10, "Heartbeat": 6, "LeaveGroup": 4, "OffsetCommit": 7,
-    "OffsetFetch": 6, "OffsetDelete": 2, "DeleteGroups": 2, "ListGroups": 2, "DescribeGroups": 4,
-    "ConsumerGroupHeartbeat": 20, "ConsumerGroupDescribe": 4}
+    "OffsetFetch": 6, "OffsetDelete": 4, "DeleteGroups": 2, "ListGroups": 2, "DescribeGroups": 4,
+    "ConsumerGroupHeartbeat": 26, "ConsumerGroupDescribe": 4}
 
 
 class Maker(Topics, Records, Transactions, Groups):

@@ -1,12 +1,12 @@
 """Random requests of groups of both protocols, and of their offsets."""
-from choices import CLASSIC, CONSUMER, MEMBERS, TOO_LARGE, Choices
+from choices import CLASSIC, CONSUMER, EXPRESSIONS, MEMBERS, MIXED, NEXT, TOO_LARGE, Choices
 from universe import GROUPS, TOPICS
 
 SESSION_MS, REBALANCE_MS = 600000, 600000  # longer than a sequence
 STRANGER = "stranger"
 INSTANCE = "instance"
 # A topic for each member of a consumer group: which of several gets a partition is not the same each time.
-SUBSCRIBED = dict(zip(MEMBERS, TOPICS))
+SUBSCRIBED = {**dict(zip(MEMBERS, TOPICS)), NEXT: TOPICS[2]}
 STATES = ("Stable", "Empty", "PreparingRebalance", "CompletingRebalance", "Assigning", "Reconciling", "Dead", "nonsense")
 
 
@@ -16,21 +16,28 @@ class Groups(Choices):
 
     def classic(self):
         """(group, member's key): now and then of a group of the other protocol, whose members never join it."""
+        if self.chance(0.2):
+            group = self.one(*MIXED)
+            return group, f"{group}/{MIXED[group]}"
         group = self.mostly(self.one(*CLASSIC), *CONSUMER, probability=0.95)
         return group, f"{group}/{self.member()}"
 
     def instance(self, key):
-        static = key.endswith(MEMBERS[-1])
+        static = key[-1] in (MEMBERS[-1], NEXT)
         return self.mostly(INSTANCE if static else None, "another", None, probability=0.97)
 
     def id_of(self, key):
-        return self.mostly(f"$member:{key}", "", STRANGER, probability=0.95)
+        static = key.endswith(MEMBERS[-1])
+        return self.mostly(f"$member:{key}", "", STRANGER, probability=0.8 if static else 0.95)
 
     def make_JoinGroup(self, version):
         """Of no group of the other protocol: who gets what there depends on the random ids of classic members."""
-        group = self.one(*CLASSIC)
-        key = f"{group}/{self.member()}"
-        subscribed = {"$subscription": [f"~{topic}" for topic in self.some(TOPICS[:3])]}
+        group, key = self.classic()
+        if group in CONSUMER:
+            group = self.one(*CLASSIC)
+            key = f"{group}/{self.member()}"
+        names = [SUBSCRIBED[key[-1]]] if group in MIXED else self.some(TOPICS[:3])
+        subscribed = {"$subscription": [f"~{topic}" for topic in names]}
         ranged, robin = {"name": "range", "metadata": subscribed}, {"name": "roundrobin", "metadata": subscribed}
         return {"groupId": f"~{group}", "sessionTimeoutMs": self.mostly(SESSION_MS, 5999, 1800001, probability=0.98),
                 "rebalanceTimeoutMs": REBALANCE_MS, "memberId": self.id_of(key), "groupInstanceId": self.instance(key),
@@ -68,7 +75,7 @@ class Groups(Choices):
         key = f"{group}/{self.member()}"
         if self.chance(0.4):
             return group, "", -1
-        if group in CONSUMER:
+        if group not in CLASSIC and key[-1] != MIXED.get(group):
             return group, f"~{key}", self.mostly(f"$at:{key}", f"$at:{key}-1", f"$at:{key}+1", -1, probability=0.9)
         return group, self.id_of(key), self.mostly(
             f"$generation:{key}", f"$generation:{key}-1", f"$generation:{key}+1", -1, probability=0.9)
@@ -77,7 +84,7 @@ class Groups(Choices):
         group, member, generation = self.committer()
         return {"groupId": f"~{group}", "generationIdOrMemberEpoch": generation, "memberId": member, "topics": [
             {**self.named(topic), "partitions": [
-                {"partitionIndex": index, "committedOffset": self.one(0, 1, 5), "committedLeaderEpoch": self.one(-1, 0),
+                {"partitionIndex": index, "committedOffset": self.one(0, 1, 5), "committedLeaderEpoch": self.one(-1, 0, 5),
                  "committedMetadata": self.mostly("", None, TOO_LARGE)} for index in self.partitions()]}
             for topic in self.topics()]}
 
@@ -93,7 +100,7 @@ class Groups(Choices):
         asked = []
         for group in self.some(GROUPS):
             one = {"groupId": f"~{group}", "topics": topics()}
-            if group in CONSUMER and self.chance(0.5):
+            if group not in CLASSIC and self.chance(0.5):
                 key = f"{group}/{self.member()}"
                 one.update({"memberId": f"~{key}", "memberEpoch": self.mostly(f"$at:{key}", f"$at:{key}+1", f"$at:{key}-1")})
             asked.append(one)
@@ -122,9 +129,14 @@ class Groups(Choices):
         return {"groupIds": self.groups(), "includeAuthorizedOperations": self.chance(0.2)}
 
     def make_ConsumerGroupHeartbeat(self, version):
-        group = self.one(*CONSUMER)
-        key = f"{group}/{self.member()}"
+        group = self.one(*CONSUMER, *CONSUMER, *MIXED, *([EXPRESSIONS] if version > 0 else []))
+        member = self.one(*MEMBERS[1:]) if group in MIXED else self.one(*MEMBERS, NEXT)
+        key = f"{group}/{member if group != 'm0' else 'b'}"
+        # One of a group: until one is resolved Apache Kafka takes the member for one that reads what others do.
+        expression = {"expression": f"{SUBSCRIBED[member]}.*"} if group == EXPRESSIONS and member == MEMBERS[0] else {}
         return {"$beat": {
+            **expression,
             "key": key, "kind": self.mostly("next", "join", "silent", "ahead", "behind", "leave", "away", probability=0.75),
             "names": [SUBSCRIBED[key[-1]]], "changes": self.chance(0.15),
-            "instance": self.instance(key), "assignor": self.mostly(None, "range", "uniform", "best", probability=0.9)}}, key
+            # Two without would read the same topic.
+            "instance": INSTANCE if key[-1] in (MEMBERS[-1], NEXT) else self.instance(key), "assignor": self.mostly(None, "range", "uniform", "best", probability=0.9)}}, key

@@ -16,7 +16,7 @@ class Records(Choices):
         keyed = self.chance(0.9) if topic == TOPICS[2] else self.chance(0.3)
         made = {"values": [[self.one("k", "l") if keyed else None, "v" * self.one(1, 1, 9, 40)]
                            for _ in range(self.one(1, 2, 3))],
-                "codec": self.one(0, 0, 0, 1, 2, 3, 4), "after_ms": self.mostly(0, 1000, -5000, 7)}
+                "codec": self.one(0, 0, 0, 1, 2, 3, 4), "after_ms": self.mostly(0, 1000, -5000, 7, -7200000, 3000000, 5000000)}
         if who is not None:
             transactional = self.mostly(transactional, not transactional, probability=0.95)
             # Behind records of a later epoch, Apache Kafka gives the markers of its own up, and the transaction stays.
@@ -40,7 +40,7 @@ class Records(Choices):
     def fetched(self, topics):
         return [{**self.named(topic, "topic"), "partitions": [
             {"partition": index, "fetchOffset": self.offset(topic, index), "currentLeaderEpoch": self.leader_epoch(),
-             "lastFetchedEpoch": self.mostly(-1, 0, 1, probability=0.9),
+             "lastFetchedEpoch": self.mostly(-1, 0, 1, 5, probability=0.9),
              "partitionMaxBytes": self.mostly(1 << 20, 0, 1, 150, probability=0.9)} for index in self.partitions()]}
             for topic in topics]
 
@@ -63,7 +63,7 @@ class Records(Choices):
     def make_ListOffsets(self, version):
         return {"replicaId": -1, "isolationLevel": self.one(0, 1), "topics": [{"name": f"~{topic}", "partitions": [
             {"partitionIndex": index, "currentLeaderEpoch": self.leader_epoch(), "timestamp": self.one(
-                LATEST, EARLIEST, MAX_TIMESTAMP, LOCAL, TIERED, {"$time": self.one(0, 1, -5001, 8)})}
+                LATEST, EARLIEST, MAX_TIMESTAMP, LOCAL, TIERED, -6, -7, {"$time": self.one(0, 1, -5001, 8, 1001, -8000000)})}
             for index in self.partitions()]} for topic in self.topics()], "timeoutMs": 10000}
 
     def make_DeleteRecords(self, version):

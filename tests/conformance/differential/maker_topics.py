@@ -6,12 +6,15 @@ from universe import TOPICS
 # Values that are good, at bounds and bad. What the log cleaner or a retention would do is left to their own tests.
 SETTINGS = {
     "retention.ms": ("-1", "360000000000", "soon"), "max.message.bytes": ("1048588", "1048588", "150", "-1"),
-    "compression.type": ("producer", "gzip", "uncompressed", "none"),
+    "compression.type": ("producer", "gzip", "uncompressed", "none"), "retention.bytes": ("-1", "1000000000", "x"),
+    "message.timestamp.before.max.ms": ("9223372036854775807", "3600000", "9000000"),
     "message.timestamp.type": ("CreateTime", "LogAppendTime", "Never"), "min.insync.replicas": ("1", "2", "0"),
     "cleanup.policy": ("delete", "compact", "compact,delete", "", "shred"),
     "message.timestamp.after.max.ms": ("3600000", "1", "-1"), "segment.bytes": ("1048576", "1"), "no.such": ("1",),
     "min.compaction.lag.ms": ("0", "9", "x"), "max.compaction.lag.ms": ("9223372036854775807", "8", "0"),
     "segment.jitter.ms": ("0", "-1"), "not.known": ("1",)}
+TAKING = ("max.message.bytes", "compression.type", "message.timestamp.type", "cleanup.policy",
+          "message.timestamp.before.max.ms", "message.timestamp.after.max.ms")
 GROUP_SETTINGS = (("consumer.heartbeat.interval.ms", "5000"), ("consumer.heartbeat.interval.ms", "1"),
                   ("consumer.session.timeout.ms", "45000"), ("consumer.session.timeout.ms", "60000"), ("no.such", "1"))
 
@@ -62,8 +65,9 @@ class Topics(Choices):
     # ---- settings ----
 
     def setting(self):
-        name = self.one(*SETTINGS)
-        return name, self.one(*SETTINGS[name])
+        """Mostly what changes how a log takes records."""
+        name = self.one(*(SETTINGS if self.chance(0.5) else TAKING))
+        return name, self.one(*SETTINGS[name][:2]) if self.chance(0.6) else self.one(*SETTINGS[name])
 
     def settings(self, kind, least=1):
         """Some of a resource: of several that are wrong, the first one is told."""

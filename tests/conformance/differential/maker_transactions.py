@@ -1,5 +1,5 @@
 """Random requests of producers, of their transactions, and about them."""
-from choices import CONSUMER, IDEMPOTENT, PRODUCERS, Choices
+from choices import CLASSIC, IDEMPOTENT, PRODUCERS, Choices
 from universe import GROUPS
 
 STATES = ("Empty", "Ongoing", "CompleteCommit", "CompleteAbort", "Dead", "Bogus")
@@ -42,13 +42,14 @@ class Transactions(Choices):
         group = self.one(*GROUPS)
         asked = {"transactionalId": id_, "groupId": f"~{group}", **told, "topics": [
             {"name": f"~{topic}", "partitions": [
-                {"partitionIndex": index, "committedOffset": self.one(0, 3, 7), "committedLeaderEpoch": self.one(-1, 0),
+                {"partitionIndex": index, "committedOffset": self.one(0, 3, 7), "committedLeaderEpoch": self.one(-1, 0, 5),
                  "committedMetadata": self.one(None, "", "note")} for index in self.partitions()]}
             for topic in self.topics()]}
         if self.chance(0.5):
             key = f"{group}/{self.member()}"
-            asked.update({"memberId": f"~{key}" if group in CONSUMER else f"$member:{key}", "generationId": self.mostly(
-                f"$at:{key}" if group in CONSUMER else f"$generation:{key}", -1, 7, probability=0.9)})
+            newer = group not in CLASSIC
+            asked.update({"memberId": f"~{key}" if newer else f"$member:{key}", "generationId": self.mostly(
+                f"$at:{key}" if newer else f"$generation:{key}", -1, 7, probability=0.9)})
         return asked
 
     def make_EndTxn(self, version):

@@ -70,7 +70,8 @@ class Play:
 
     def step(self, step):
         name, api, version, values, keep = step
-        if self.makes_forget(name, api, values) or self.leaves_empty_group(api, values):
+        if self.makes_forget(name, api, values) or self.leaves_empty_group(api, values) \
+                or self.ends_group(api, values):
             return None
         while name in self.waiting:
             name += "'"
@@ -83,7 +84,7 @@ class Play:
         answers = [self.receive(world.connection(name), quiet) for world in self.worlds]
         self.learn(step, answers)
         found = self.compare(step, answers)
-        self.settle(api, keep)
+        self.settle(api, values, keep, answers)
         return found or self.collect()
 
     def makes_forget(self, name, api, values):
@@ -100,6 +101,15 @@ class Play:
             return False
         known = self.worlds[0].ask("ListGroups", 5, {})["groups"]
         return self.worlds[0].resolve(values["groupId"]) not in [group["groupId"] for group in known]
+
+    def ends_group(self, api, values):
+        """A member with an id that joins a consumer group without members is refused, and ends that group in the memory of
+        Apache Kafka; others see that once something else is written to the partition of that group."""
+        if api != "JoinGroup" or self.worlds[0].resolve(values["memberId"]) == "":
+            return False
+        groups = [world.ask("ConsumerGroupDescribe", 1, {"groupIds": [world.resolve(values["groupId"])]})["groups"]
+                  for world in self.worlds]
+        return any(group["groupState"] == "Empty" for (group,) in groups)
 
     def receive(self, connection, quiet):
         if not quiet:
@@ -118,14 +128,16 @@ class Play:
         lines = [line for line in lines if not self.listed.covers(api, line)]
         return Difference(self.index, step, lines, forms) if lines else None
 
-    def settle(self, api, keep):
+    def settle(self, api, values, keep, answers):
         """Nothing goes on beside the requests, on neither side."""
-        for world in self.worlds:
+        for world, answer in zip(self.worlds, answers):
             if api in METADATA_APIS:
                 world.settle_metadata(next(self.changes))
             elif api in ("EndTxn", "InitProducerId") and keep is not None:
                 world.settle_transaction(keep)
-            
+            elif api == "ConsumerGroupHeartbeat" and values["$beat"].get("expression") and isinstance(answer, dict):
+                world.settle_expression(answer, keep.split("/")[0])
+
     def collect(self):
         """What waited and has been answered, on both sides."""
         if not self.waiting:

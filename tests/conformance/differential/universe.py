@@ -25,9 +25,10 @@ from topics import UNKNOWN_ID
 
 STRANGER = 123456789
 TOPICS = ("t0", "t1", "t2", "t3")  # the third is compacted, the fourth comes later
-GROUPS = ("g0", "g1", "g2", "c0", "c1")
+GROUPS = ("g0", "g1", "g2", "c0", "c1", "m0", "m1", "r0")
 LATEST, EARLIEST = -1, -2
 REFERENCE = re.compile(r"^\$(\w+):([\w/]+)([+-]\d+)?$")
+EXPRESSION_SECONDS = 0.2  # longer than one takes to be resolved, where it is
 PATIENT_STATES = ("PrepareCommit", "PrepareAbort", "PrepareEpochFence")
 LOADING = 14
 # Lists of everything that a broker has, and what names an item in them.
@@ -205,10 +206,16 @@ class World(sides.Side):
         """A heartbeat of a member of the consumer protocol: what it knows, or something next to that."""
         key, kind = told["key"], told["kind"]
         epoch = 0 if kind == "join" else self.known.get(("at", key), 0)
+        instance = told["instance"]
+        if epoch == 0 and instance is not None:
+            # One that changes its instance has both in Apache Kafka, until a restart.
+            instance = self.known.setdefault(("instance", key), instance)
         asked = {"groupId": self.prefix + key.split("/")[0], "memberId": self.prefix + key, "memberEpoch": epoch,
-                 "instanceId": told["instance"]}
+                 "instanceId": instance}
         everything = {"rebalanceTimeoutMs": 60000, "serverAssignor": told["assignor"],
                       "subscribedTopicNames": [self.prefix + name for name in told["names"]]}
+        if told.get("expression"):
+            everything.update({"subscribedTopicNames": [], "subscribedTopicRegex": self.prefix + told["expression"]})
         if kind in ("leave", "away"):
             return {**asked, "memberEpoch": -1 if kind == "leave" else -2}
         if kind in ("ahead", "behind"):
@@ -299,6 +306,15 @@ class World(sides.Side):
             return answer["transactionStates"][0]["transactionState"] not in PATIENT_STATES
         self.until(settled, may_stay=True)  # a marker of somebody else may have made its own impossible
 
+    def settle_expression(self, answer, group):
+        """An expression that is new is resolved aside, which gives the group another epoch."""
+        def resolved():
+            found = self.ask("ConsumerGroupDescribe", 1, {"groupIds": [self.prefix + group]})["groups"][0]
+            return found["errorCode"] != 0 or found["groupEpoch"] > answer["memberEpoch"]
+        deadline = time.monotonic() + EXPRESSION_SECONDS
+        while answer["errorCode"] == 0 and not resolved() and time.monotonic() < deadline:
+            time.sleep(0.005)
+
     def until(self, condition, may_stay=False):
         for _ in range(3000):
             if condition():
@@ -323,6 +339,8 @@ class World(sides.Side):
         if isinstance(answer, list) and all(isinstance(item, int) for item in answer):
             answer = sorted(answer)
         if isinstance(answer, str) and field == "errorMessage":
+            for (kind, id_), name in self.names.items():
+                answer = answer.replace(id_, name) if kind == "member" else answer
             answer = re.sub(r"member [\w-]{22}\b", "member UUID", answer)
         if field == "producerId":
             return self.named("producer", answer)
