@@ -382,12 +382,17 @@ static void snapshot_purge_work(struct loop_job *job)
     }
 }
 
+/* What came meanwhile may be enough for the next one, and be followed by nothing. */
 static void snapshot_end(struct loop_job *job)
 {
     struct quorum_snapshot *snapshot = CONTAINER_OF(job, struct quorum_snapshot, job);
-    snapshot->quorum->snapshot_running = false;
+    struct quorum *quorum = snapshot->quorum;
+    quorum->snapshot_running = false;
     image_unref(&snapshot->image);
     mem_free(snapshot);
+    if (!quorum->closing) {
+        quorum_maybe_snapshot(quorum);
+    }
 }
 
 static void snapshot_done(struct loop_job *job)

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -52,11 +53,14 @@ static int16_t any_setting(void *context, int8_t type, const struct image_settin
     return 0;
 }
 
+static atomic_int images_seen; /* by any thread */
+
 static void on_image(void *context, const struct image *older, const struct image *newer)
 {
     struct bench *bench = context;
     assert_true(older == NULL || image_offset(newer) > image_offset(older));
     bench->images++;
+    images_seen++;
     if (!bench->holds) {
         quorum_applied(bench->quorum, newer);
     }
@@ -442,6 +446,76 @@ static void quorum__removes_what_is_old_beside_the_loop(void **state)
     cleanup(&bench);
 }
 
+static struct {
+    struct loop_mail mail;
+    struct bench *bench;
+    bool sent;
+    struct asked asked;
+    struct create_topics_request request;
+    struct create_topics_request_creatable_topic topic;
+} second;
+
+static void ask_for_second(struct loop_mail *mail)
+{
+    (void)mail;
+    second.topic = (struct create_topics_request_creatable_topic){
+        .name = string_view_of("second"), .num_partitions = 1, .replication_factor = 1};
+    create_topics_request_default(&second.request);
+    second.request.topics.items = &second.topic;
+    second.request.topics.count = 1;
+    submit(second.bench, &second.asked, API_CREATE_TOPICS, 7, &second.request);
+}
+
+/* The first snapshot gets its name when a second topic is there. */
+static int slow_rename(struct io_fs *fs, const char *from, const char *to)
+{
+    if (strstr(to, ".checkpoint") != NULL && !second.sent) {
+        second.sent = true;
+        loop_post(second.bench->loop, &second.mail);
+        while (images_seen < 2) {
+            usleep(100);
+        }
+    }
+    return io_fs_linux().operations->rename(fs, from, to);
+}
+
+/* Goal: the next snapshot is written when it is due, and not with the record after that, which may
+ * never come. Method: a second topic is made while the snapshot of the first is being written. */
+static void quorum__what_comes_during_a_snapshot_gets_one_of_its_own(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct io_operations watched = *io_fs_linux().operations;
+    watched.rename = slow_rename;
+    setup(&bench, STORAGE_STANDALONE);
+    bench.fs.operations = &watched;
+    begin(&bench);
+    register_broker(&bench);
+    bench.quorum->options.snapshot_interval_bytes = 1;
+    images_seen = 0;
+    second.bench = &bench;
+    second.mail.run = ask_for_second;
+    struct asked asked;
+    struct create_topics_request request;
+    struct create_topics_request_creatable_topic first = {
+        .name = string_view_of("first"), .num_partitions = 1, .replication_factor = 1};
+    create_topics_request_default(&request);
+    request.topics.items = &first;
+    request.topics.count = 1;
+    bench.answers = 0;
+    submit(&bench, &asked, API_CREATE_TOPICS, 7, &request);
+    loop_drain(bench.loop);
+    assert_int_equal(bench.answers, 2);
+    const struct image *newest = bench.quorum->published;
+    char path[160];
+    snprintf(path, sizeof path, "%s/__cluster_metadata-0/%020" PRId64 "-%010" PRId32 ".checkpoint",
+             bench.directory, image_offset(newest) + 1, image_epoch(newest));
+    assert_int_equal(access(path, F_OK), 0);
+    end(&bench);
+    bench.fs = io_fs_linux();
+    cleanup(&bench);
+}
+
 static void quorum__refuses_a_directory_whose_voter_is_another(void **state)
 {
     (void)state;
@@ -596,6 +670,7 @@ int main(void)
         cmocka_unit_test(quorum__answers_only_what_the_whole_node_sees),
         cmocka_unit_test(quorum__begins_from_its_snapshot_with_the_log_before_it_gone),
         cmocka_unit_test(quorum__removes_what_is_old_beside_the_loop),
+        cmocka_unit_test(quorum__what_comes_during_a_snapshot_gets_one_of_its_own),
         cmocka_unit_test(quorum__refuses_a_directory_whose_voter_is_another),
         cmocka_unit_test(quorum__removes_a_snapshot_that_was_never_finished),
         cmocka_unit_test(quorum__refuses_a_state_that_cannot_be),
