@@ -12,6 +12,8 @@
 #define DELETE_RECORDS_VERSION 2
 #define METADATA_VERSION 12
 #define ALTER_REPLICA_LOG_DIRS_VERSION 2
+#define INCREMENTAL_ALTER_CONFIGS_VERSION 1
+#define TOPIC_RESOURCE 2
 #define ADMIN_TIMEOUT_MS 30000
 #define ADMIN_CONFIGS 7
 
@@ -128,6 +130,56 @@ static void admin_move(struct admin *admin, int32_t index)
              &request, true);
 }
 
+/* Another value of a setting, while the topic is written to, read, compacted or moved. None of them
+ * changes what may be lost. */
+static void admin_alter(struct admin *admin, int32_t index)
+{
+    static const struct {
+        const char *name;
+        const char *values[5];
+        bool compacted; /* of such topics only */
+    } rows[] = {
+        {"cleanup.policy", {"delete", "compact", "compact,delete"}, true},
+        {"min.compaction.lag.ms", {"0", "400"}, true},
+        {"max.compaction.lag.ms", {"100", "9000"}, true},
+        {"compression.type", {"producer", "gzip", "snappy", "lz4", "zstd"}, false},
+        {"message.timestamp.type", {"CreateTime", "LogAppendTime"}, false},
+        {"segment.ms", {"100", "300", "5000"}, false},
+        {"internal.segment.bytes", {"4000", "20000", "1048576"}, false},
+        {"index.interval.bytes", {"0", "64", "4096"}, false},
+        {"segment.index.bytes", {"30", "1048576"}, false},
+        {"preallocate", {"true", "false"}, false},
+        {"file.delete.delay.ms", {"0", "500"}, false},
+    };
+    struct sim *sim = admin->model->sim;
+    const struct model_topic *topic = &admin->model->topics[index];
+    struct incremental_alter_configs_request request;
+    struct incremental_alter_configs_request_alter_configs_resource resource = {0};
+    struct incremental_alter_configs_request_alterable_config change = {0};
+    size_t row = sim_below(sim, sizeof rows / sizeof rows[0]);
+    size_t count = 0;
+    if (rows[row].compacted && !topic->compacted) {
+        return;
+    }
+    while (count < sizeof rows[row].values / sizeof rows[row].values[0] &&
+           rows[row].values[count] != NULL) {
+        count++;
+    }
+    incremental_alter_configs_request_default(&request);
+    change.name = string_view_of(rows[row].name);
+    change.value = string_view_of(rows[row].values[sim_below(sim, count)]);
+    resource.resource_type = TOPIC_RESOURCE;
+    resource.resource_name = string_view_of(topic->name);
+    resource.configs.items = &change;
+    resource.configs.count = 1;
+    request.resources.items = &resource;
+    request.resources.count = 1;
+    sim_note(sim, "admin sets %s=%.*s of %s", rows[row].name, (int)change.value.size,
+             change.value.data, topic->name);
+    peer_ask(&admin->peer, INCREMENTAL_ALTER_CONFIGS_REQUEST_KEY,
+             INCREMENTAL_ALTER_CONFIGS_VERSION, &request, true);
+}
+
 static void admin_look(struct admin *admin, int32_t index)
 {
     struct metadata_request request;
@@ -170,6 +222,8 @@ static void admin_act(struct admin *admin)
             admin_delete(admin, admin->topic);
         } else if (sim_chance(sim, 30)) {
             admin_delete_records(admin, admin->topic);
+        } else if (sim_chance(sim, 40)) {
+            admin_alter(admin, admin->topic);
         } else if (admin->two_directories && sim_chance(sim, 40)) {
             admin_move(admin, admin->topic);
         }
@@ -242,6 +296,7 @@ static void admin_deleted_records(struct admin *admin,
         break;
     case KAFKA_UNKNOWN_TOPIC_OR_PARTITION:
     case KAFKA_OFFSET_OUT_OF_RANGE: /* the records were lost with the power */
+    case KAFKA_POLICY_VIOLATION:    /* the policy is to compact and nothing else, by now */
     case KAFKA_KAFKA_STORAGE_ERROR:
     case KAFKA_NOT_LEADER_OR_FOLLOWER:
         break;
@@ -266,6 +321,17 @@ static void admin_moved(struct admin *admin,
         if (!admin_was_starved(admin, error)) {
             sim_fail(admin->model->sim, "admin: a move: error %d", error);
         }
+    }
+}
+
+static void admin_altered(struct admin *admin,
+                          const struct incremental_alter_configs_response *response)
+{
+    int16_t error = response->responses.items[0].error_code;
+    if (error != 0 && error != KAFKA_UNKNOWN_TOPIC_OR_PARTITION &&
+        error != KAFKA_REQUEST_TIMED_OUT && error != KAFKA_NOT_CONTROLLER &&
+        !admin_was_starved(admin, error)) {
+        sim_fail(admin->model->sim, "admin: a setting: error %d", error);
     }
 }
 
@@ -294,6 +360,9 @@ static void admin_answered(struct peer *peer, int16_t api_key, const void *messa
         break;
     case ALTER_REPLICA_LOG_DIRS_REQUEST_KEY:
         admin_moved(admin, message);
+        break;
+    case INCREMENTAL_ALTER_CONFIGS_REQUEST_KEY:
+        admin_altered(admin, message);
         break;
     default:
         admin_looked(admin, message);

@@ -3,12 +3,48 @@
 #include "actors.h"
 #include "base/assert.h"
 #include "protocol/error.h"
+#include "protocol/record/compress.h"
 #include "protocol/record/iter.h"
 
 #define CONSUMER_THINK_MAX_MS 40
 #define CONSUMER_WAIT_MAX_MS 300
 #define FETCH_VERSION_BY_ID 17
 #define FETCH_BYTES_MAX 4096
+#define PLAIN_BYTES_MAX (1 << 20)
+
+static void read_batch(struct model *model, int32_t topic, int32_t partition, int64_t position,
+                       const struct batch *batch)
+{
+    struct bytes_view records = {batch->records, batch->size_bytes - BATCH_HEADER_BYTES};
+    enum batch_codec codec = (enum batch_codec)(batch->attributes & BATCH_CODEC_MASK);
+    struct record_iter iter;
+    struct record record;
+    struct writer plain;
+    writer_init(&plain, PLAIN_BYTES_MAX);
+    if (codec != BATCH_CODEC_NONE) {
+        if (decompress_append(codec, records, &plain) != 0) {
+            sim_fail(model->sim, "%s-%d: a batch that cannot be unpacked at %" PRId64,
+                     model->topics[topic].name, partition, batch->base_offset);
+        }
+        records = (struct bytes_view){plain.data, plain.size};
+    }
+    record_iter_init(&iter, batch, records);
+    while (record_iter_next(&iter, &record) == 1) {
+        uint64_t value = 0;
+        struct bytes_view id = record.key;
+        struct record_header header;
+        if (record_iter_next_header(&iter, &header) == 1) {
+            id = header.value;
+        }
+        if (id.size == sizeof value) {
+            memcpy(&value, id.data, sizeof value);
+        }
+        if (record.offset >= position) {
+            model_read(model, topic, partition, record.offset, value);
+        }
+    }
+    writer_release(&plain);
+}
 
 int64_t actors_read_records(struct model *model, int32_t topic, int32_t partition,
                             int64_t position, struct records_view records)
@@ -18,8 +54,6 @@ int64_t actors_read_records(struct model *model, int32_t topic, int32_t partitio
     const char *name = model->topics[topic].name;
     while (left > 0 && !model->sim->failed) {
         struct batch batch;
-        struct record_iter iter;
-        struct record record;
         int64_t size = batch_view_size(data, left);
         if (size <= 0 || (size_t)size > left) {
             return position; /* the last one may be cut */
@@ -34,22 +68,7 @@ int64_t actors_read_records(struct model *model, int32_t topic, int32_t partitio
                      position, batch.base_offset);
             return position;
         }
-        record_iter_init(&iter, &batch,
-                         (struct bytes_view){batch.records, batch.size_bytes - BATCH_HEADER_BYTES});
-        while (record_iter_next(&iter, &record) == 1) {
-            uint64_t value = 0;
-            struct bytes_view id = record.key;
-            struct record_header header;
-            if (record_iter_next_header(&iter, &header) == 1) {
-                id = header.value;
-            }
-            if (id.size == sizeof value) {
-                memcpy(&value, id.data, sizeof value);
-            }
-            if (record.offset >= position) {
-                model_read(model, topic, partition, record.offset, value);
-            }
-        }
+        read_batch(model, topic, partition, position, &batch);
         position = batch_last_offset(&batch) + 1;
         data += size;
         left -= (size_t)size;
