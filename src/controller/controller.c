@@ -77,7 +77,7 @@ int controller_create(const struct controller_options *options, struct controlle
     }
     ASSERT(options->check_settings != NULL && options->list_setting != NULL);
     ASSERT(options->node_id >= 0);
-    ASSERT(options->default_partition_count > 0 && options->default_replication_factor > 0);
+    ASSERT(options->default_partition_count > 0); /* of replicas there may be none, by default */
     controller->options = *options;
     return 0;
 }

@@ -207,6 +207,15 @@ static int16_t make_assignment(struct creation *creation)
                              "Number of partitions was set to an invalid non-positive value.");
     }
     ASSERT(creation->partition_count <= CONTROLLER_RECORDS_MAX);
+    if (asked->replication_factor == -1 && creation->replication_factor <= 0) {
+        creation->result->error_code = KAFKA_INVALID_REPLICATION_FACTOR;
+        creation->result->error_message =
+            arena_format(creation->call->arena,
+                         "Unable to replicate the partition %d time(s): Invalid replication factor "
+                         "%d: the replication factor must be positive.",
+                         creation->replication_factor, creation->replication_factor);
+        return KAFKA_INVALID_REPLICATION_FACTOR;
+    }
     struct placement placement;
     int16_t error = placement_init(&placement, creation->controller, creation->call,
                                    creation->replication_factor,

@@ -17,7 +17,7 @@ import wirecodec as wire
 from wirecodec import Connection, batch
 
 CONSUMER_GROUP_HEARTBEAT, DESCRIBE_TOPIC_PARTITIONS = 68, 75
-UNSUPPORTED_VERSION = 35
+UNSUPPORTED_VERSION, INVALID_REPLICATION_FACTOR = 35, 38
 SOCKET_BYTES = 60000
 
 
@@ -303,6 +303,19 @@ def a_protocol_of_groups_that_is_not_offered_is_refused():
             check(give_assignment(client, "classic", 10), 0, f"a classic group, {setting}")
 
 
+def a_default_that_no_topic_can_have_is_refused_by_the_topic():
+    """default.replication.factor is any number, also one that no broker can fulfil: the broker starts, and who asks
+    for another one is served."""
+    for factor in (0, -5, 2147483647, 2):
+        with running(f"default.replication.factor={factor}") as broker, Connection(broker.port) as client:
+            body = wire.array([wire.string("t") + struct.pack(">ih", 1, -1) + wire.array([]) + wire.array([])])
+            reader = client.ask(wire.CREATE_TOPICS, body + struct.pack(">ib", 20000, 0), 4)
+            reader.take("i")
+            check(reader.array(lambda: (reader.string(), reader.take("h"), reader.string()))[0][1],
+                  INVALID_REPLICATION_FACTOR, f"a topic of the default {factor}")
+            client.create_topic("t")
+
+
 if __name__ == "__main__":
     cases = [(f"settings__{function.__name__}", function) for function in (
         no_slots_means_no_sessions, fetch_max_bytes_bounds_what_a_client_asks_for,
@@ -310,7 +323,8 @@ if __name__ == "__main__":
         a_description_has_no_more_partitions_than_the_limit,
         sockets_have_the_buffers_that_were_set, the_backlog_is_the_one_that_was_set,
         old_snapshots_stay_for_their_time_and_bytes, a_load_reads_as_much_at_once_as_was_set,
-        a_large_write_buffer_is_kept_as_far_as_was_set, a_protocol_of_groups_that_is_not_offered_is_refused)]
+        a_large_write_buffer_is_kept_as_far_as_was_set, a_protocol_of_groups_that_is_not_offered_is_refused,
+        a_default_that_no_topic_can_have_is_refused_by_the_topic)]
     for count in harness.shard_counts():
         cases.append((f"settings__the_session_slots_are_those_of_the_broker_with_{count}_shards",
                       lambda count=count: the_session_slots_are_those_of_the_broker(count)))

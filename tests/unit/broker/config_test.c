@@ -276,6 +276,7 @@ static const struct open_case open_cases[] = {
     {{"max.connections.per.ip=0"}, "max.connections.per.ip can be set to zero only if"},
     {{"foo.bar=1"}, NULL},
     {{"log.segment.bytes=10"}, "Value must be at least 1048576"},
+    {{"metadata.log.segment.ms=0"}, "Value must be at least 1"},
     {{"nonsense"}, "not of the form key=value"},
 };
 
