@@ -479,15 +479,18 @@ static int32_t segment_first_epoch(struct segment *segment)
     return segment_scan_next(&scan, &batch, &position) == 1 ? batch.partition_leader_epoch : -1;
 }
 
-/* The process died before it wrote an epoch of which there are records: where it began, the batches
- * tell, from the last segment on that begins with an epoch that is known. */
+/* The process may have died before it wrote an epoch of which there are records: the batches tell
+ * where it began, from the last segment on that begins with an epoch that is known. */
 static int recovery_learn_epochs(struct log *log)
 {
     int32_t known = leader_epochs_latest(&log->epochs);
     ASSERT(log->segment_count > 0);
     size_t index = log->segment_count - 1;
-    while (index > 0 && segment_first_epoch(log->segments[index]) > known) {
-        index--;
+    for (; index > 0; index--) {
+        int32_t first = segment_first_epoch(log->segments[index]);
+        if (first >= 0 && first <= known) {
+            break;
+        }
     }
     int error = 0;
     for (; error == 0 && index < log->segment_count; index++) {
@@ -530,7 +533,9 @@ static int recovery_end(struct log *log, bool check_crc, struct err_message *mes
     }
     log->log_end_offset = walk.next_offset;
     error = recovery_cut(log, active, valid, walk.next_offset);
-    return error == 0 && walk.last_epoch > leader_epochs_latest(&log->epochs)
+    /* Of a segment that had just been begun the one before it tells. */
+    bool untold = walk.last_epoch < 0 && check_crc && log->segment_count > 1;
+    return error == 0 && (untold || walk.last_epoch > leader_epochs_latest(&log->epochs))
                ? recovery_learn_epochs(log)
                : error;
 }

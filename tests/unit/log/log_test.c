@@ -547,6 +547,26 @@ static void log__learns_epochs_that_a_dead_process_did_not_write(void **state)
     assert_int_equal(end, 420);
 }
 
+/* It had just begun a segment, of which there is no batch yet: the one before tells. */
+static void log__learns_epochs_of_the_segment_before_an_empty_one(void **state)
+{
+    struct fixture *fixture = *state;
+    struct log_append_result result;
+    char path[512];
+    assert_int_equal(open_log(fixture, START_CLEAN, 0, 0), 0);
+    append_many(fixture, 10);
+    assert_int_equal(log_flush(fixture->log), 0);
+    assert_int_equal(append_in_epoch(fixture, plain(2), 6, &result), 0);
+    log_abandon(&fixture->log);
+    snprintf(path, sizeof path, "%s/00000000000000000022.log", fixture->directory);
+    assert_int_equal(io_write_atomically(&fixture->fs, path, "", 0), 0);
+    assert_int_equal(open_log(fixture, START_KILLED, 0, 0), 0);
+    assert_int_equal(log_end_offset(fixture->log), 22);
+    assert_int_equal(log_assign_epoch(fixture->log, 6), 0);
+    assert_int_equal(log_epoch_of_offset(fixture->log, 19), 5);
+    assert_int_equal(log_epoch_of_offset(fixture->log, 20), 6);
+}
+
 /* A truncation while a helper writes the epochs of before: the next sync puts it right. */
 static void log__writes_epochs_again_that_changed_during_a_sync(void **state)
 {
@@ -967,6 +987,7 @@ int main(void)
         CASE(log_dir__a_failed_one_leaves_no_mark_of_an_intact_page_cache),
         CASE(log__damaged_offsets_do_not_end_the_process),
         CASE(log__learns_epochs_that_a_dead_process_did_not_write),
+        CASE(log__learns_epochs_of_the_segment_before_an_empty_one),
         CASE(log__retention_gives_up_old_segments_only),
         CASE(log__truncates_to_an_offset),
         CASE(log__refuses_what_apache_kafka_refuses),
