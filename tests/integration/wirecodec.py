@@ -54,15 +54,16 @@ def varint(value):
 
 def record(delta, value, key=None):
     body = b"\0" + varint(0) + varint(delta)
-    body += varint(-1) if key is None else varint(len(key)) + key
-    body += varint(len(value)) + value + varint(0)
+    for part in (key, value):
+        body += varint(-1) if part is None else varint(len(part)) + part
+    body += varint(0)
     return varint(len(body)) + body
 
 
-def batch(values, producer_id=-1, epoch=-1, sequence=-1, timestamp=1700000000000, attributes=0):
+def batch(values, producer_id=-1, epoch=-1, sequence=-1, timestamp=1700000000000, attributes=0, keys=None):
     body = struct.pack(">hiqqqhii", attributes, len(values) - 1, timestamp, timestamp, producer_id,
                        epoch, sequence, len(values))
-    body += b"".join(record(i, value) for i, value in enumerate(values))
+    body += b"".join(record(i, value, keys and keys[i]) for i, value in enumerate(values))
     tail = struct.pack(">ibI", -1, 2, crc32c(body)) + body
     return struct.pack(">qi", 0, len(tail)) + tail
 
