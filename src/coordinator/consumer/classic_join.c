@@ -87,11 +87,15 @@ static bool check(struct joining *join)
     if (handshake) {
         return refuse(join, KAFKA_MEMBER_ID_REQUIRED, join->member_id);
     }
-    if (!embedded_read_subscription(asked->protocols.items[0].metadata, join->call->arena,
-                                    &join->subscription)) {
-        return refuse(join, KAFKA_UNKNOWN_SERVER_ERROR, nobody);
-    }
     return true;
+}
+
+/* It is looked at once the member is known to be one. */
+static bool read_subscription(struct joining *join)
+{
+    return embedded_read_subscription(join->asked->protocols.items[0].metadata, join->call->arena,
+                                      &join->subscription) ||
+           refuse(join, KAFKA_UNKNOWN_SERVER_ERROR, string_view_of(""));
 }
 
 /* A member that comes back under another id takes the place of the one before. */
@@ -294,7 +298,8 @@ void consumer_classic_join(struct group *group, struct runtime_call *call)
         uuid_format(uuid_from_random(call->random), text);
         join.member_id = arena_string(call->arena, string_view_of(text));
     }
-    if (!check(&join) || !find_member(&join) || !update_member(&join)) {
+    if (!check(&join) || !find_member(&join) || !read_subscription(&join) ||
+        !update_member(&join)) {
         return;
     }
     if (!consumer_refresh_epoch(group, join.changed, "a member joins", join.member_id,

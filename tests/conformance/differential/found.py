@@ -214,6 +214,12 @@ CASES = {
         described("t0", 0, "t1")),
     "a member without instance comes with one": (
         join(4, "g0/a"), join(8, "g0/a", "instance")),
+    "who says nothing that can be read, and is nobody": (
+        create("t2"), beat("m1/c", "t2", "join", instance="instance"),
+        *(("m1/c", "JoinGroup", 9, {
+            "groupId": "~m1", "sessionTimeoutMs": 600000, "rebalanceTimeoutMs": 600000, "memberId": member,
+            "groupInstanceId": instance, "protocolType": "consumer", "protocols": [{"name": "other", "metadata": b"x"}]}, None)
+          for member in ("stranger", "") for instance in ("instance", "another", None)), groups_described("m1")),
     "a group becomes a classic one as its topic goes": (
         create("t2"), beat("m1/c", "t2", "join", instance="instance"), delete("t2"), join(8, "m1/c", "instance", "t2"),
         beat("m1/b", "t1"), groups_described("m1")),

@@ -4,6 +4,7 @@ from universe import GROUPS, TOPICS
 
 SESSION_MS, REBALANCE_MS = 600000, 600000  # longer than a sequence
 STRANGER = "stranger"
+VERSION_WITH_INSTANCE = 5
 INSTANCE = "instance"
 # A topic for each member of a consumer group: which of several gets a partition is not the same each time.
 SUBSCRIBED = {**dict(zip(MEMBERS, TOPICS)), NEXT: TOPICS[2]}
@@ -24,16 +25,19 @@ class Groups(Choices):
 
     def instance(self, key):
         static = key[-1] in (MEMBERS[-1], NEXT)
+        if static and key.split("/")[0] not in CLASSIC:
+            return INSTANCE  # two without would read the same topic
         return self.mostly(INSTANCE if static else None, "another", None, probability=0.97)
 
     def id_of(self, key):
         static = key.endswith(MEMBERS[-1])
-        return self.mostly(f"$member:{key}", "", STRANGER, probability=0.8 if static else 0.95)
+        lost = "" if static or key.split("/")[0] not in MIXED else STRANGER  # it would be a second one
+        return self.mostly(f"$member:{key}", lost, STRANGER, probability=0.8 if static else 0.95)
 
     def make_JoinGroup(self, version):
         """Of no group of the other protocol: who gets what there depends on the random ids of classic members."""
         group, key = self.classic()
-        if group in CONSUMER:
+        if group in CONSUMER or (MIXED.get(group) == MEMBERS[-1] and version < VERSION_WITH_INSTANCE):
             group = self.one(*CLASSIC)
             key = f"{group}/{self.member()}"
         names = [SUBSCRIBED[key[-1]]] if group in MIXED else self.some(TOPICS[:3])
@@ -138,5 +142,4 @@ class Groups(Choices):
             **expression,
             "key": key, "kind": self.mostly("next", "join", "silent", "ahead", "behind", "leave", "away", probability=0.75),
             "names": [SUBSCRIBED[key[-1]]], "changes": self.chance(0.15),
-            # Two without would read the same topic.
-            "instance": INSTANCE if key[-1] in (MEMBERS[-1], NEXT) else self.instance(key), "assignor": self.mostly(None, "range", "uniform", "best", probability=0.9)}}, key
+            "instance": self.instance(key), "assignor": self.mostly(None, "range", "uniform", "best", probability=0.9)}}, key

@@ -307,12 +307,13 @@ class World(sides.Side):
         self.until(settled, may_stay=True)  # a marker of somebody else may have made its own impossible
 
     def settle_expression(self, answer, group):
-        """An expression that is new is resolved aside, which gives the group another epoch."""
+        """An expression that is new is resolved aside, which gives the group another epoch; others wait for ten seconds."""
+        is_new = self.known.setdefault(("expression", group), answer) is answer or answer["memberEpoch"] <= 2
         def resolved():
             found = self.ask("ConsumerGroupDescribe", 1, {"groupIds": [self.prefix + group]})["groups"][0]
             return found["errorCode"] != 0 or found["groupEpoch"] > answer["memberEpoch"]
         deadline = time.monotonic() + EXPRESSION_SECONDS
-        while answer["errorCode"] == 0 and not resolved() and time.monotonic() < deadline:
+        while answer["errorCode"] == 0 and is_new and not resolved() and time.monotonic() < deadline:
             time.sleep(0.005)
 
     def until(self, condition, may_stay=False):
