@@ -38,8 +38,8 @@ static void fetch_first_read(struct fanout *fanout)
         const struct fetch_item *item = &work->items[i];
         bytes += item->read.has_range ? (int64_t)item->read.range.size : 0;
         at_once |= (item->error != 0 && !item->absent) || item->diverging_epoch >= 0;
-        /* Who stands beyond what it may read: Kafka takes that for a log that was cut off. */
-        at_once |= item->error == 0 && !item->absent && item->asked.fetch_offset > item->bound;
+        /* Kafka takes that for a log that was cut off. */
+        at_once |= item->error == 0 && !item->absent && item->is_beyond;
     }
     if (at_once || bytes >= work->min_bytes) {
         fetch_answer(work);

@@ -28,6 +28,7 @@ struct fetch_item {
     int64_t last_stable_offset;
     int64_t log_start_offset;
     int64_t bound;
+    bool is_beyond; /* it begins in a batch behind the one that the bound is in */
     int32_t leader;
     int32_t leader_epoch;
     int32_t diverging_epoch;

@@ -35,6 +35,23 @@ static bool fetch_diverges(struct fetch_item *item, struct partition *partition)
     return false;
 }
 
+/* Whether the batch of an offset begins behind the bound. */
+static int fetch_look_beyond(struct fetch_item *item, struct partition *partition)
+{
+    struct log_read_result found = {0};
+    int64_t end_offset = log_end_offset(partition->log);
+    item->is_beyond = item->asked.fetch_offset > item->bound;
+    if (!item->is_beyond || item->asked.fetch_offset == end_offset) {
+        return 0;
+    }
+    int error = log_read(partition->log, item->asked.fetch_offset, end_offset, 0, true, &found);
+    item->is_beyond = error == 0 && found.has_range && found.first_offset > item->bound;
+    if (found.has_range) {
+        found.range.release(&found.range);
+    }
+    return error;
+}
+
 /* ERR_AGAIN when the log would have to wait for the disk. */
 static int fetch_read_log(struct fetch_item *item, struct partition *partition)
 {
@@ -49,6 +66,7 @@ static int fetch_read_log(struct fetch_item *item, struct partition *partition)
     /* The first partition with data gives a whole batch, whatever the limits say. */
     int error = log_read(partition->log, item->asked.fetch_offset, item->bound,
                          limit < left ? limit : left, *taken == 0, &item->read);
+    error = error != 0 ? error : fetch_look_beyond(item, partition);
     if (error == 0 && item->read.has_range) {
         *taken += item->read.range.size;
     }
@@ -76,6 +94,7 @@ void fetch_read(struct fanout_item *base, struct partition *partition)
     item->high_watermark = item->last_stable_offset = item->log_start_offset = -1;
     item->diverging_epoch = -1;
     item->diverging_end_offset = -1;
+    item->is_beyond = false;
     item->error = partition_check_leader(partition, item->asked.current_leader_epoch);
     if (partition != NULL) {
         item->leader = partition->leader;

@@ -202,7 +202,8 @@ static int16_t make_assignment(struct creation *creation)
     creation->replication_factor = asked->replication_factor == -1
                                        ? options->default_replication_factor
                                        : asked->replication_factor;
-    if (creation->partition_count <= 0) {
+    if (creation->partition_count <= 0 &&
+        (asked->replication_factor == -1 || asked->replication_factor > 0)) {
         return creation_fail(creation, KAFKA_INVALID_PARTITIONS,
                              "Number of partitions was set to an invalid non-positive value.");
     }
@@ -216,7 +217,7 @@ static int16_t make_assignment(struct creation *creation)
                          creation->replication_factor, creation->replication_factor);
         return KAFKA_INVALID_REPLICATION_FACTOR;
     }
-    struct placement placement;
+    struct placement placement; /* which says what is wrong with a factor that is not above zero */
     int16_t error = placement_init(&placement, creation->controller, creation->call,
                                    creation->replication_factor,
                                    &creation->result->error_message);

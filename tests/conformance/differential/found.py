@@ -159,6 +159,11 @@ CASES = {
         create("t0"), init("x0"), produce(12, {"t0": {0: of("x0")}}, "~x0"),
         fetch(11, {"t0": {0: 1}}, "wait", maxWaitMs=60000, minBytes=1), fetch(11, {"t0": {0: 1}}),
         fetch(11, {"t0": {0: 1, 1: 0}}, "wait", maxWaitMs=60000, minBytes=1), fetch(11, {"t0": {0: 0, 1: 0}})),
+    "who stands within what is not stable waits": (
+        create("t0"), init("x0"), produce(12, {"t0": {0: of("x0", values=[[None, "v"]] * 3)}}, "~x0"),
+        fetch(11, {"t0": {0: 2}}, "wait", maxWaitMs=60000, minBytes=1), fetch(11, {"t0": {0: 1}}),
+        produce(12, {"t0": {0: of("x0", values=[[None, "v"]] * 3, sequence=3)}}, "~x0"),
+        fetch(11, {"t0": {0: 4}}, "wait2", maxWaitMs=60000, minBytes=1), fetch(11, {"t0": {0: 1}})),
     "a wait counts what is stable": (
         create("t0"), init("x0"), init("x1"),
         fetch(11, {"t0": {0: 0}}, "wait", maxWaitMs=60000, minBytes=500),
@@ -209,6 +214,10 @@ CASES = {
             offsets("t0", 0, LATEST, currentLeaderEpoch=epoch), epoch_end("t0", 0, 0, currentLeaderEpoch=epoch),
             epoch_end("t0", 0, epoch), fetch(12, {"t0": {0: (0, {"currentLeaderEpoch": epoch})}}),
             fetch(12, {"t0": {0: (0, {"lastFetchedEpoch": epoch})}})))),
+    "no partitions, and no replicas": (
+        ("one", "CreateTopics", 5, {"timeoutMs": 30000, "topics": [
+            {"name": f"~{name}", "numPartitions": partitions, "replicationFactor": replicas, "assignments": [], "configs": []}
+            for name, partitions, replicas in (("t0", 0, 0), ("t1", 0, 1), ("t2", 1, 0), ("t3", -2, -2))]}, None),),
     "a cursor of another topic": (
         create("t0", "t1"), described("t1", 0, "t0"), described("t0", 0, "t0"), described("t1", 5, "t1"),
         described("t0", 0, "t1")),
