@@ -328,6 +328,15 @@ static bool time_entry_is_sound(const struct partition_scrub *partition, const u
     return seen != NULL && seen->max_timestamp_ms == timestamp_ms;
 }
 
+/* What was stable behind the marker: a log to which several batches were appended at once may name
+ * the first transaction that began after it instead, when none was open by then. */
+static bool is_stable_offset(const struct segment_aborted *made, int64_t last_stable_offset)
+{
+    bool none_was_open = made->last_stable_offset == made->last_offset + 1;
+    return last_stable_offset == made->last_stable_offset ||
+           (none_was_open && last_stable_offset > made->last_stable_offset);
+}
+
 static bool is_aborted(const struct partition_scrub *partition,
                        const struct segment_aborted *entry)
 {
@@ -336,7 +345,7 @@ static bool is_aborted(const struct partition_scrub *partition,
         if (made->last_offset == entry->last_offset) {
             return made->producer_id == entry->producer_id &&
                    made->first_offset == entry->first_offset &&
-                   made->last_stable_offset == entry->last_stable_offset;
+                   is_stable_offset(made, entry->last_stable_offset);
         }
     }
     return false;

@@ -205,6 +205,27 @@ def replays_aborted_transactions():
             finds(made, "does not agree", f"the entry {wrong}")
 
 
+def follows_appends_of_several_batches():
+    """Apache Kafka's followers append many batches at once, and say of the first transaction that they abort what is
+    stable behind all of them: here a transaction that begins at 4, where nothing was open at the marker at 1."""
+    with faults.node() as made:
+        made.start()
+        check(made.stop(), 0, "exit status")
+        folder = made.path("b/z-0")
+        folder.mkdir()
+        (folder / "partition.metadata").write_text("version: 0\ntopic_id: 4L6g3nShT-eMCtK--X86sw")
+        (folder / f"{0:020}.log").write_bytes(
+            placed(batch([b"a"], 9, 0, 0, attributes=0x10), 0) + placed(abort_marker(9), 1) +
+            placed(batch([b"b", b"c"]), 2) + placed(batch([b"d"], 8, 0, 0, attributes=0x10), 4))
+        index = folder / f"{0:020}.txnindex"
+        for stable in (2, 4):
+            index.write_bytes(struct.pack(">hqqqq", 0, 9, 0, 1, stable))
+            status, lines, _ = scrub(made)
+            check(status, 0, f"stable up to {stable}: {lines}")
+        index.write_bytes(struct.pack(">hqqqq", 0, 9, 0, 1, 1))
+        finds(made, "does not agree", "stable up to the marker itself")
+
+
 def could_not_run():
     with faults.node() as made:
         made.start()
@@ -223,6 +244,7 @@ CASES = (says_nothing_of_a_sound_directory_and_leaves_it_alone,
          tells_of_checkpoints_and_properties_that_cannot_be,
          speaks_json_and_of_the_topics_that_are_asked_for,
          compares_with_what_the_metadata_says_of_topics, replays_aborted_transactions,
+         follows_appends_of_several_batches,
          could_not_run)
 
 harness.run([(f"scrub__{case.__name__}", case) for case in CASES])
