@@ -140,7 +140,7 @@ static void admin_alter(struct admin *admin, int32_t index)
         bool compacted; /* of such topics only */
     } rows[] = {
         {"cleanup.policy", {"delete", "compact", "compact,delete"}, true},
-        {"min.compaction.lag.ms", {"0", "400"}, true},
+        {"min.compaction.lag.ms", {"0", "100"}, true},
         {"max.compaction.lag.ms", {"100", "9000"}, true},
         {"compression.type", {"producer", "gzip", "snappy", "lz4", "zstd"}, false},
         {"message.timestamp.type", {"CreateTime", "LogAppendTime"}, false},
