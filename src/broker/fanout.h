@@ -25,6 +25,7 @@ struct fanout_group {
     struct fanout_item **last;
     int32_t pending;
     size_t taken; /* for run to count in; 0 at the start */
+    size_t pinned; /* the same, of files */
 };
 struct fanout {
     struct broker_request *request;

@@ -59,7 +59,10 @@ static int fetch_read_log(struct fetch_item *item, struct partition *partition)
     size_t limit = item->asked.max_bytes > 0 ? (size_t)item->asked.max_bytes : 0;
     size_t *taken = &item->base.group->taken;
     size_t before = *taken;
-    size_t left = before < work->max_bytes ? work->max_bytes - before : 0;
+    /* Of more partitions than may have files open, the rest comes with a later fetch. */
+    bool has_room =
+        before < work->max_bytes && item->base.group->pinned < partition->shard->open_max;
+    size_t left = has_room ? work->max_bytes - before : 0;
     if (fanout_item_may_load(&item->base)) {
         log_read_begin(partition->log, loop_wall_ms(partition->shard->loop));
     }
@@ -69,6 +72,7 @@ static int fetch_read_log(struct fetch_item *item, struct partition *partition)
     error = error != 0 ? error : fetch_look_beyond(item, partition);
     if (error == 0 && item->read.has_range) {
         *taken += item->read.range.size;
+        item->base.group->pinned++;
     }
     /* Also of a partition that there is no room for at all, as Apache Kafka has it. */
     if (error == 0 && work->read_committed && !item->read.cut &&

@@ -30,18 +30,26 @@ void partition_forget_files(struct partition *partition)
     }
 }
 
-/* Closes the files of the partition that was used longest ago, unless a helper syncs them now. */
-static void files_close_first(struct broker_shard *shard)
+static void files_close(struct partition *partition)
 {
-    struct partition *first = CONTAINER_OF(shard->open.next, struct partition, open_node);
-    if (first->flush_running) {
-        first->touched_ms = loop_monotonic_ms(shard->loop);
-        list_remove(&first->open_node);
-        list_push_back(&shard->open, &first->open_node);
-        return;
+    partition_forget_files(partition);
+    log_close_idle_files(partition->log, INT64_MAX);
+}
+
+/* Makes room for one more: those that were used longest ago close, but for those that a helper
+ * syncs now. */
+static void files_make_room(struct broker_shard *shard)
+{
+    LIST_FOR_EACH_SAFE(node, &shard->open)
+    {
+        struct partition *partition = CONTAINER_OF(node, struct partition, open_node);
+        if (shard->open_count < shard->open_max) {
+            return;
+        }
+        if (!partition->flush_running) {
+            files_close(partition);
+        }
     }
-    partition_forget_files(first);
-    log_close_idle_files(first->log, INT64_MAX);
 }
 
 static void files_fire(struct timer *timer)
@@ -54,7 +62,13 @@ static void files_fire(struct timer *timer)
             loop_timer_arm(shard->loop, timer, first->touched_ms + IDLE_FILES_MS - now_ms);
             break;
         }
-        files_close_first(shard);
+        if (!first->flush_running) {
+            files_close(first);
+            continue;
+        }
+        first->touched_ms = now_ms;
+        list_remove(&first->open_node);
+        list_push_back(&shard->open, &first->open_node);
     }
 }
 
@@ -66,9 +80,7 @@ void partition_touch(struct partition *partition)
     }
     partition->touched_ms = loop_monotonic_ms(shard->loop);
     if (list_empty(&partition->open_node)) {
-        if (shard->open_count >= shard->open_max) {
-            files_close_first(shard);
-        }
+        files_make_room(shard);
         shard->open_count++;
     } else {
         list_remove(&partition->open_node);

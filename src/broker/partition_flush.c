@@ -133,12 +133,13 @@ void partition_flushes_release(struct broker_flushes *flushes)
     mem_free(flushes->spare);
 }
 
+/* As many as may have files open; the others go with a later round. */
 static void flush_round_start(struct broker_shard *shard, struct broker_flushes *flushes)
 {
-    size_t count = flushes->due_count;
+    size_t count = flushes->due_count < shard->open_max ? flushes->due_count : shard->open_max;
     struct flush_round *round = flush_round_make(count);
     if (round == NULL) {
-        round = flushes->spare; /* the others go with a later one */
+        round = flushes->spare;
         *round = (struct flush_round){.count = 0};
         count = 1;
     }
@@ -154,7 +155,7 @@ static void flush_round_start(struct broker_shard *shard, struct broker_flushes 
         (void)log_flush_prepare(partition->log, &part->flush);
         part->flush.left = &partition->left;
     }
-    ASSERT(round->count == count && (flushes->due_count == 0 || round == flushes->spare));
+    ASSERT(round->count == count && count > 0);
     round->flushes = flushes;
     round->job = (struct loop_job){.work = flush_round_work, .done = flush_round_done};
     flushes->running = true;

@@ -19,6 +19,12 @@ static int linux_result(int result)
     return result == 0 ? 0 : err_from_errno(errno);
 }
 
+/* A process without descriptors to spare is short of memory: no disk is to blame. */
+static int linux_open_error(int number)
+{
+    return number == EMFILE || number == ENFILE ? ERR_NOMEM : err_from_errno(number);
+}
+
 static int linux_open(struct io_fs *fs, const char *path, unsigned flags, struct io_file *file)
 {
     (void)fs;
@@ -27,7 +33,7 @@ static int linux_open(struct io_fs *fs, const char *path, unsigned flags, struct
     mode |= flags & IO_OPEN_EXCLUSIVE ? O_EXCL : 0;
     mode |= flags & IO_OPEN_TRUNCATE ? O_TRUNC : 0;
     file->descriptor = open(path, mode, 0644);
-    return file->descriptor >= 0 ? 0 : err_from_errno(errno);
+    return file->descriptor >= 0 ? 0 : linux_open_error(errno);
 }
 
 static void linux_close(struct io_file *file)
@@ -238,7 +244,7 @@ static int linux_sync_directory(struct io_fs *fs, const char *path)
     (void)fs;
     int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor < 0) {
-        return err_from_errno(errno);
+        return linux_open_error(errno);
     }
     int error = linux_result(fsync(descriptor));
     close(descriptor);
@@ -262,7 +268,7 @@ static int linux_list(struct io_fs *fs, const char *path,
     (void)fs;
     DIR *directory = opendir(path);
     if (directory == NULL) {
-        return err_from_errno(errno);
+        return linux_open_error(errno);
     }
     int result = 0;
     while (result == 0) {

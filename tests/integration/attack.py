@@ -303,6 +303,34 @@ def few_descriptors_are_said_and_do_not_stop_the_broker():
         broker.remove()
 
 
+def more_partitions_than_descriptors_are_written_and_read(count=400):
+    """At once, by one client: no directory is to blame, and all of it comes."""
+    if harness.PEER == "apache":
+        raise harness.Skip("keeps a file open for each partition")
+    broker = harness.own_broker(overrides=["max.connections=20"])
+    broker.launcher = ("prlimit", "--nofile=200")
+    try:
+        broker.start()
+        with Connection(broker.port) as client:
+            client.create_topic("t", count)
+            parts = array([struct.pack(">i", part) + blob(batch([b"x" * 100])) for part in range(count)])
+            body = string(None) + struct.pack(">hi", -1, 20000) + array([string("t") + parts])
+            for _ in range(2):
+                reader = client.ask(wire.PRODUCE, body)
+                reader.take("i"), reader.string()
+                check({reader.take("ihqqq")[1] for _ in range(reader.take("i"))}, {0}, "errors of a produce")
+            left = set(range(count))
+            while left:
+                found = client.fetch([("t", part, 0) for part in sorted(left)])[2]
+                check({code for code, _, _ in found.values()}, {0}, "errors of a fetch")
+                came = {part for (_, part), (_, _, records) in found.items() if records}
+                check(bool(came), True, "records in a fetch")
+                left -= came
+        broker.end_in_order()
+    finally:
+        broker.remove()
+
+
 # ---- memory ----
 
 def bomb(codec):
@@ -582,6 +610,7 @@ if __name__ == "__main__":
         a_storm_of_returning_clients_is_served, ten_thousand_idle_connections,
         an_unregistered_broker_comes_back,
         few_descriptors_are_said_and_do_not_stop_the_broker,
+        more_partitions_than_descriptors_are_written_and_read,
         too_little_memory_for_the_largest_request_is_said, a_start_without_memory_ends_with_a_line,
         memory_stays_below_the_bound_of_addresses,
         memory_stays_below_the_bound_in_a_control_group)]

@@ -326,6 +326,31 @@ static void flush__one_of_before_a_truncation_commits_nothing_behind_it(void **s
     assert_int_equal(partition->high_watermark, 3);
 }
 
+static void flush__no_more_go_together_than_may_have_files_open(void **state)
+{
+    (void)state;
+    open_all(1);
+    for (int i = 0; i < PARTITIONS; i++) {
+        log_close_idle_files(test.partitions[i]->log, INT64_MAX);
+    }
+    test.shard->open_max = 2;
+    for (int i = 0; i < PARTITIONS; i++) {
+        partition_touch(test.partitions[i]);
+        append(test.partitions[i], true, NULL);
+    }
+    partition_run_flushes(test.shard);
+    assert_int_equal(test.shard->flushes[0].due_count, PARTITIONS - 2);
+    loop_drain(test.shard->loop);
+    turn();
+    for (int i = 0; i < PARTITIONS; i++) {
+        assert_int_equal(log_recovery_point(test.partitions[i]->log), 1);
+    }
+    assert_int_equal(test.shard->open_count, 2);
+    for (int i = 0; i < PARTITIONS; i++) {
+        partition_forget_files(test.partitions[i]);
+    }
+}
+
 static void flush__a_partition_that_goes_is_not_synced(void **state)
 {
     (void)state;
@@ -378,6 +403,7 @@ int main(void)
         CASE(flush__a_failed_sync_takes_the_directory_offline),
         CASE(flush__ms_counts_from_the_last_sync_and_needs_something_to_sync),
         CASE(flush__one_of_before_a_truncation_commits_nothing_behind_it),
+        CASE(flush__no_more_go_together_than_may_have_files_open),
         CASE(flush__a_partition_that_goes_is_not_synced),
         CASE(files__those_used_longest_ago_close_when_there_are_too_many),
     };

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -188,6 +189,25 @@ static void file__takes_room_ahead_and_gives_it_back(void **state)
     assert_int_equal(io_remove(&fs, path_of("r")), 0);
 }
 
+/* The disk is not to blame for it. */
+static void file__without_a_descriptor_left_memory_is_short(void **state)
+{
+    (void)state;
+    struct io_fs fs = io_fs_linux();
+    struct io_file file;
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    int next = open("/dev/null", O_RDONLY);
+    struct rlimit none = {(rlim_t)next, before.rlim_max};
+    assert_int_equal(close(next), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    int opened = io_file_open(&fs, path_of("n"), IO_OPEN_WRITE | IO_OPEN_CREATE, &file);
+    int synced = io_sync_directory(&fs, directory);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(opened, ERR_NOMEM);
+    assert_int_equal(synced, ERR_NOMEM);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +216,7 @@ int main(void)
         cmocka_unit_test(file__knows_what_is_in_memory_and_brings_it_there),
         cmocka_unit_test(file__a_write_that_fails_leaves_nothing),
         cmocka_unit_test(file__a_directory_that_cannot_be_read_to_its_end_is_an_error),
+        cmocka_unit_test(file__without_a_descriptor_left_memory_is_short),
         cmocka_unit_test(file__atomic_write_replaces_and_leaves_no_rest),
     };
     return cmocka_run_group_tests(tests, make, NULL);
