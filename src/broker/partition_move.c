@@ -277,12 +277,19 @@ static void move_finish(struct partition_move *move)
     move_free(move);
 }
 
+/* Where the copy goes on: the log may start inside the batch that the copy is to have next. */
+static int64_t move_next_offset(const struct partition_move *move, const struct log *log)
+{
+    int64_t next = log_end_offset(move->copy);
+    return next > log_start_offset(log) ? next : log_start_offset(log);
+}
+
 /* What is still missing, after it was synced: little, and appended here. */
 static int move_copy_rest(struct partition_move *move, struct log *log)
 {
     while (log_end_offset(move->copy) < log_end_offset(log)) {
         struct log_read_result result;
-        int error = log_read(log, log_end_offset(move->copy), log_end_offset(log), MOVE_REST_BYTES,
+        int error = log_read(log, move_next_offset(move, log), log_end_offset(log), MOVE_REST_BYTES,
                              true, &result);
         move->source_failed = error != 0;
         if (error != 0 || !result.has_range) {
@@ -331,9 +338,8 @@ static void move_step(struct partition_move *move)
         return;
     }
     int64_t next = log_end_offset(move->copy);
-    int64_t missing = log_available_bytes(log, next > log_start_offset(log) ? next
-                                                                            : log_start_offset(log),
-                                          log_end_offset(log));
+    int64_t missing =
+        log_available_bytes(log, move_next_offset(move, log), log_end_offset(log));
     bool is_near = missing <= MOVE_REST_BYTES && next + MOVE_REST_OFFSETS >= log_end_offset(log);
     if (is_near && move->synced) {
         if (partition->flush_running || partition->cleaning != NULL) {
@@ -364,8 +370,8 @@ static void move_step(struct partition_move *move)
     if (!may_wait) {
         log_read_begin(log, loop_wall_ms(move->shard->loop));
     }
-    int error = log_read(log, next > log_start_offset(log) ? next : log_start_offset(log),
-                         log_end_offset(log), MOVE_BYTES, true, &result);
+    int error = log_read(log, move_next_offset(move, log), log_end_offset(log), MOVE_BYTES, true,
+                         &result);
     if (!may_wait) {
         log_read_end(log);
     }
