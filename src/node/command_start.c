@@ -243,7 +243,10 @@ static int format_if_new(struct io_fs *fs, const struct config *config,
         return 0;
     }
     /* Nothing is made in a directory that is somebody else's. */
-    int error = own_directories(fs, config, directories, &count, id, message);
+    int error = node_check_metadata_place(fs, config, message);
+    if (error == 0) {
+        error = own_directories(fs, config, directories, &count, id, message);
+    }
     if (error == 0) {
         error = log_dir_lock(fs, config_metadata_directory(config), &lock, message);
     }

@@ -14,6 +14,7 @@
 #include "protocol/api.h"
 #include "protocol/error.h"
 
+#define NODE_PATH_BYTES 1024
 #define HELPERS_OF_FIRST_SHARD 2
 #define HELPERS_OF_OTHER_SHARDS 1
 /* Without a lower bound, so that tests need not write much. */
@@ -142,6 +143,40 @@ static bool node_can_do_without(const struct node *node, const char *path, int e
            strcmp(path, config_metadata_directory(node->options.config)) != 0;
 }
 
+/* But for slashes at the end. */
+static bool is_same_path(const char *a, const char *b)
+{
+    size_t a_size = strlen(a);
+    size_t b_size = strlen(b);
+    while (a_size > 0 && a[a_size - 1] == '/') {
+        a_size--;
+    }
+    while (b_size > 0 && b[b_size - 1] == '/') {
+        b_size--;
+    }
+    return a_size == b_size && memcmp(a, b, a_size) == 0;
+}
+
+int node_check_metadata_place(struct io_fs *fs, const struct config *config,
+                              struct err_message *message)
+{
+    const char *metadata = config_metadata_directory(config);
+    for (int32_t i = 0; i < config_log_directory_count(config); i++) {
+        const char *directory = config_log_directory_at(config, i);
+        char path[NODE_PATH_BYTES];
+        size_t unused = 0;
+        int size = snprintf(path, sizeof path, "%s/__cluster_metadata-0", directory);
+        if (!is_same_path(directory, metadata) && size < (int)sizeof path &&
+            io_list(fs, path, node_count_entry, &unused) == 0) {
+            return err_set(message, ERR_INVALID,
+                           "Found unexpected metadata location in data directory `%s` (the "
+                           "configured metadata directory is `%s`).",
+                           path, metadata);
+        }
+    }
+    return 0;
+}
+
 /* One that was formatted before directories had ids, or has lost its own, gets one for good. */
 static int node_give_directory_id(const struct node *node, struct log_dir *dir,
                                   struct err_message *message)
@@ -178,6 +213,10 @@ static int node_open_dirs(struct node *node, struct err_message *message)
     int32_t count = config_log_directory_count(config);
     if (count > BROKER_DIRS_MAX) {
         return err_set(message, ERR_RANGE, "log.dirs: at most %d directories", BROKER_DIRS_MAX);
+    }
+    int misplaced = node_check_metadata_place(node->options.fs, config, message);
+    if (misplaced != 0) {
+        return misplaced;
     }
     for (int32_t i = 0; i < count; i++) {
         int error = node_open_dir(node, config_log_directory_at(config, i), message);

@@ -18,6 +18,10 @@ struct node_options {
     void *context;
 };
 int node_run(const struct node_options *options, struct err_message *message);
+/* That no log directory has a metadata log but the one that the settings say, as after their order
+ * was changed: a new one beside it would know no topic. 0 or an error. */
+int node_check_metadata_place(struct io_fs *fs, const struct config *config,
+                              struct err_message *message);
 /* Thread: any, also a signal handler. */
 void node_stop(struct node *node);
 struct string_view node_cluster_id(const struct node *node);

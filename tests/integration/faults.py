@@ -560,6 +560,30 @@ def a_directory_that_is_not_named_any_more_keeps_its_partitions():
         starts_with(made, kept)
 
 
+def metadata_in_another_directory_refuses_the_start():
+    """The first of log.dirs has the metadata log unless metadata.log.dir says otherwise. Where the order changes, or
+    another one is put in front, a new metadata log would know of no topic, and all partitions would be set aside."""
+    with node() as made:
+        named = made.properties.read_text().replace(f"metadata.log.dir={made.path('m')}\n", "")
+        made.properties.write_text(named)
+        with serving(made) as (connection, _):
+            kept = {partition: fill(connection, partition, 3) for partition in range(3)}
+        check(made.stop(), 0, "exit status")
+        before = sorted(str(path) for name in "mab" for path in made.path(name).rglob("*"))
+        in_order = ",".join(str(made.path(name)) for name in "mab")
+        told = f"barnabas: Found unexpected metadata location in data directory `{made.path('m')}/__cluster_metadata-0` " \
+               "(the configured metadata directory is `{}`)."
+        made.properties.write_text(named.replace(in_order, ",".join(str(made.path(name)) for name in "amb")))
+        check(made.refused()[-1], told.format(made.path("a")), "what is said")
+        done = subprocess.run([harness.BINARY, "start", "--directory", str(made.path("new")), "--override",
+                               f"log.dirs={made.path('new')},{in_order}"], capture_output=True, text=True, timeout=SECONDS)
+        check((done.returncode, done.stderr), (1, told.format(made.path("new")) + "\n"), "of `start`, with a new one")
+        check(sorted(str(path) for name in "mab" for path in made.path(name).rglob("*")), before, "files")
+        check(made.path("new/meta.properties").exists(), False, "whether the new one is formatted")
+        made.properties.write_text(named)
+        starts_with(made, kept)
+
+
 def two_brokers_on_one_directory():
     with node() as made:
         made.start()
@@ -738,7 +762,8 @@ CASES = (any_damaged_file_is_made_good_or_told,
          a_directory_that_is_gone_or_not_formatted_refuses_the_start,
          a_directory_of_another_cluster_or_node_refuses_the_start,
          what_cannot_be_set_aside_is_never_written_to,
-         a_directory_that_is_not_named_any_more_keeps_its_partitions, two_brokers_on_one_directory)
+         a_directory_that_is_not_named_any_more_keeps_its_partitions,
+         metadata_in_another_directory_refuses_the_start, two_brokers_on_one_directory)
 
 if __name__ == "__main__":
     words = sys.argv[1:]
