@@ -335,14 +335,22 @@ def one_that_does_not_poll_loses_its_partitions(name):
 
 def one_that_has_lost_its_place_cannot_commit(name):
     """Though the group is empty by then, and would take anybody's offsets."""
+    harness.unhurried(functools.partial(cannot_commit, name), 3000, 20000)
+
+
+def cannot_commit(name, linger_ms):
+    """What comes before the group has heard that it is gone is its own, and taken."""
     with scene(partitions=1) as (own, members):
         writer = Writer(own)
         writer.write(1)
         writer.end()
         members.append(Member(own, "t", max__poll__interval__ms="1000", enable__auto__commit="false",
-                              **{".commit": "each", ".linger_ms": "3000"}, **protocol(name)))
-        harness.wait_for(lambda: any(line.startswith("uncommitted 25 ")
-                                     for line in members[0].lines), what="a commit that is refused")
+                              **{".commit": "each", ".linger_ms": str(linger_ms)}, **protocol(name)))
+
+        def refused():
+            assert not committed(own, "g"), committed(own, "g")
+            return any(line.startswith("uncommitted 25 ") for line in members[0].lines)
+        harness.wait_for(refused, what="a commit that is refused")
         assert not committed(own, "g"), committed(own, "g")
 
 
