@@ -339,7 +339,9 @@ static void channel_ready(struct loop_watch *watch, unsigned what)
 static void channel_connect_next(struct net_channel *channel)
 {
     channel->deferred_error = ERR_CLOSED;
-    channel->deferred_why = "the host has no address";
+    if (channel->address_next == 0) { /* behind it, why the last one failed */
+        channel->deferred_why = "the host has no address";
+    }
     while (channel->address_next < channel->address_count) {
         struct io_address *to = &channel->addresses[channel->address_next++];
         int descriptor;

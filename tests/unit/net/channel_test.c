@@ -52,6 +52,7 @@ static struct {
     int32_t done_count;
     int32_t stop_at; /* calls done before the loop stops */
     int state_error; /* 1: never told */
+    const char *state_why;
     bool destroy_in_callback;
     bool stop_on_state;
 } test;
@@ -154,8 +155,8 @@ static void on_state(void *context, struct net_channel *channel, int error, cons
 {
     (void)context;
     (void)channel;
-    (void)why;
     test.state_error = error;
+    test.state_why = why;
     if (test.stop_on_state && error != 0) {
         loop_stop(test.loop);
     }
@@ -410,6 +411,7 @@ static void channel__tells_of_a_refused_connection(void **state)
     test.stop_on_state = true;
     run_until(-1);
     assert_int_equal(test.state_error, ERR_CLOSED);
+    assert_string_equal(test.state_why, "Connection refused");
     assert_int_equal(net_channel_state(other), NET_CHANNEL_CLOSED);
     net_channel_destroy(&other);
     close(deaf);
