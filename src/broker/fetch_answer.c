@@ -4,6 +4,7 @@
 #include "broker/fetch_internal.h"
 
 #define FETCH_TELLS_LEADER 16
+#define FETCH_TELLS_DIVERGENCE 12
 #define FETCH_STORAGE_ERROR 6 /* older clients do not know KAFKA_STORAGE_ERROR */
 
 static bool fetch_item_is_news(const struct fetch_item *item, const struct fetch_partition *told)
@@ -235,6 +236,53 @@ static void fetch_unsent(void *context)
     }
 }
 
+/* A session that a newer version gave an epoch to check, and that an older one goes on with: Kafka
+ * cannot say there that logs diverge, and fails. */
+static bool fetch_is_unspeakable(const struct fetch_work *work)
+{
+    bool found = false;
+    for (size_t i = 0; i < work->item_count; i++) {
+        found |= work->items[i].answered && work->items[i].diverging_epoch >= 0;
+    }
+    return found && work->request->header.request_api_version < FETCH_TELLS_DIVERGENCE;
+}
+
+/* Each partition that was asked for has the error, too. */
+static void fetch_refuse_version(struct fetch_work *work)
+{
+    const struct fetch_request *asked = work->request->message;
+    struct arena *arena = &work->request->arena;
+    size_t count = asked->topics.count > 0 ? (size_t)asked->topics.count : 0;
+    struct fetch_response_fetchable_topic_response *topics =
+        arena_array(arena, count, sizeof *topics);
+    for (size_t i = 0; topics != NULL && i < count; i++) {
+        const struct fetch_request_fetch_topic *from = &asked->topics.items[i];
+        size_t parts = from->partitions.count > 0 ? (size_t)from->partitions.count : 0;
+        struct fetch_response_partition_data *out = arena_array(arena, parts, sizeof *out);
+        for (size_t j = 0; out != NULL && j < parts; j++) {
+            out[j] = (struct fetch_response_partition_data){
+                .partition_index = from->partitions.items[j].partition,
+                .error_code = KAFKA_UNSUPPORTED_VERSION,
+                .high_watermark = -1,
+                .last_stable_offset = -1,
+                .log_start_offset = -1,
+                .diverging_epoch = {-1, -1},
+                .current_leader = {-1, -1},
+                .snapshot_id = {-1, -1},
+                .preferred_read_replica = -1,
+                .records = {.data = (const uint8_t *)""},
+            };
+        }
+        topics[i].topic = from->topic;
+        topics[i].partitions.items = out;
+        topics[i].partitions.count = (int32_t)parts;
+    }
+    work->response.error_code = KAFKA_UNSUPPORTED_VERSION;
+    work->response.session_id = asked->session_id;
+    work->response.responses.items = topics;
+    work->response.responses.count = arena->failed ? 0 : (int32_t)count;
+}
+
 void fetch_answer(struct fetch_work *work)
 {
     struct broker_request *request = work->request;
@@ -271,6 +319,10 @@ void fetch_answer(struct fetch_work *work)
         }
     }
     work->response.session_id = session != NULL ? session->id : 0;
+    if (fetch_is_unspeakable(work)) {
+        fetch_refuse_version(work);
+        fetch_unsent(work);
+    }
     while (i < work->item_count) { /* what did not get into the response */
         fetch_item_release_read(&work->items[i++]);
     }

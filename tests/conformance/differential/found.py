@@ -238,6 +238,10 @@ CASES = {
     "a member comes back as an instance that is new": (
         create("t1"), beat("c1/b", "t1"), beat("c1/a", "t0"), beat("c1/b", "t1", "join", instance="another"),
         groups_described("c1"), beat("c1/b", "t1", "join"), beat("c1/b", "t1")),
+    "a session goes on in a version that cannot say what it has": (
+        create("t0", "t1"), produce(9, {"t0": {0: batch()}}), *(step for version, topics in ((9, {}), (7, {"t1": {0: 0, 7: 0}}))
+            for step in (fetch(12, {"t0": {0: (5, {"lastFetchedEpoch": 0}), 1: 0}}, keep="s", sessionId=0, sessionEpoch=0),
+                         fetch(version, topics, keep="s", **SESSION), fetch(12, {}, keep="s", **SESSION)))),
     "a session has the order of its first answer": (
         create("t1", "t2"), fetch(8, {"t2": {-1: 0, 1: 5}, "t1": {1: 2}}, keep="s", sessionId=0, sessionEpoch=0),
         delete("t1"), fetch(12, {}, keep="s", **SESSION)),
