@@ -95,7 +95,7 @@ int leader_epochs_load(struct leader_epochs *epochs, const struct log_place *pla
         return error;
     }
     error = size == 0 ? 0 : epochs_parse(epochs, (char *)text);
-    epochs->unwritten = false;
+    epochs->unwritten = epochs->behind = false;
     mem_free(text);
     if (error == ERR_CORRUPT) {
         /* What is left is rebuilt from the batches by recovery. */
@@ -141,6 +141,7 @@ void leader_epochs_written(struct leader_epochs *epochs, uint32_t version)
     ASSERT((int32_t)(epochs->version - version) >= 0);
     /* What was written meanwhile may have been replaced by this. */
     epochs->unwritten = epochs->version != version;
+    epochs->behind = epochs->behind && epochs->unwritten;
 }
 
 int leader_epochs_write(struct leader_epochs *epochs, const struct log_place *place)
@@ -161,7 +162,7 @@ int leader_epochs_write(struct leader_epochs *epochs, const struct log_place *pl
 bool leader_epochs_due(const struct leader_epochs *epochs, int64_t log_end_offset)
 {
     return epochs->unwritten && epochs->count > 0 &&
-           epochs->entries[epochs->count - 1].start_offset < log_end_offset;
+           (epochs->behind || epochs->entries[epochs->count - 1].start_offset < log_end_offset);
 }
 
 static void epochs_changed(struct leader_epochs *epochs)
@@ -192,6 +193,7 @@ int leader_epochs_assign(struct leader_epochs *epochs, int32_t epoch, int64_t st
         return error; /* before anything is forgotten */
     }
     epochs->count = kept;
+    epochs->behind = kept > 0 && epochs->unwritten;
     epochs_changed(epochs);
     epochs_push(epochs, epoch, start_offset);
     leader_epochs_assert_invariants(epochs);

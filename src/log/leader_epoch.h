@@ -20,6 +20,7 @@ struct leader_epochs {
     size_t count;
     size_t capacity;
     bool unwritten;   /* the file says something else */
+    bool behind;      /* and lacks more than the newest of them */
     uint32_t version; /* of the entries: whether they changed while they were being written */
 };
 

@@ -567,6 +567,29 @@ static void log__learns_epochs_of_the_segment_before_an_empty_one(void **state)
     assert_int_equal(log_epoch_of_offset(fixture->log, 20), 6);
 }
 
+/* What one process learned it writes at its end, though it has begun an epoch of its own. */
+static void log__writes_epochs_that_it_learned_at_its_end(void **state)
+{
+    struct fixture *fixture = *state;
+    struct log_append_result result;
+    char path[512];
+    uint8_t *text;
+    size_t size;
+    assert_int_equal(open_log(fixture, START_CLEAN, 0, 0), 0);
+    append_many(fixture, 10);
+    assert_int_equal(log_flush(fixture->log), 0);
+    assert_int_equal(append_in_epoch(fixture, plain(2), 6, &result), 0);
+    log_abandon(&fixture->log);
+    assert_int_equal(open_log(fixture, START_KILLED, 20, 0), 0);
+    assert_int_equal(log_assign_epoch(fixture->log, 7), 0);
+    snprintf(path, sizeof path, "%s/leader-epoch-checkpoint", fixture->directory);
+    assert_int_equal(log_end(fixture->log), 0);
+    assert_int_equal(io_read_whole(&fixture->fs, path, 1000, &text, &size), 0);
+    assert_string_equal((char *)text, "0\n3\n5 0\n6 20\n7 22\n");
+    mem_free(text);
+    assert_true(log_is_synced(fixture->log));
+}
+
 /* A truncation while a helper writes the epochs of before: the next sync puts it right. */
 static void log__writes_epochs_again_that_changed_during_a_sync(void **state)
 {
@@ -988,6 +1011,7 @@ int main(void)
         CASE(log__damaged_offsets_do_not_end_the_process),
         CASE(log__learns_epochs_that_a_dead_process_did_not_write),
         CASE(log__learns_epochs_of_the_segment_before_an_empty_one),
+        CASE(log__writes_epochs_that_it_learned_at_its_end),
         CASE(log__retention_gives_up_old_segments_only),
         CASE(log__truncates_to_an_offset),
         CASE(log__refuses_what_apache_kafka_refuses),
