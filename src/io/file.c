@@ -206,6 +206,22 @@ static int io_write_and_rename(struct io_fs *fs, const char *temporary, const ch
     return error;
 }
 
+static int io_temporary_path(const char *path, char temporary[IO_PATH_BYTES])
+{
+    int length = snprintf(temporary, IO_PATH_BYTES, "%s" IO_TEMPORARY_SUFFIX, path);
+    return length < 0 || length >= IO_PATH_BYTES ? ERR_INVALID : 0;
+}
+
+int io_write_whole(struct io_fs *fs, const char *path, const void *data, size_t size)
+{
+    char temporary[IO_PATH_BYTES];
+    int error = io_temporary_path(path, temporary);
+    if (error == 0) {
+        error = io_write_new(fs, temporary, data, size, false);
+    }
+    return error == 0 ? io_rename(fs, temporary, path) : error;
+}
+
 static int io_write_named(struct io_fs *fs, const char *temporary, const char *path,
                           const void *data, size_t size, const atomic_bool *off)
 {
@@ -221,10 +237,8 @@ static int io_write_named(struct io_fs *fs, const char *temporary, const char *p
 int io_write_atomically(struct io_fs *fs, const char *path, const void *data, size_t size)
 {
     char temporary[IO_PATH_BYTES];
-    int length = snprintf(temporary, sizeof temporary, "%s" IO_TEMPORARY_SUFFIX, path);
-    return length < 0 || (size_t)length >= sizeof temporary
-               ? ERR_INVALID
-               : io_write_named(fs, temporary, path, data, size, NULL);
+    int error = io_temporary_path(path, temporary);
+    return error == 0 ? io_write_named(fs, temporary, path, data, size, NULL) : error;
 }
 
 int io_write_unless(struct io_fs *fs, const char *path, const void *data, size_t size,
@@ -243,8 +257,6 @@ int io_write_unless(struct io_fs *fs, const char *path, const void *data, size_t
 int io_write_unnamed(struct io_fs *fs, const char *path, const void *data, size_t size)
 {
     char temporary[IO_PATH_BYTES];
-    int length = snprintf(temporary, sizeof temporary, "%s" IO_TEMPORARY_SUFFIX, path);
-    return length < 0 || (size_t)length >= sizeof temporary
-               ? ERR_INVALID
-               : io_write_and_rename(fs, temporary, path, data, size, NULL);
+    int error = io_temporary_path(path, temporary);
+    return error == 0 ? io_write_and_rename(fs, temporary, path, data, size, NULL) : error;
 }

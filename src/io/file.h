@@ -129,6 +129,9 @@ int io_write_unless(struct io_fs *fs, const char *path, const void *data, size_t
                     const atomic_bool *off);
 /* Writes a file that need not be there before; nothing is synced. */
 int io_write_unsynced(struct io_fs *fs, const char *path, const void *data, size_t size);
+/* The same for one that a process must find whole or not at all, whenever this one is killed: a
+ * loss of power may leave it empty. */
+int io_write_whole(struct io_fs *fs, const char *path, const void *data, size_t size);
 /* As io_write_atomically without the last step: the caller syncs the directory, with what else it
  * makes there. */
 int io_write_unnamed(struct io_fs *fs, const char *path, const void *data, size_t size);

@@ -327,7 +327,7 @@ int log_dir_write_topic_id(struct io_fs *fs, const char *partition_directory,
 
 int log_dir_name_topic_id(struct io_fs *fs, const char *partition_directory, struct uuid topic_id)
 {
-    return topic_id_write(fs, partition_directory, topic_id, io_write_unsynced);
+    return topic_id_write(fs, partition_directory, topic_id, io_write_whole);
 }
 
 int log_dir_sync_topic_id(struct io_fs *fs, const char *partition_directory)

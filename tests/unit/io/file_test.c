@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -90,6 +91,30 @@ static void file__a_write_that_fails_leaves_nothing(void **state)
     assert_int_equal(io_list(&fs, directory, count_entries, &entries), 0);
     assert_int_equal(entries, 1);
     assert_int_equal(io_remove_directory(&fs, path_of("taken")), 0);
+}
+
+/* Whoever is killed while it writes leaves the file whole or not at all: here the disk is full. */
+static void file__a_whole_file_has_no_name_before_it_is_written(void **state)
+{
+    (void)state;
+    struct io_fs fs = io_fs_linux();
+    struct rlimit unlimited;
+    uint8_t *data;
+    size_t size;
+    assert_int_equal(io_write_whole(&fs, path_of("c"), "whole", 5), 0);
+    assert_int_equal(io_read_whole(&fs, path_of("c"), 100, &data, &size), 0);
+    assert_string_equal((char *)data, "whole");
+    mem_free(data);
+    assert_int_equal(io_remove(&fs, path_of("c")), 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &unlimited), 0);
+    struct rlimit none = {0, unlimited.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    int error = io_write_whole(&fs, path_of("c"), "whole", 5);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
+    assert_int_not_equal(error, 0);
+    assert_int_equal(io_read_whole(&fs, path_of("c"), 100, &data, &size), ERR_NOT_FOUND);
+    (void)io_remove(&fs, path_of("c" IO_TEMPORARY_SUFFIX));
 }
 
 /* Puts another file in the place of the directory that is being listed. */
@@ -215,6 +240,7 @@ int main(void)
         cmocka_unit_test(file__takes_room_ahead_and_gives_it_back),
         cmocka_unit_test(file__knows_what_is_in_memory_and_brings_it_there),
         cmocka_unit_test(file__a_write_that_fails_leaves_nothing),
+        cmocka_unit_test(file__a_whole_file_has_no_name_before_it_is_written),
         cmocka_unit_test(file__a_directory_that_cannot_be_read_to_its_end_is_an_error),
         cmocka_unit_test(file__without_a_descriptor_left_memory_is_short),
         cmocka_unit_test(file__atomic_write_replaces_and_leaves_no_rest),
