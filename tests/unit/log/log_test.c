@@ -1,137 +1,12 @@
+#include "log_support.h"
+
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "base/limits.h"
 #include "base/list.h"
-#include "base/mem.h"
-#include "log/log_dir.h"
-#include "log/log_internal.h"
 #include "protocol/error.h"
-
-#define NOW_MS 1700000000000
-
-struct fixture {
-    char root[64];
-    char directory[128];
-    struct io_fs fs;
-    struct log_config config;
-    struct log *log;
-};
-
-static int setup(void **state)
-{
-    struct fixture *fixture = mem_need(sizeof *fixture);
-    snprintf(fixture->root, sizeof fixture->root, "/tmp/barnabas-log-XXXXXX");
-    assert_non_null(mkdtemp(fixture->root));
-    snprintf(fixture->directory, sizeof fixture->directory, "%s/topic-0", fixture->root);
-    fixture->fs = io_fs_linux();
-    fixture->config = log_config_default();
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *fixture = *state;
-    log_abandon(&fixture->log);
-    assert_int_equal(log_dir_remove_tree(&fixture->fs, fixture->root), 0);
-    mem_free(fixture);
-    return 0;
-}
-
-enum start { START_CLEAN, START_KILLED, START_POWER_LOST };
-
-static int open_log(struct fixture *fixture, enum start start, int64_t recovery_point,
-                    int64_t log_start)
-{
-    struct err_message message = {{0}};
-    struct log_options options = {.fs = &fixture->fs,
-                                  .directory = fixture->directory,
-                                  .config = fixture->config,
-                                  .recovery_point = recovery_point,
-                                  .log_start_offset = log_start,
-                                  .clean_shutdown = start == START_CLEAN,
-                                  .page_cache_intact = start == START_KILLED,
-                                  .now_ms = NOW_MS,
-                                  .random = 1};
-    int error = log_open(&options, &fixture->log, &message);
-    if (error != 0) {
-        print_message("%s\n", message.text);
-    }
-    return error;
-}
-
-struct sample {
-    int32_t count;
-    int64_t timestamp_ms;
-    int64_t producer_id;
-    int16_t producer_epoch;
-    int32_t base_sequence;
-    size_t value_size;
-    uint16_t attributes;
-};
-
-static struct sample plain(int32_t count)
-{
-    return (struct sample){count, NOW_MS, -1, -1, -1, 100, 0};
-}
-
-static void build(const struct sample *sample, struct writer *writer)
-{
-    static uint8_t value[100000];
-    struct batch header = batch_header_empty(0);
-    struct batch_builder builder;
-    header.producer_id = sample->producer_id;
-    header.producer_epoch = sample->producer_epoch;
-    header.base_sequence = sample->base_sequence;
-    header.attributes = sample->attributes;
-    header.base_timestamp_ms = sample->timestamp_ms;
-    batch_builder_init(&builder, writer, &header);
-    for (int32_t i = 0; i < sample->count; i++) {
-        struct record record = {.offset = i,
-                                .timestamp_ms = sample->timestamp_ms + i,
-                                .key = {(const uint8_t *)"key", 3},
-                                .value = {value, sample->value_size}};
-        batch_builder_add(&builder, &record);
-    }
-    assert_int_equal(batch_builder_finish(&builder), 0);
-}
-
-static int append_in_epoch(struct fixture *fixture, struct sample sample, int32_t leader_epoch,
-                           struct log_append_result *result)
-{
-    struct writer writer;
-    writer_init(&writer, 1 << 24);
-    build(&sample, &writer);
-    struct log_append_options options = {.origin = LOG_ORIGIN_CLIENT,
-                                         .leader_epoch = leader_epoch,
-                                         .now_ms = NOW_MS,
-                                         .api_version = 9};
-    int error = log_append(fixture->log, &options, writer.data, writer.size, result);
-    writer_release(&writer);
-    return error;
-}
-
-static int append(struct fixture *fixture, struct sample sample, struct log_append_result *result)
-{
-    return append_in_epoch(fixture, sample, 5, result);
-}
-
-static void append_many(struct fixture *fixture, int count)
-{
-    struct log_append_result result;
-    for (int i = 0; i < count; i++) {
-        assert_int_equal(append(fixture, plain(2), &result), 0);
-    }
-}
 
 /* Reads everything from offset on in steps, checking each batch; the offset behind the last. */
 static int64_t read_through(struct fixture *fixture, int64_t offset)
@@ -518,103 +393,6 @@ static void log__what_was_written_a_moment_ago_is_hot(void **state)
     assert_false(read_is_hot(fixture, 0, NOW_MS));
 }
 
-/* The file lags behind; after the end of a process the batches say where epochs began. */
-static void log__learns_epochs_that_a_dead_process_did_not_write(void **state)
-{
-    struct fixture *fixture = *state;
-    struct log_append_result result;
-    fixture->config.segment_bytes = 20000;
-    assert_int_equal(open_log(fixture, START_CLEAN, 0, 0), 0);
-    append_many(fixture, 10);
-    assert_int_equal(log_flush(fixture->log), 0); /* epoch 5 from 0 on is in the file */
-    for (int32_t epoch = 6; epoch <= 7; epoch++) {
-        int64_t start = log_end_offset(fixture->log);
-        assert_int_equal(log_assign_epoch(fixture->log, epoch), 0);
-        for (int i = 0; i < 100; i++) {
-            assert_int_equal(append_in_epoch(fixture, plain(2), epoch, &result), 0);
-        }
-        assert_int_equal(log_epoch_of_offset(fixture->log, start), epoch);
-    }
-    log_abandon(&fixture->log);
-    assert_int_equal(open_log(fixture, START_KILLED, 0, 0), 0);
-    int32_t epoch;
-    int64_t end;
-    log_epoch_end_offset(fixture->log, 5, &epoch, &end);
-    assert_int_equal(end, 20);
-    log_epoch_end_offset(fixture->log, 6, &epoch, &end);
-    assert_int_equal(end, 220);
-    log_epoch_end_offset(fixture->log, 7, &epoch, &end);
-    assert_int_equal(end, 420);
-}
-
-/* It had just begun a segment, of which there is no batch yet: the one before tells. */
-static void log__learns_epochs_of_the_segment_before_an_empty_one(void **state)
-{
-    struct fixture *fixture = *state;
-    struct log_append_result result;
-    char path[512];
-    assert_int_equal(open_log(fixture, START_CLEAN, 0, 0), 0);
-    append_many(fixture, 10);
-    assert_int_equal(log_flush(fixture->log), 0);
-    assert_int_equal(append_in_epoch(fixture, plain(2), 6, &result), 0);
-    log_abandon(&fixture->log);
-    snprintf(path, sizeof path, "%s/00000000000000000022.log", fixture->directory);
-    assert_int_equal(io_write_atomically(&fixture->fs, path, "", 0), 0);
-    assert_int_equal(open_log(fixture, START_KILLED, 0, 0), 0);
-    assert_int_equal(log_end_offset(fixture->log), 22);
-    assert_int_equal(log_assign_epoch(fixture->log, 6), 0);
-    assert_int_equal(log_epoch_of_offset(fixture->log, 19), 5);
-    assert_int_equal(log_epoch_of_offset(fixture->log, 20), 6);
-}
-
-/* What one process learned it writes at its end, though it has begun an epoch of its own. */
-static void log__writes_epochs_that_it_learned_at_its_end(void **state)
-{
-    struct fixture *fixture = *state;
-    struct log_append_result result;
-    char path[512];
-    uint8_t *text;
-    size_t size;
-    assert_int_equal(open_log(fixture, START_CLEAN, 0, 0), 0);
-    append_many(fixture, 10);
-    assert_int_equal(log_flush(fixture->log), 0);
-    assert_int_equal(append_in_epoch(fixture, plain(2), 6, &result), 0);
-    log_abandon(&fixture->log);
-    assert_int_equal(open_log(fixture, START_KILLED, 20, 0), 0);
-    assert_int_equal(log_assign_epoch(fixture->log, 7), 0);
-    snprintf(path, sizeof path, "%s/leader-epoch-checkpoint", fixture->directory);
-    assert_int_equal(log_end(fixture->log), 0);
-    assert_int_equal(io_read_whole(&fixture->fs, path, 1000, &text, &size), 0);
-    assert_string_equal((char *)text, "0\n3\n5 0\n6 20\n7 22\n");
-    mem_free(text);
-    assert_true(log_is_synced(fixture->log));
-}
-
-/* A truncation while a helper writes the epochs of before: the next sync puts it right. */
-static void log__writes_epochs_again_that_changed_during_a_sync(void **state)
-{
-    struct fixture *fixture = *state;
-    struct log_append_result result;
-    struct log_flush flush;
-    char path[512];
-    uint8_t *text;
-    size_t size;
-    assert_int_equal(open_log(fixture, START_CLEAN, 0, 0), 0);
-    append_many(fixture, 10);
-    assert_int_equal(append_in_epoch(fixture, plain(2), 6, &result), 0);
-    assert_int_equal(log_flush_prepare(fixture->log, &flush), 0);
-    assert_int_equal(log_truncate_to(fixture->log, 20), 0);
-    log_flush_run(&flush);
-    assert_int_equal(log_flush_finish(fixture->log, &flush), 0);
-    assert_int_equal(append(fixture, plain(2), &result), 0);
-    assert_true(result.flush_soon);
-    assert_int_equal(log_flush(fixture->log), 0);
-    snprintf(path, sizeof path, "%s/leader-epoch-checkpoint", log_directory(fixture->log));
-    assert_int_equal(io_read_whole(&fixture->fs, path, 1000, &text, &size), 0);
-    assert_string_equal((char *)text, "0\n1\n5 0\n");
-    mem_free(text);
-}
-
 /* An ABORT marker of the producer, as a transaction coordinator appends it. */
 static void append_abort(struct fixture *fixture, int64_t producer_id)
 {
@@ -914,8 +692,6 @@ static void log_dir__a_failed_one_leaves_no_mark_of_an_intact_page_cache(void **
     assert_int_equal(information.st_size, 0);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 /* A start would take what is left behind for a part of the log, which goes on in the one before. */
 static void log__a_roll_without_memory_leaves_no_file(void **state)
 {
@@ -1001,7 +777,6 @@ int main(void)
         CASE(log__cuts_a_torn_end_off),
         CASE(log__answers_a_retry_with_its_first_offsets_also_after_restart),
         CASE(log__finds_offsets_by_time),
-        CASE(log__writes_epochs_again_that_changed_during_a_sync),
         CASE(log__a_synced_segment_has_its_indexes_also_where_they_are_empty),
         CASE(log__knows_aborted_transactions_after_every_kind_of_stop),
         CASE(log__age_without_timestamps_is_that_of_the_file),
@@ -1009,9 +784,6 @@ int main(void)
         CASE(log__replays_producers_of_what_was_synced_only),
         CASE(log_dir__a_failed_one_leaves_no_mark_of_an_intact_page_cache),
         CASE(log__damaged_offsets_do_not_end_the_process),
-        CASE(log__learns_epochs_that_a_dead_process_did_not_write),
-        CASE(log__learns_epochs_of_the_segment_before_an_empty_one),
-        CASE(log__writes_epochs_that_it_learned_at_its_end),
         CASE(log__retention_gives_up_old_segments_only),
         CASE(log__truncates_to_an_offset),
         CASE(log__refuses_what_apache_kafka_refuses),
