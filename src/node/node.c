@@ -506,6 +506,7 @@ static int node_open_quorum(struct node *node, struct err_message *message)
         .metadata_directory = directory,
         .cluster_id = node_cluster_id(node),
         .node_id = config_node_id(config),
+        .is_static = config_string(config, "controller.quorum.voters").size > 0,
         .directory_id = dir->properties.directory_id,
         .controller_endpoints = node->controller_endpoints,
         .random_seed = io_random_seed(),

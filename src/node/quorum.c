@@ -140,14 +140,37 @@ static int quorum_load(struct quorum *quorum, struct err_message *message)
     return error;
 }
 
+static int quorum_no_voters(struct err_message *message)
+{
+    return err_set(message, ERR_UNSUPPORTED,
+                   "there are no voters: controller.quorum.voters names none, and the metadata log "
+                   "has none; is the directory that has it metadata.log.dir, or the first of "
+                   "log.dirs?");
+}
+
+static int quorum_pass_over(void *context, const char *name, bool is_directory)
+{
+    (void)context, (void)name, (void)is_directory;
+    return 0;
+}
+
+/* Where nothing was written, and no settings name voters, there are none: said before anything is
+ * made that would pass for the metadata log. */
+static int quorum_check_made(const struct quorum *quorum, struct err_message *message)
+{
+    struct io_fs fs = quorum->fs;
+    bool made = io_list(&fs, quorum->directory, quorum_pass_over, NULL) != ERR_NOT_FOUND;
+    return made || quorum->options.is_static ? 0 : quorum_no_voters(message);
+}
+
 /* Leading without being the only voter would split the cluster: refused. */
 static int quorum_check_voters(const struct quorum *quorum, struct err_message *message)
 {
     struct voters_record record;
     struct reader reader;
     struct arena arena;
-    if (quorum->voters.data == NULL) {
-        return 0; /* a static quorum: controller.quorum.voters is the caller's to check */
+    if (quorum->voters.data == NULL) { /* a static quorum, which the caller has checked, or none */
+        return quorum->options.is_static ? 0 : quorum_no_voters(message);
     }
     arena_init(&arena, VOTERS_BYTES_MAX);
     reader_init(&reader, quorum->voters.data, quorum->voters.size);
@@ -173,7 +196,10 @@ static int quorum_check_voters(const struct quorum *quorum, struct err_message *
 static int quorum_begin(struct quorum *quorum, struct err_message *message)
 {
     struct raft_durable durable;
-    int error = quorum_read_state(quorum, &durable, message);
+    int error = quorum_check_made(quorum, message);
+    if (error == 0) {
+        error = quorum_read_state(quorum, &durable, message);
+    }
     if (error == 0) {
         error = quorum_load(quorum, message);
     }

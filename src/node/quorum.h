@@ -25,6 +25,7 @@ struct quorum_options {
     const char *metadata_directory; /* a formatted log directory */
     struct string_view cluster_id;
     int32_t node_id;
+    bool is_static; /* its voters are named by the settings */
     struct uuid directory_id;
     const struct image_endpoint *controller_endpoints; /* of this node */
     int32_t controller_endpoint_count;

@@ -584,6 +584,21 @@ def metadata_in_another_directory_refuses_the_start():
         starts_with(made, kept)
 
 
+def a_directory_without_the_metadata_leads_nothing():
+    """A formatted directory that never was the metadata's has no voters: what Apache Kafka waits in vain for with it
+    ends our start, and nothing is set aside."""
+    with node() as made:
+        named = made.properties.read_text()
+        with serving(made) as (connection, _):
+            kept = {partition: fill(connection, partition, 3) for partition in range(3)}
+        check(made.stop(), 0, "exit status")
+        made.properties.write_text(re.sub("log.dirs=.*\n", f"log.dirs={made.path('a')},{made.path('b')}\n",
+                                          named.replace(f"metadata.log.dir={made.path('m')}\n", "")))
+        check("there are no voters" in made.refused()[-1], True, made.log())
+        made.properties.write_text(named)
+        starts_with(made, kept)
+
+
 def two_brokers_on_one_directory():
     with node() as made:
         made.start()
@@ -763,7 +778,8 @@ CASES = (any_damaged_file_is_made_good_or_told,
          a_directory_of_another_cluster_or_node_refuses_the_start,
          what_cannot_be_set_aside_is_never_written_to,
          a_directory_that_is_not_named_any_more_keeps_its_partitions,
-         metadata_in_another_directory_refuses_the_start, two_brokers_on_one_directory)
+         metadata_in_another_directory_refuses_the_start,
+         a_directory_without_the_metadata_leads_nothing, two_brokers_on_one_directory)
 
 if __name__ == "__main__":
     words = sys.argv[1:]

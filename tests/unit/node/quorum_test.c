@@ -102,6 +102,7 @@ static int try_open(struct bench *bench, struct err_message *message)
         .metadata_directory = bench->directory,
         .cluster_id = string_view_of("4L6g3nShT-eMCtK--X86sw"),
         .node_id = NODE_ID,
+        .is_static = true,
         .directory_id = bench->directory_id,
         .random_seed = 7,
         .segment_bytes = 1 << 20,
