@@ -30,6 +30,7 @@ TRANSACTION_MS = 20000
 COMPACTED = 200000
 VERIFIED = 24000
 VERIFIED_A_SECOND = 3000
+LOST = "class org.apache.kafka.common.errors.NetworkException"
 COPIED = 9000
 
 
@@ -177,7 +178,9 @@ def verified():
         stage.bounce()
         producer.succeeds()
         acknowledged = {int(event["value"]) for event in producer.events("producer_send_success")}
-        check(len(acknowledged) > VERIFIED * 0.8, True, "most are acknowledged")
+        lost = collections.Counter(event["exception"] for event in producer.events("producer_send_error"))
+        check((set(lost) <= {LOST}, len(acknowledged) + lost[LOST]), (True, VERIFIED),
+              f"whether each is acknowledged or went with a connection ({lost})")
         harness.wait_for(lambda: acknowledged <= set(consumed(consumers)), what="all that is acknowledged to be read")
         connection = transactions.reconnect(stage.broker)
         written = collections.Counter(int(value) for partition in range(transactions.PARTITIONS)
