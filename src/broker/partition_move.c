@@ -201,12 +201,23 @@ void partition_move_end(struct partition *partition)
     }
 }
 
+/* The directory will say that it was left in order: what was copied so far is not synced, and would
+ * be believed. An empty copy says that it is to be made. */
+static int move_empty(struct partition_move *move)
+{
+    int error = log_restart_at(move->copy, move->begin_offset);
+    return error == 0 ? io_sync_directory(move->shard->broker->options.fs, move->path) : error;
+}
+
 void partition_move_leave(struct partition *partition)
 {
     struct partition_move *move = partition->move;
     partition->move = NULL;
     if (move != NULL) {
         loop_timer_cancel(move->shard->loop, &move->timer);
+        if (move->copy != NULL && !atomic_load(&move->to->offline) && move_empty(move) != 0) {
+            atomic_store(&move->to->offline, true);
+        }
         move_free(move);
     }
 }

@@ -28,7 +28,7 @@ bool partition_move_has_name(struct string_view topic, int32_t partition);
 int16_t partition_move_to(struct partition *partition, struct broker_dir *to);
 /* Ends a move; what has been copied goes. For a partition that goes or is offline. */
 void partition_move_end(struct partition *partition);
-/* At shutdown: what has been copied stays, and the next start goes on from the beginning. */
+/* At shutdown: an empty copy stays, by which the next start knows that it is to be made. */
 void partition_move_leave(struct partition *partition);
 /* Where it is going, how far it is, and its size so far; NULL: it does not move. */
 struct broker_dir *partition_move_view(const struct partition *partition, int64_t *offset_lag,

@@ -173,8 +173,9 @@ def moves_while_written_and_read(shards):
                 check(values_from(again), list(range(count)), "the records after a start")
 
 
-def a_start_goes_on_with_a_move():
-    """Killed while a large partition is copied, which goes slowly until then: the copy is made anew, and the move ends."""
+def a_start_goes_on_with_a_move(kill):
+    """Ended while a large partition is copied, which goes slowly until then: the copy is made anew, and the move ends.
+    An end in order leaves nothing that is not synced in a directory that says so."""
     import cordon  # which is made of this one
     with moving_node() as node, node.connect() as client:
         client.create_topic("t", configs=KEPT)
@@ -188,7 +189,12 @@ def a_start_goes_on_with_a_move():
         harness.wait_for(lambda: any(node.path(other).glob("t-0.*-future")), SECONDS, "a copy")
         check(harness.wait_for(lambda: describe(client).get((other, "t", 0)), SECONDS, "the copy to be described")[2],
               True, "whether the copy is described as one")
-        node.stop(kill=True)
+        harness.wait_for(lambda: describe(client)[other, "t", 0][0], SECONDS, "some of it to be copied")
+        check(node.stop(kill=kill) == 0, not kill, "the exit status")
+        (copy,) = node.path(other).glob("t-0.*-future")
+        if not kill:
+            check([path.stat().st_size for path in copy.glob("*.log")], [0], "the sizes of what is copied")
+            check((copy / "leader-epoch-checkpoint").read_text(), "0\n0\n", "its epochs")
         node.start()
         with node.connect() as again:
             check(cordon.alter(again, None, cordon.RATE, 1, ""), 0, "no rate any more")
@@ -399,11 +405,13 @@ def apache_kafka_finds_it_where_it_went():
 
 if __name__ == "__main__":
     cases = [(f"move__{function.__name__}", function) for function in (
-        refuses_what_cannot_be_moved, a_name_too_long_for_a_copy_is_refused, a_start_goes_on_with_a_move,
+        refuses_what_cannot_be_moved, a_name_too_long_for_a_copy_is_refused,
         a_move_that_nearly_ended_is_ended, a_topic_that_goes_takes_its_copy_along,
         compaction_goes_on_after_a_move, retention_takes_everything_on_the_way,
         a_log_that_starts_inside_a_batch_moves,
         apache_kafka_finds_it_where_it_went)]
+    cases += [(f"move__a_start_goes_on_with_a_move_after_{end}", functools.partial(a_start_goes_on_with_a_move, kill))
+              for end, kill in (("a_kill", True), ("an_end_in_order", False))]
     for count in (1, 3):
         cases.append((f"move__the_controller_is_told_where_partitions_lie_with_{count}_shards",
                       functools.partial(the_controller_is_told_where_partitions_lie, count)))
