@@ -151,8 +151,10 @@ static int decode_value(struct bytes_view bytes, struct arena *arena,
         .updated_ms = value.transaction_last_update_timestamp_ms,
         .started_ms = value.transaction_start_timestamp_ms,
     };
-    if (facts->status == TRANSACTION_EMPTY) {
-        return 0;
+    bool complete = facts->status == TRANSACTION_COMPLETE_COMMIT ||
+                    facts->status == TRANSACTION_COMPLETE_ABORT;
+    if (facts->status == TRANSACTION_EMPTY || complete) {
+        return 0; /* they have none, whatever a record says */
     }
     struct transaction_set none = {NULL, 0};
     size_t count;

@@ -775,6 +775,36 @@ static void transaction__senseless_records_are_left_out(void **state)
     assert_int_equal(describe(fixture).error_code, KAFKA_TRANSACTIONAL_ID_NOT_FOUND);
 }
 
+/* Goal: a transaction that is complete has no partitions, whatever its record says: nobody writes
+ * any there, and the next one begins without them. */
+static void transaction__a_complete_one_is_loaded_without_partitions(void **state)
+{
+    static const char value[] = "\0\0\0\0\0\0\0\0\3\xe8\0\0\0\0\xea\x60\4"
+                                "\0\0\0\1\0\1a\0\0\0\1\0\0\0\7"
+                                "\0\0\1\x8b\xcf\xe5\x68\0\0\0\1\x8b\xcf\xe5\x68\0";
+    struct fixture *fixture = *state;
+    transaction_coordinator_destroy(&fixture->transactions);
+    fixture_open(fixture);
+    struct batch header = batch_header_empty(0);
+    struct batch_builder builder;
+    struct batch batch;
+    fixture->log.size = 0;
+    batch_builder_init(&builder, &fixture->log, &header);
+    batch_builder_add(&builder,
+                      &(struct record){.key = {(const uint8_t *)"\0\0\0\1t", 5},
+                                       .value = {(const uint8_t *)value, sizeof value - 1}});
+    assert_int_equal(batch_builder_finish(&builder), 0);
+    assert_int_equal(batch_decode(fixture->log.data, fixture->log.size, &batch), 0);
+    struct bytes_view records = {batch.records, batch.size_bytes - BATCH_HEADER_BYTES};
+    assert_int_equal(runtime_load(fixture->runtime, &batch, records), 0);
+    fixture->log.size = 0;
+    runtime_loaded(fixture->runtime, fixture->now);
+    expect_state(fixture, "CompleteCommit");
+    assert_int_equal(describe(fixture).topics.count, 0);
+    assert_int_equal(add(fixture, 1000, 0), 0);
+    expect_state(fixture, "Ongoing");
+}
+
 /* Goal: ListTransactions filters by state, producer and duration. */
 static void transaction__list_filters(void **state)
 {
@@ -855,6 +885,7 @@ int main(void)
         TEST(decision_under_way_puts_everybody_off),
         TEST(unused_id_expires),
         TEST(load_needs_only_the_newest_record),
+        TEST(a_complete_one_is_loaded_without_partitions),
         TEST(records_are_those_of_apache_kafka),
         TEST(senseless_records_are_left_out),
         TEST(list_filters),
