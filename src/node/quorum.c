@@ -74,7 +74,7 @@ static int quorum_replay_log(struct quorum *quorum, struct image_builder *builde
             struct batch batch;
             error = batch_decode(bytes + at, used - at, &batch);
             offset = batch_last_offset(&batch) + 1;
-            quorum->bytes_since_snapshot += batch.size_bytes;
+            quorum->appended_bytes += batch.size_bytes;
             at += batch.size_bytes;
         }
         if (error == 0 && used == 0) {

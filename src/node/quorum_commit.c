@@ -58,7 +58,7 @@ static int quorum_append_batches(struct quorum *quorum, uint8_t *data, size_t si
     mem_free(result);
     if (error == 0) {
         struct raft_effects effects;
-        quorum->bytes_since_snapshot += (int64_t)size;
+        quorum->appended_bytes += (int64_t)size;
         raft_appended(&quorum->raft, log_end_offset(quorum->log), &effects);
         ASSERT(effects.count == 0);
         quorum_count(quorum);
@@ -338,6 +338,7 @@ static void flush_done(struct loop_job *job)
     quorum_carry_out(quorum, &effects);
     if (bootstrapped && quorum->raft.high_watermark >= offset && !quorum->failed) {
         quorum_publish(quorum, image);
+        quorum->published_bytes = flush->appended_bytes;
         quorum_answer(quorum);
         quorum_maybe_snapshot(quorum);
     } else {
@@ -366,6 +367,7 @@ void quorum_start_flush(struct quorum *quorum)
     }
     quorum->flush_running = true;
     quorum->committed_next = image_ref(quorum->newest);
+    flush->appended_bytes = quorum->appended_bytes;
     /* What was appended stays appended: without memory to sync it, it is tried again. A sync that
      * failed never is. */
     flush->short_of_memory = log_flush_prepare(quorum->log, &flush->flush) == ERR_NOMEM;

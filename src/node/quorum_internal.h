@@ -38,6 +38,7 @@ struct quorum_flush {
     struct log_flush flush;
     bool writes_state;
     bool short_of_memory; /* not even begun */
+    int64_t appended_bytes; /* by then: those of the image that it commits */
     char state[QUORUM_TEXT_BYTES];
     int error;
 };
@@ -79,7 +80,11 @@ struct quorum {
     uint8_t *kraft_version_bytes;
     bool footer_seen;           /* of the snapshot that is being read */
     bool voters_from_bootstrap; /* the 0-0 checkpoint: the log must hear of them */
-    int64_t bytes_since_snapshot;
+    /* Bytes of the log from some point on: appended, of the image that is published, and of the one
+     * that the newest snapshot is of. */
+    int64_t appended_bytes;
+    int64_t published_bytes;
+    int64_t snapshot_bytes;
     int64_t snapshot_ms; /* monotonic: when the last one was begun, at first the start */
     bool snapshot_running;
 };

@@ -413,9 +413,9 @@ static void snapshot_done(struct loop_job *job)
 void quorum_maybe_snapshot(struct quorum *quorum)
 {
     int64_t now_ms = loop_monotonic_ms(quorum->options.loop);
-    bool many = quorum->bytes_since_snapshot >= quorum->options.snapshot_interval_bytes;
-    bool long_ago = quorum->options.snapshot_interval_ms > 0 &&
-                    quorum->bytes_since_snapshot > 0 &&
+    int64_t bytes = quorum->published_bytes - quorum->snapshot_bytes;
+    bool many = bytes >= quorum->options.snapshot_interval_bytes;
+    bool long_ago = quorum->options.snapshot_interval_ms > 0 && bytes > 0 &&
                     now_ms - quorum->snapshot_ms >= quorum->options.snapshot_interval_ms;
     if (quorum->snapshot_running || quorum->published == NULL || !(many || long_ago)) {
         return;
@@ -425,7 +425,7 @@ void quorum_maybe_snapshot(struct quorum *quorum)
         return;
     }
     quorum->snapshot_running = true;
-    quorum->bytes_since_snapshot = 0;
+    quorum->snapshot_bytes = quorum->published_bytes;
     quorum->snapshot_ms = now_ms;
     snapshot->quorum = quorum;
     snapshot->now_ms = loop_wall_ms(quorum->options.loop);
