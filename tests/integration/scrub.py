@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """barnabas scrub: finds what is damaged in a data directory at rest, says where, and changes nothing."""
+import contextlib
 import hashlib
 import json
 import random
@@ -182,15 +183,22 @@ def abort_marker(producer_id):
     return struct.pack(">qi", 0, len(tail)) + tail
 
 
-def replays_aborted_transactions():
-    """A partition by hand: a transaction of producer 9 at offset 0 that a marker at 2 aborts, while
-    that of producer 8, from 1 on, is still open; a second segment from 3 on."""
+@contextlib.contextmanager
+def partition_by_hand():
+    """A node that has ended, and the folder of a partition in it that has no segments yet."""
     with faults.node() as made:
         made.start()
         check(made.stop(), 0, "exit status")
         folder = made.path("b/z-0")
         folder.mkdir()
         (folder / "partition.metadata").write_text("version: 0\ntopic_id: 4L6g3nShT-eMCtK--X86sw")
+        yield made, folder
+
+
+def replays_aborted_transactions():
+    """A partition by hand: a transaction of producer 9 at offset 0 that a marker at 2 aborts, while
+    that of producer 8, from 1 on, is still open; a second segment from 3 on."""
+    with partition_by_hand() as (made, folder):
         (folder / f"{0:020}.log").write_bytes(
             placed(batch([b"a"], 9, 0, 0, attributes=0x10), 0) +
             placed(batch([b"b"], 8, 0, 0, attributes=0x10), 1) + placed(abort_marker(9), 2))
@@ -208,12 +216,7 @@ def replays_aborted_transactions():
 def follows_appends_of_several_batches():
     """Apache Kafka's followers append many batches at once, and say of the first transaction that they abort what is
     stable behind all of them: here a transaction that begins at 4, where nothing was open at the marker at 1."""
-    with faults.node() as made:
-        made.start()
-        check(made.stop(), 0, "exit status")
-        folder = made.path("b/z-0")
-        folder.mkdir()
-        (folder / "partition.metadata").write_text("version: 0\ntopic_id: 4L6g3nShT-eMCtK--X86sw")
+    with partition_by_hand() as (made, folder):
         (folder / f"{0:020}.log").write_bytes(
             placed(batch([b"a"], 9, 0, 0, attributes=0x10), 0) + placed(abort_marker(9), 1) +
             placed(batch([b"b", b"c"]), 2) + placed(batch([b"d"], 8, 0, 0, attributes=0x10), 4))

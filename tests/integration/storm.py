@@ -19,7 +19,6 @@ import sys
 import threading
 import time
 import traceback
-import uuid
 
 import harness
 import transactions
@@ -219,7 +218,7 @@ class Committer(Worker):
 
     def __init__(self, storm, seed, group):
         super().__init__(storm, seed)
-        self.group, self.offset = group, 0
+        self.group, self.offset, self.last = group, 0, -1
 
     def step(self):
         self.offset += 1
@@ -238,7 +237,6 @@ class Keeper(Worker):
     def __init__(self, storm, seed):
         super().__init__(storm, seed)
         self.starts = [0] * PARTITIONS  # of "plain", at most
-        self.temporary = []
 
     def step(self):
         self.random.choice((self.move, self.move, self.alter, self.alter, self.delete_records, self.come_and_go))()
@@ -377,40 +375,6 @@ class Storm:
                 path.unlink()
 
 
-def pairs(data, count):
-    """(key, value) of records that are not compressed."""
-    at, found = 0, []
-
-    def varint():
-        nonlocal at
-        value = shift = 0
-        while True:
-            byte = data[at]
-            at += 1
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                return value >> 1 ^ -(value & 1)
-
-    def blob():
-        nonlocal at
-        size = varint()
-        if size < 0:
-            return None
-        at += size
-        return data[at - size:at]
-
-    for _ in range(count):
-        size = varint()
-        end = at + size
-        at += 1
-        varint()
-        delta = varint()
-        found.append((delta, blob(), blob()))
-        at = end
-    return found
-
-
 def read(connection, topic, partition, committed):
     """(offset, key, value) of all that a reader sees, and the log start offset."""
     offset, found, start = 0, [], None
@@ -444,14 +408,13 @@ def read(connection, topic, partition, committed):
             if attributes & 0x20:
                 opened.discard(producer)
             elif not (committed and attributes & 0x10 and producer in opened):
-                found += [(base + delta, key, value) for delta, key, value in pairs(body, count)
+                found += [(base + delta, key, value) for delta, key, value in transactions.records_of(body, count)
                           if base + delta >= offset]
             offset = base + last + 1
             data = data[12 + size:]
         if offset == before:
             check(not committed or told["lastStableOffset"] == told["highWatermark"], True, f"{topic} all stable")
-            check(offset, told["highWatermark"] if offset > start or told["highWatermark"] == start else offset,
-                  f"where {topic}-{partition} ends")
+            check(offset, told["highWatermark"], f"where {topic}-{partition} ends")
             return found, start
 
 
@@ -512,7 +475,7 @@ def verify_offsets(storm, connection):
         answer = connection.patiently("OffsetFetch", 7, {"groupId": committer.group, "requireStable": False, "topics": [
             {"name": "plain", "partitionIndexes": [0]}]}, transactions.single)
         offset = answer["topics"][0]["partitions"][0]["committedOffset"]
-        check(getattr(committer, "last", -1) <= offset <= committer.offset, True,
+        check(committer.last <= offset <= committer.offset, True,
               f"offset {offset} of {committer.group}, acknowledged {committer.last}")
 
 

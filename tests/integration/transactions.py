@@ -180,7 +180,12 @@ def batches(records):
 
 
 def record_values(data, count):
-    at, values = 0, []
+    return [value for _, _, value in records_of(data, count)]
+
+
+def records_of(data, count):
+    """(offset delta, key, value) of records that are not compressed."""
+    at, found = 0, []
 
     def varint():
         nonlocal at
@@ -193,17 +198,20 @@ def record_values(data, count):
             if byte < 0x80:
                 return value >> 1 ^ -(value & 1)
 
+    def blob():
+        nonlocal at
+        size = varint()
+        at += max(size, 0)
+        return data[at - size:at] if size >= 0 else None
+
     for _ in range(count):
         size = varint()
         end = at + size
         at += 1
-        varint(), varint()
-        key = varint()
-        at += max(key, 0)
-        length = varint()
-        values.append(data[at:at + length])
+        varint()
+        found.append((varint(), blob(), blob()))
         at = end
-    return values
+    return found
 
 
 def read_committed(connection, topic, partition):
